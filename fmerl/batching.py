@@ -1,0 +1,106 @@
+"""Batches of whole dialogues, packed: no row is padding.
+
+Shapes: B dialogues and N utterances of one batch, D_m width of modality m.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fmerl.config import TrainingConfig
+from fmerl.dataset import ConversationData
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """N utterances of B whole dialogues, one after the other, shortest dialogue first: no row is padding."""
+
+    features: dict[str, Tensor]
+    """[N, D_m] by modality."""
+    present: dict[str, Tensor]
+    """1 where the modality was observed, 0 where it is missing, [N, 1] by modality."""
+    speaker: Tensor
+    """[N]"""
+    position: Tensor
+    """Turn counted from 0 within the dialogue, [N]."""
+    label: Tensor
+    """[N]"""
+    vad: Tensor
+    """[N, 3]"""
+    runs: tuple[tuple[int, int], ...]
+    """(dialogues, turns) of each group of equally long dialogues, in row order."""
+    rows: Tensor
+    """The utterances' rows in the data, [N]."""
+
+
+class BatchLoader:
+    """Batches of whole dialogues from data held on one device.
+
+    Args:
+        data: What to load.
+        modalities: Modalities to load.
+        config: Gives `batch_size` and `batch_unit`.
+        device: Where tensors live.
+    """
+
+    def __init__(
+        self,
+        data: ConversationData,
+        modalities: Sequence[str],
+        config: TrainingConfig,
+        device: torch.device,
+    ) -> None:
+        self._offsets, self._config = data.offsets, config
+        with warnings.catch_warnings():
+            # Arrays shared by Ray are read-only, and nothing here writes to them.
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            self.features = {name: torch.from_numpy(data.features[name]).to(device) for name in modalities}
+            self.missing = {name: torch.from_numpy(data.missing[name]).to(device) for name in modalities}
+            self._speaker, self._label, self._vad = (
+                torch.from_numpy(array).to(device) for array in (data.speaker, data.label, data.vad)
+            )
+        self._device = device
+
+    def shuffled(self, generator: torch.Generator) -> Iterator[Batch]:
+        """One epoch in an order drawn from `generator`."""
+        order = torch.randperm(len(self._offsets) - 1, generator=generator).numpy()
+        for dialogues in self._chunks(order):
+            yield self._batch(dialogues)
+
+    def in_order(self) -> Iterator[Batch]:
+        """Every dialogue once, of similar lengths together: for evaluation."""
+        for dialogues in self._chunks(np.argsort(np.diff(self._offsets), kind="stable")):
+            yield self._batch(dialogues)
+
+    def _chunks(self, order: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        if self._config.batch_unit == "dialogues":
+            starts = np.arange(0, len(order), self._config.batch_size)
+        else:
+            before = np.concatenate([[0], np.cumsum(np.diff(self._offsets)[order])[:-1]])
+            starts = np.unique(before // self._config.batch_size, return_index=True)[1]
+        yield from np.split(order, starts[1:])
+
+    def _batch(self, dialogues: NDArray[np.int64]) -> Batch:
+        lengths = np.diff(self._offsets)[dialogues]
+        by_length = np.argsort(lengths, kind="stable")
+        dialogues, lengths = dialogues[by_length], lengths[by_length]
+        position = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        rows = torch.from_numpy(np.repeat(self._offsets[dialogues], lengths) + position).to(self._device)
+        turns, counts = np.unique(lengths, return_counts=True)
+        return Batch(
+            features={name: values[rows] for name, values in self.features.items()},
+            present={name: (~values[rows]).float().unsqueeze(1) for name, values in self.missing.items()},
+            speaker=self._speaker[rows],
+            position=torch.from_numpy(position).to(self._device),
+            label=self._label[rows],
+            vad=self._vad[rows],
+            runs=tuple(zip(counts.tolist(), turns.tolist(), strict=True)),
+            rows=rows,
+        )

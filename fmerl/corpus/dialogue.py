@@ -1,0 +1,85 @@
+"""What a conversation is here: utterances in turn order, grouped in dialogues, grouped in a corpus."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Utterance:
+    """One turn of one speaker.
+
+    `emotion` is None for an utterance that is context only. Scores are in the corpus's `vad_range`.
+    """
+
+    utterance_id: str
+    dialogue_id: str
+    turn: int
+    speaker: str
+    text: str
+    emotion: str | None
+    split: Split
+    valence: float | None = None
+    arousal: float | None = None
+    dominance: float | None = None
+    audio_path: str | None = None
+    video_path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dialogue:
+    """T utterances of one conversation, sorted by turn, all in one split."""
+
+    dialogue_id: str
+    utterances: tuple[Utterance, ...]
+
+    @property
+    def split(self) -> Split:
+        return self.utterances[0].split
+
+    def speaker_indices(self) -> list[int]:
+        """Index of each turn's speaker, by first appearance in this dialogue (T values from 0)."""
+        order: dict[str, int] = {}
+        return [order.setdefault(utterance.speaker, len(order)) for utterance in self.utterances]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Corpus:
+    """Dialogues with the classes their emotions come from, in label order."""
+
+    name: str
+    classes: tuple[str, ...]
+    vad_range: tuple[float, float]
+    """Lowest and highest score of a VAD annotation."""
+    dialogues: tuple[Dialogue, ...]
+    unseen_class: str | None = None
+    """The class that the corpus's zero-shot experiment holds out."""
+
+    def utterances(self) -> Iterator[Utterance]:
+        for dialogue in self.dialogues:
+            yield from dialogue.utterances
+
+    def digest(self) -> str:
+        """SHA-256 over everything the corpus says, independent of the file format it came from."""
+        header = [self.name, self.classes, [float(score) for score in self.vad_range], self.unseen_class]
+        digest = hashlib.sha256(json.dumps(header).encode())
+        for utterance in self.utterances():
+            digest.update(json.dumps(asdict(utterance), sort_keys=True).encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """An odd row that a reader met, and what it did about it; written to `problems.csv`."""
+
+    where: str
+    row: int
+    what: str
+    action: str

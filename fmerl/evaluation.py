@@ -1,0 +1,90 @@
+"""Predictions of a model and the scores the field reports.
+
+Shapes: U utterances, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, f1_score
+
+from fmerl.config import DIMENSIONS
+from fmerl.corpus.dialogue import SPLITS
+from fmerl.batching import BatchLoader
+from fmerl.dataset import ConversationData
+from fmerl.model import FMERL
+
+
+class Predictions(NamedTuple):
+    """What a model says of every row of a `ConversationData`."""
+
+    cosine: NDArray[np.float32]
+    """With each class's anchor, [U, C]."""
+    vad: NDArray[np.float32]
+    """In the labels' range, NaN where there is no net, [U, 3]."""
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Eq. 11: the class of the nearest anchor, [U]."""
+        return self.cosine.argmax(1)
+
+
+@torch.inference_mode()
+def predict(model: FMERL, loader: BatchLoader) -> Predictions:
+    """Predictions in the rows' own order; leaves the model in evaluation mode."""
+    model.eval()
+    rows, cosine, vad = [], [], []
+    for batch in loader.in_order():
+        output = model(batch)
+        rows.append(batch.rows)
+        cosine.append(output.cosine)
+        vad.append(model.regression.scores(output.vad))
+    order = torch.cat(rows).argsort()
+    return Predictions(torch.cat(cosine)[order].cpu().numpy(), torch.cat(vad)[order].cpu().numpy())
+
+
+def classification_scores(gold: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int) -> dict[str, float]:
+    """Weighted F1, accuracy and macro F1 over rows that have a target, in [0, 1].
+
+    Macro F1 averages over the classes that occur in `gold`.
+    """
+    known = gold >= 0
+    gold, predicted = gold[known], predicted[known]
+    labels: Sequence[int] = range(n_classes)
+    present = np.unique(gold)
+    return {
+        "weighted_f1": float(f1_score(gold, predicted, labels=labels, average="weighted", zero_division=0)),
+        "accuracy": float(accuracy_score(gold, predicted)),
+        "macro_f1": float(f1_score(gold, predicted, labels=present, average="macro", zero_division=0)),
+    }
+
+
+def prediction_table(data: ConversationData, predictions: Predictions) -> pa.Table:
+    """The ledger's rows, one per utterance: all that any table, figure or test needs without training again."""
+    lengths = np.diff(data.offsets)
+    names = np.array([*data.classes, None], dtype=object)
+    vad = {
+        name: pa.array(predictions.vad[:, column], from_pandas=True)  # NaN becomes null
+        for column, name in enumerate(DIMENSIONS)
+    }
+    scores = pa.array(predictions.cosine.reshape(-1), pa.float32())
+    offsets = pa.array(np.arange(len(predictions.cosine) + 1) * len(data.classes), pa.int32())
+    return pa.table(
+        {
+            "utterance_id": data.utterance_id,
+            "dialogue_id": data.dialogue_id,
+            "turn": data.turn,
+            "speaker": data.speaker_name,
+            "split": np.repeat(np.array(SPLITS)[data.split], lengths),
+            "gold": pa.array(names[data.label], pa.string()),
+            "predicted": pa.array(names[predictions.predicted], pa.string()),
+            "scores": pa.ListArray.from_arrays(offsets, scores),
+            **vad,
+        }
+    )

@@ -1,0 +1,71 @@
+"""Layers the backbone is made of: P independent copies of one layer as one batched matrix product.
+
+Shapes: P copies, N utterances, D width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class StackedLinear(nn.Module):
+    """P linear layers side by side: [P, N, D_in] -> [P, N, D_out], initialised like `nn.Linear`."""
+
+    def __init__(self, copies: int, width_in: int, width_out: int, *, bias: bool) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(width_in)
+        self.weight = nn.Parameter(torch.empty(copies, width_in, width_out).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(copies, 1, width_out).uniform_(-bound, bound)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.bmm(x, self.weight) if self.bias is None else torch.baddbmm(self.bias, x, self.weight)
+
+
+class StackedFeedForward(nn.Module):
+    """P pre-norm feed-forward blocks D -> D -> D with tanh-GELU, dropout and residual (SDT), [P, N, D] -> same."""
+
+    def __init__(self, copies: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm_weight = nn.Parameter(torch.ones(copies, 1, width))
+        self.norm_bias = nn.Parameter(torch.zeros(copies, 1, width))
+        self.inner = StackedLinear(copies, width, width, bias=True)
+        self.outer = StackedLinear(copies, width, width, bias=True)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed = F.layer_norm(x, x.shape[-1:], eps=1e-6) * self.norm_weight + self.norm_bias
+        hidden = self.dropout(F.gelu(self.inner(normed), approximate="tanh"))
+        return x + self.dropout(self.outer(hidden))
+
+
+class Standardizer(nn.Module):
+    """(x - mean) / sd with the training split's statistics; a constant column becomes zeros."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    def fit(self, values: Tensor) -> None:
+        """Take the statistics of [N, D] observed rows."""
+        deviation, mean = torch.std_mean(values.double(), dim=0, correction=0)
+        # Rounding leaves a constant column a deviation of some ulps of its mean.
+        constant = deviation <= 1e-6 * mean.abs().clamp(min=1e-6)
+        self.mean.copy_(mean)
+        self.scale.copy_(torch.where(constant, 0.0, 1 / deviation))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) * self.scale
+
+
+def sinusoidal_positions(length: int, width: int) -> Tensor:
+    """Vaswani et al. 2017's position encoding, [length, width]: sines on even columns, cosines on odd ones."""
+    angle = torch.arange(length).unsqueeze(1) * torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
