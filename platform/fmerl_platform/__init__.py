@@ -1,0 +1,1 @@
+"""The engine around the method: Ray runs the cells, MLflow keeps them, statistics say what they show."""

@@ -1,0 +1,233 @@
+"""The ablation from start to end: inputs -> cells -> Ray Tune -> MLflow -> statistics -> report."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from fmerl.errors import InputError
+from fmerl.supervision.anchors import mean_cosine
+from fmerl_platform.grid import Failure, Resources, run_grid
+from fmerl_platform.inputs import InputOptions, load_inputs
+from fmerl_platform.ledger import read_cells, unfinished
+from fmerl_platform.progress import GridProgress
+from fmerl_platform.provenance import provenance
+from fmerl_platform.report import CorpusAnalysis, CorpusResults, ReportPaths, StudyReport, analyse, write_report
+from fmerl_platform.report.tables import terminal_table
+from fmerl_platform.session import ray_session
+from fmerl_platform.study import Cell, CorpusInputs, Variant, plan_cells
+from fmerl_platform.tracking import Experiment
+from fmerl_platform.variants import CONTROL
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationRequest:
+    """One ablation as the user asked for it."""
+
+    corpora: tuple[str, ...]
+    variants: tuple[Variant, ...]
+    """Control first."""
+    seeds: tuple[int, ...]
+    study: str
+    storage: Path
+    inputs: InputOptions
+    resources: Resources = field(default_factory=Resources)
+    keep_weights: bool = False
+    dry_run: bool = False
+
+
+def run_ablation(request: AblationRequest, console: Console, results: Console) -> bool:
+    """Train what is not trained yet and report on everything the study asks for.
+
+    Args:
+        request: What to run.
+        console: For progress and messages.
+        results: For the table and where the report lies.
+
+    Returns:
+        Whether every cell is finished.
+
+    Raises:
+        InputError, StudyError: Before anything is trained.
+    """
+    inputs = load_inputs(request.corpora, request.variants, request.inputs)
+    cells = plan_cells(inputs, request.variants, request.seeds)
+    _describe(inputs, console)
+    if request.dry_run:
+        results.print(_plan_table(cells, request))
+        return True
+    request.storage.mkdir(parents=True, exist_ok=True)
+    with _only_driver(request):
+        experiment = Experiment.open(_tracking_uri(request.storage), request.study, _artifacts(request.storage))
+        runs = _StudyRuns.open(experiment, inputs, request.variants)
+        waiting = unfinished(experiment, cells)
+        if len(waiting) < len(cells):
+            console.print(f"{len(cells) - len(waiting)} of {len(cells)} cells are finished already")
+        failures = _train(waiting, len(cells) - len(waiting), inputs, experiment, runs, request, console)
+        analyses = _analyse(cells, failures, inputs, experiment, request)
+        paths = _publish(analyses, experiment, runs, request, complete=not failures)
+    for analysis in analyses:
+        results.print(terminal_table(analysis))
+    for failure in failures:
+        cell = failure.cell
+        results.print(f"failed: {cell.corpus} · {cell.variant} · seed {cell.seed}: {failure.error}", style="red")
+    results.print(f"report   {paths.html}", soft_wrap=True)
+    results.print(f"compare  mlflow ui --backend-store-uri {experiment.uri}", soft_wrap=True)
+    return not failures
+
+
+@dataclass(frozen=True, kw_only=True)
+class _StudyRuns:
+    """MLflow ids of the runs above the cells."""
+
+    study: str
+    variants: dict[tuple[str, str], str]
+    """By (corpus, variant)."""
+
+    @classmethod
+    def open(cls, experiment: Experiment, inputs: Sequence[CorpusInputs], variants: Sequence[Variant]) -> _StudyRuns:
+        study = experiment.find_or_create(experiment.study, None, level="study")
+        experiment.tag(study, {f"fmerl.{name}": value for name, value in provenance().items()})
+        by_variant = {}
+        for item in inputs:
+            corpus = item.data.corpus
+            for variant in variants:
+                declared = ", ".join(f"`{path}`" for path in variant.declares)
+                note = f"Changes {declared} of {CONTROL} on {corpus}." if declared else f"Control on {corpus}."
+                by_variant[corpus, variant.name] = experiment.find_or_create(
+                    f"{corpus} · {variant.name}", study, note, level="variant", corpus=corpus, variant=variant.name
+                )
+        return cls(study=study, variants=by_variant)
+
+
+def _train(
+    cells: list[Cell],
+    done: int,
+    inputs: Sequence[CorpusInputs],
+    experiment: Experiment,
+    runs: _StudyRuns,
+    request: AblationRequest,
+    console: Console,
+) -> list[Failure]:
+    if not cells:
+        return []
+    shared = sum(values.nbytes for item in inputs for values in item.data.features.values())
+    with GridProgress(console, len(cells), done) as progress, ray_session(shared):
+        return run_grid(
+            cells,
+            {item.data.corpus: item for item in inputs},
+            experiment,
+            runs.variants,
+            resources=request.resources,
+            storage=request.storage,
+            progress=progress,
+            keep_weights=request.keep_weights,
+        )
+
+
+def _analyse(
+    cells: Sequence[Cell],
+    failures: Sequence[Failure],
+    inputs: Sequence[CorpusInputs],
+    experiment: Experiment,
+    request: AblationRequest,
+) -> tuple[CorpusAnalysis, ...]:
+    records = defaultdict(list)
+    for record in read_cells(experiment, (cell.fingerprint for cell in cells)):
+        records[record.corpus].append(record)
+    reasons = {failure.cell.fingerprint: failure.error for failure in failures}
+    return tuple(
+        analyse(
+            CorpusResults(
+                corpus=item.data.corpus,
+                classes=item.data.classes,
+                control=CONTROL,
+                variants=tuple(variant.name for variant in request.variants),
+                cells=tuple(records[item.data.corpus]),
+                missing=tuple(
+                    (cell.variant, cell.seed, reasons[cell.fingerprint])
+                    for cell in cells
+                    if cell.corpus == item.data.corpus and cell.fingerprint in reasons
+                ),
+            )
+        )
+        for item in inputs
+    )
+
+
+def _publish(
+    analyses: tuple[CorpusAnalysis, ...],
+    experiment: Experiment,
+    runs: _StudyRuns,
+    request: AblationRequest,
+    *,
+    complete: bool,
+) -> ReportPaths:
+    """Aggregates to the variants' runs, the report to disk and to the study's run."""
+    client, status = experiment.client(), "FINISHED" if complete else "FAILED"
+    for analysis in analyses:
+        for row in analysis.rows:
+            run_id = runs.variants[analysis.corpus, row.variant]
+            experiment.log_once(run_id, row.metrics(), step=len(request.seeds))
+            experiment.tag(run_id, {"fmerl.verdict": row.verdict})
+            client.set_terminated(run_id, "FINISHED")
+    report = StudyReport(study=request.study, analyses=analyses, provenance=provenance())
+    paths = write_report(report, request.storage / "reports" / request.study)
+    client.log_artifacts(runs.study, str(paths.folder), "report")
+    client.set_terminated(runs.study, status)
+    return paths
+
+
+def _describe(inputs: Sequence[CorpusInputs], console: Console) -> None:
+    for item in inputs:
+        data, config = item.data, item.control
+        cosine = mean_cosine(item.anchors[config.anchors])
+        console.print(
+            f"{data.corpus}: {len(data.label)} utterances in {len(data.split)} dialogues, {len(data.classes)} classes; "
+            f"{'+'.join(config.backbone.modalities)}; mean cosine of anchors {cosine:.3f}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _plan_table(cells: Sequence[Cell], request: AblationRequest) -> Table:
+    table = Table(title=f"{len(cells)} cells of study {request.study}")
+    for heading in ("corpus", "variant", "seeds", "epochs", "changes of the control"):
+        table.add_column(heading)
+    declares = {variant.name: ", ".join(variant.declares) for variant in request.variants}
+    by_variant: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        by_variant[cell.corpus, cell.variant].append(cell)
+    for (corpus, variant), group in by_variant.items():
+        seeds, epochs = " ".join(str(cell.seed) for cell in group), str(group[0].config.training.epochs)
+        table.add_row(corpus, variant, seeds, epochs, declares[variant])
+    return table
+
+
+@contextmanager
+def _only_driver(request: AblationRequest) -> Iterator[None]:
+    """One driver at a time per study and storage: two would train each other's cells."""
+    path = request.storage / f".{request.study}.lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(path, "this study is running already", "wait for it, or name another --study") from None
+        yield
+
+
+def _tracking_uri(storage: Path) -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(storage / 'mlflow.db').resolve()}"
+
+
+def _artifacts(storage: Path) -> Path | None:
+    """A tracking server chooses its own place for artifacts."""
+    return None if os.environ.get("MLFLOW_TRACKING_URI") else storage / "artifacts"

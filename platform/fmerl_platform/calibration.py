@@ -1,0 +1,176 @@
+"""Does the verdict keep its word? Simulated studies with known truth, judged by `fmerl_platform.statistics`.
+
+What is measured: how often a study of variants without effect calls any of them helpful or harmful, how often the
+intervals cover the true effect, and how often a planted effect is found beside what the plan promised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import stats
+
+from fmerl_platform.statistics import (
+    SCORES,
+    CellPredictions,
+    Comparison,
+    CrossedMean,
+    compare,
+    confusion_by_dialogue,
+    planned_power,
+)
+
+MELD_TEST_COUNTS = (1256, 281, 50, 208, 402, 68, 345)
+"""Test utterances per class of MELD: neutral, surprise, fear, sadness, joy, disgust, anger."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyModel:
+    """How a study's predictions come about: an utterance is right when a normal score is above 0 (a probit model).
+
+    The score is the sum of `skill`, the variant's effect, and normal terms of the standard deviations below, plus a
+    standard normal one per cell and utterance. A wrong prediction is the utterance's own distractor class.
+    """
+
+    effects: tuple[float, ...] = (0.0,) * 6
+    """Shift of each variant's score; the control's is 0."""
+    n_seeds: int = 5
+    n_dialogues: int = 280
+    mean_utterances: float = 9.3
+    """Per dialogue; Poisson, at least one."""
+    class_counts: tuple[int, ...] = MELD_TEST_COUNTS
+    """Relative frequency of the gold classes."""
+    skill: float = 1.4
+    difficulty_sd: float = 3.0
+    """Of utterances, shared by all cells."""
+    seed_sd: float = 0.03
+    """Of trainings: variant x seed."""
+    dialogue_sd: float = 0.0
+    """Of what a variant, or the control, is good at: variant x dialogue, shared by its seeds."""
+    interaction_sd: float = 0.5
+    """Of variant x seed x dialogue."""
+
+
+def simulate_study(
+    rng: np.random.Generator, model: StudyModel
+) -> tuple[list[CellPredictions], dict[str, list[CellPredictions]]]:
+    """Draw one study: the control's cells and, by name, the variants' cells."""
+    n_dialogues, n_classes = model.n_dialogues, len(model.class_counts)
+    dialogue = np.repeat(np.arange(n_dialogues), np.maximum(rng.poisson(model.mean_utterances, n_dialogues), 1))
+    shares = np.array(model.class_counts) / sum(model.class_counts)
+    gold, distractor = rng.choice(n_classes, (2, len(dialogue)), p=shares)
+    distractor = np.where(distractor == gold, (gold + 1) % n_classes, distractor)
+    difficulty = rng.normal(0, model.difficulty_sd, len(dialogue))
+    ids = dialogue.astype(str)
+
+    def cells(effect: float) -> list[CellPredictions]:
+        strengths = model.skill + effect + rng.normal(0, model.dialogue_sd, n_dialogues)
+        drawn = []
+        for seed in range(model.n_seeds):
+            by_dialogue = strengths + rng.normal(0, model.seed_sd) + rng.normal(0, model.interaction_sd, n_dialogues)
+            right = by_dialogue[dialogue] + difficulty + rng.standard_normal(len(dialogue)) > 0
+            predicted = np.where(right, gold, distractor)
+            drawn.append(CellPredictions(seed=seed, dialogue=ids, gold=gold, predicted=predicted))
+        return drawn
+
+    return cells(0.0), {f"variant {number}": cells(effect) for number, effect in enumerate(model.effects, start=1)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantCalibration:
+    """What the verdicts on one variant were worth, as shares of the studies."""
+
+    true_delta: float
+    """Weighted F1 over the control's, on a population of dialogues and seeds."""
+    coverage: float
+    """Intervals that hold the true effect."""
+    helps: float
+    hurts: float
+    promised_power: float
+    """What the plan says for this many seeds, from the true effect and the mean variances; at level alpha / number
+    of variants, so Holm's step-down may do better."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What the verdicts of many studies of one model were worth."""
+
+    model: StudyModel
+    n_studies: int
+    family_wise_errors: int
+    """Studies with a verdict other than inconclusive on any variant whose effect is 0."""
+    variants: dict[str, VariantCalibration] = field(default_factory=dict)
+
+    @property
+    def family_wise_error_interval(self) -> tuple[float, float]:
+        """Exact 95% binomial interval of the family-wise error rate."""
+        interval = stats.binomtest(self.family_wise_errors, self.n_studies).proportion_ci()
+        return interval.low, interval.high
+
+    @property
+    def coverage(self) -> float:
+        """Over all variants."""
+        return float(np.mean([variant.coverage for variant in self.variants.values()]))
+
+
+def calibrate(
+    n_studies: int, model: StudyModel, *, alpha: float = 0.05, resamples: int = 300, seed: int = 0
+) -> Calibration:
+    """Simulate studies, compare their variants with their control and count.
+
+    Args:
+        n_studies: At least 1; a rate of .05 is known to .014 (95%) from 1,000 studies.
+        model: Where the studies come from.
+        alpha: Level of the verdicts and intervals.
+        resamples: Of each comparison; 300 know the dialogues' variance to 8%.
+        seed: Of everything drawn.
+    """
+    rng = np.random.default_rng(seed)
+    studies: list[dict[str, Comparison]] = []
+    for _ in range(n_studies):
+        control, variants = simulate_study(rng, model)
+        studies.append(
+            compare(control, variants, len(model.class_counts), resamples=resamples, alpha=alpha, seed=len(studies))
+        )
+    truths = _true_deltas(rng, model)
+    null_names = [name for name, effect in zip(truths, model.effects, strict=True) if effect == 0]
+    return Calibration(
+        model=model,
+        n_studies=n_studies,
+        family_wise_errors=sum(any(study[name].verdict != "inconclusive" for name in null_names) for study in studies),
+        variants={
+            name: _judge([study[name] for study in studies], truth, model, alpha) for name, truth in truths.items()
+        },
+    )
+
+
+def _true_deltas(rng: np.random.Generator, model: StudyModel) -> dict[str, float]:
+    """Weighted F1 over the control's by variant: 0 by symmetry, else from one study large enough to hide its error."""
+    control, variants = simulate_study(rng, replace(model, n_seeds=40, n_dialogues=4000))
+
+    def population_score(cells: list[CellPredictions]) -> float:
+        confusion = confusion_by_dialogue(cells, len(model.class_counts)).sum(axis=(0, 1))
+        return float(SCORES["weighted_f1"](confusion))
+
+    return {
+        name: population_score(cells) - population_score(control) if effect else 0.0
+        for (name, cells), effect in zip(variants.items(), model.effects, strict=True)
+    }
+
+
+def _judge(comparisons: list[Comparison], truth: float, model: StudyModel, alpha: float) -> VariantCalibration:
+    effect = CrossedMean(
+        mean=truth,
+        seed_variance=float(np.mean([comparison.seed_variance for comparison in comparisons])),
+        dialogue_variance=float(np.mean([comparison.dialogue_variance for comparison in comparisons])),
+        n_seeds=model.n_seeds,
+        n_dialogues=model.n_dialogues,
+    )
+    return VariantCalibration(
+        true_delta=truth,
+        coverage=float(np.mean([comparison.ci_low <= truth <= comparison.ci_high for comparison in comparisons])),
+        helps=float(np.mean([comparison.verdict == "helps" for comparison in comparisons])),
+        hurts=float(np.mean([comparison.verdict == "hurts" for comparison in comparisons])),
+        promised_power=planned_power(effect, model.n_seeds, alpha / len(model.effects)),
+    )

@@ -1,0 +1,199 @@
+"""Runs cells on Ray Tune: warm workers, data shared by reference, every finished cell safe in MLflow at once.
+
+One trial trains one group of cells, one after the other. Trial ids are no identity: a cell is known by its
+fingerprint, and a trial that is repeated after a crash skips what its group has finished.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import ray
+import torch
+from ray import tune
+
+from fmerl.cell import train_cell
+from fmerl_platform.progress import GridProgress
+from fmerl_platform.study import Cell, CorpusInputs
+from fmerl_platform.tracking import Experiment
+
+PREDICTIONS = "predictions.parquet"
+
+_GROUPS_PER_SLOT = 32
+"""Enough groups that no worker idles long at the end; starting a trial on a warm worker takes about .1 s."""
+_LONGEST_GROUP = 16
+_RETRIES = 3
+"""Of a group whose worker died; errors of the cell itself are not repeated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What one cell occupies."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    """May be a fraction: cells then share a GPU."""
+
+    def slots(self, cluster: Mapping[str, float]) -> int:
+        """Cells that run at once on a cluster with these resources."""
+        by_cpu = cluster.get("CPU", 0.0) // self.cpus if self.cpus else float("inf")
+        by_gpu = cluster.get("GPU", 0.0) // self.gpus if self.gpus else float("inf")
+        return int(min(by_cpu, by_gpu))
+
+
+class NoSlotError(RuntimeError):
+    """The cluster cannot hold a single cell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A cell that ended without a result."""
+
+    cell: Cell
+    error: str
+
+
+def group_cells(cells: Sequence[Cell], slots: int) -> list[tuple[Cell, ...]]:
+    """Neighbouring cells together, in groups as large as keeps the slots evenly loaded."""
+    size = min(_LONGEST_GROUP, max(1, len(cells) // (_GROUPS_PER_SLOT * slots)))
+    return [tuple(cells[start : start + size]) for start in range(0, len(cells), size)]
+
+
+def run_grid(
+    cells: Sequence[Cell],
+    corpora: Mapping[str, CorpusInputs],
+    experiment: Experiment,
+    parents: Mapping[tuple[str, str], str],
+    *,
+    resources: Resources,
+    storage: Path,
+    progress: GridProgress,
+    keep_weights: bool = False,
+) -> list[Failure]:
+    """Train cells on the connected Ray cluster.
+
+    Args:
+        cells: Unfinished ones.
+        corpora: Inputs by corpus.
+        experiment: Where cells are logged.
+        parents: Run id of each (corpus, variant).
+        resources: Per cell.
+        storage: Tune's own files go to `tune/` below it, weights to `checkpoints/`.
+        progress: Told of every cell that starts or ends.
+        keep_weights: Keep each cell's selected weights as `checkpoints/<fingerprint>.pt`.
+
+    Returns:
+        The cells that failed; all others are finished in MLflow.
+    """
+    slots = resources.slots(ray.cluster_resources())
+    if not slots:
+        raise NoSlotError(f"no room for a cell of {resources} on a cluster of {ray.cluster_resources()}")
+    groups = group_cells(cells, slots)
+    checkpoints = (storage / "checkpoints").resolve() if keep_weights else None
+    if checkpoints:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+    trainable = tune.with_parameters(
+        _train_group,
+        groups=groups,
+        corpora=dict(corpora),
+        experiment=experiment,
+        parents=dict(parents),
+        checkpoints=checkpoints,
+    )
+    listener = _Listener(groups, progress)
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, {"CPU": resources.cpus, "GPU": resources.gpus}),
+        param_space={"group": tune.grid_search(list(range(len(groups))))},
+        tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=slots),
+        run_config=tune.RunConfig(
+            name=experiment.study,
+            storage_path=str((storage / "tune").resolve()),
+            failure_config=tune.FailureConfig(max_failures=_RETRIES),
+            callbacks=[listener],
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+    return listener.failures()
+
+
+def _train_group(
+    config: dict[str, Any],
+    *,
+    groups: Sequence[Sequence[Cell]],
+    corpora: Mapping[str, CorpusInputs],
+    experiment: Experiment,
+    parents: Mapping[tuple[str, str], str],
+    checkpoints: Path | None,
+) -> None:
+    for index, cell in enumerate(groups[config["group"]]):
+        error = _train_and_log(cell, corpora[cell.corpus], experiment, parents[cell.corpus, cell.variant], checkpoints)
+        tune.report({"fmerl_cell": index, "fmerl_error": error})
+
+
+def _train_and_log(
+    cell: Cell, inputs: CorpusInputs, experiment: Experiment, parent: str, checkpoints: Path | None
+) -> str:
+    """Empty when the cell is finished, else what went wrong."""
+    run = experiment.begin_cell(cell, parent)
+    if run is None:
+        return ""
+    try:
+        result = train_cell(
+            cell.config, inputs.data, inputs.anchors[cell.config.anchors], cell.seed, on_epoch=run.log_epoch
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            predictions = Path(folder) / PREDICTIONS
+            pq.write_table(result.predictions, predictions)
+            if checkpoints:
+                torch.save(result.weights, checkpoints / f"{cell.fingerprint}.pt")
+            run.finish(result.metrics, cell.config.training.epochs, [predictions])
+    except Exception as error:
+        run.fail(error)
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+class _Listener(tune.Callback):
+    """Turns Tune's events into progress, and remembers which cells are not done."""
+
+    def __init__(self, groups: Sequence[Sequence[Cell]], progress: GridProgress) -> None:
+        self._groups, self._progress = groups, progress
+        self._open = {cell.fingerprint: Failure(cell=cell, error="never ran") for group in groups for cell in group}
+        self._told: set[str] = set()
+
+    def failures(self) -> list[Failure]:
+        return list(self._open.values())
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._progress.started(trial.trial_id, self._groups[trial.config["group"]][0])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        group = self._groups[trial.config["group"]]
+        index, error = result["fmerl_cell"], result["fmerl_error"]
+        cell = group[index]
+        if not error:
+            self._open.pop(cell.fingerprint, None)
+        self._ended(trial.trial_id, cell, error)
+        if index + 1 < len(group):
+            self._progress.started(trial.trial_id, group[index + 1])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        for cell in self._groups[trial.config["group"]]:
+            if cell.fingerprint in self._open:
+                self._ended(trial.trial_id, cell, f"its worker died {_RETRIES + 1} times")
+
+    def _ended(self, worker: str, cell: Cell, error: str) -> None:
+        """A repeated trial reports its finished cells again: each is told once."""
+        if error:
+            self._open[cell.fingerprint] = Failure(cell=cell, error=error)
+        if cell.fingerprint not in self._told:
+            self._told.add(cell.fingerprint)
+            self._progress.ended(worker, cell, error)

@@ -1,0 +1,118 @@
+"""What a study reads, checked before anything is trained: corpora, feature tables, label sets, anchors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fmerl.assembly import assemble
+from fmerl.config import MODALITIES, CellConfig
+from fmerl.corpus import Corpus, SyntheticSpec, generate, read_corpus, write_corpus
+from fmerl.corpus.synthetic import SHAPES
+from fmerl.errors import InputError
+from fmerl.features.store import FeatureTable, features_current, read_features, write_features
+from fmerl.presets import PRESETS
+from fmerl.supervision.anchors import encode_anchors
+from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
+from fmerl.supervision.labels import read_labels
+from fmerl_platform.study import CorpusInputs, Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputOptions:
+    """Where a study's inputs come from and how its control is made."""
+
+    preset: str = "laptop"
+    features: Path | None = None
+    labels: Path | None = None
+    storage: Path = Path("runs")
+    """Synthetic corpora are written below it, as any user's corpus would lie."""
+    scale: float = 1.0
+    """Of the synthetic corpora's number of dialogues."""
+    modalities: tuple[str, ...] | None = None
+    """None takes every modality that has a feature table."""
+    epochs: int | None = None
+    emotion_encoder: str | None = None
+
+
+def load_inputs(corpora: Sequence[str], variants: Sequence[Variant], options: InputOptions) -> list[CorpusInputs]:
+    """Read and check every corpus: a name of SHAPES is generated, anything else is a corpus folder.
+
+    Raises:
+        InputError: Any fault of the inputs, with file, row and remedy.
+    """
+    return [_load(corpus, variants, options) for corpus in corpora]
+
+
+def _load(name: str, variants: Sequence[Variant], options: InputOptions) -> CorpusInputs:
+    folder, features = Path(name), options.features
+    if name in SHAPES:
+        folder, features = materialise(replace(SHAPES[name], scale=options.scale), options.storage)
+    elif not folder.is_dir():
+        raise InputError(
+            name, "neither a folder nor a synthetic corpus", f"give a folder or one of {', '.join(SHAPES)}"
+        )
+    elif features is None:
+        raise InputError(name, "a corpus folder needs feature tables", "give their folder with --features")
+    corpus = read_corpus(folder)
+    control = control_config(corpus, _tables_found(features, corpus, options.modalities), options)
+    ids = [utterance.utterance_id for utterance in corpus.utterances()]
+    tables: list[FeatureTable] = [
+        read_features(features, corpus.name, modality, ids) for modality in control.backbone.modalities
+    ]
+    # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
+    labelled = options.labels is not None and name not in SHAPES
+    labels = read_labels(options.labels, corpus.name, ids, corpus.classes) if options.labels and labelled else None
+    descriptions = labels.descriptions if labels else read_descriptions(DEFAULT_DESCRIPTIONS)
+    configs = {variant.derive(control).anchors for variant in variants}
+    return CorpusInputs(
+        data=assemble(corpus, tables, labels),
+        control=control,
+        anchors=encode_anchors(corpus.classes, descriptions, sorted(configs, key=repr)),
+    )
+
+
+def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:
+    """The preset for this corpus with the command line's few changes."""
+    changes: dict[str, object] = {"backbone__modalities": modalities}
+    if options.epochs is not None:
+        changes["training__epochs"] = options.epochs
+    if options.emotion_encoder is not None:
+        changes["anchors__encoder"] = options.emotion_encoder
+    return PRESETS[options.preset](corpus.name).changed(**changes)
+
+
+def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:
+    """Write a synthetic corpus and its features, unless this very one lies there: (corpus folder, features folder)."""
+    home = storage / "synthetic" / f"{spec.name}-{spec.digest()[:12]}"
+    folder, features = home / "corpus", home / "features"
+    made = (folder / "corpus.json").exists() and all(
+        features_current(features, spec.name, modality, spec.digest()) for modality in spec.widths
+    )
+    if not made:
+        synthetic = generate(spec)
+        ids = tuple(utterance.utterance_id for utterance in synthetic.corpus.utterances())
+        for modality, (values, missing) in synthetic.features.items():
+            write_features(
+                features,
+                spec.name,
+                FeatureTable(
+                    modality=modality,
+                    utterance_ids=ids,
+                    values=values,
+                    missing=missing,
+                    card={"recipe_digest": spec.digest(), "supervised_on_labels": False},
+                ),
+            )
+        write_corpus(synthetic.corpus, folder)
+    return folder, features
+
+
+def _tables_found(features: Path, corpus: Corpus, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
+    if wanted:
+        return wanted
+    found = tuple(name for name in MODALITIES if (features / corpus.name / name).is_dir())
+    if not found:
+        raise InputError(features / corpus.name, "no feature table", f"extract one of {', '.join(MODALITIES)} into it")
+    return found

@@ -1,0 +1,75 @@
+"""Finished cells, read back from MLflow: all that statistics and report need."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+
+import pyarrow.parquet as pq
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from fmerl_platform.grid import PREDICTIONS
+from fmerl_platform.report.results import CellRecord
+from fmerl_platform.study import Cell
+from fmerl_platform.tracking import Experiment
+
+HISTORY = (
+    "train_loss",
+    "train_mse_loss",
+    "train_contrastive_loss",
+    "train_negative_loss",
+    "validation_weighted_f1",
+    "validation_accuracy",
+)
+"""Metrics logged once per epoch."""
+
+
+def unfinished(experiment: Experiment, cells: Sequence[Cell]) -> list[Cell]:
+    """Cells still to train. Half-done runs of theirs are deleted; finished runs of an older code or configuration
+    under the same corpus, variant and seed are tagged `fmerl.superseded`."""
+    planned = {cell.fingerprint for cell in cells}
+    places = {(cell.corpus, cell.variant, str(cell.seed)) for cell in cells}
+    finished: set[str] = set()
+    client = experiment.client()
+    for run in experiment.find(level="seed"):
+        tags = run.data.tags
+        place = tags["fmerl.corpus"], tags["fmerl.variant"], tags["fmerl.seed"]
+        if tags["fmerl.fingerprint"] in planned:
+            if run.info.status == "FINISHED":
+                finished.add(tags["fmerl.fingerprint"])
+            else:
+                client.delete_run(run.info.run_id)
+        elif place in places and "fmerl.superseded" not in tags:
+            experiment.tag(run.info.run_id, {"fmerl.superseded": "true"})
+    return [cell for cell in cells if cell.fingerprint not in finished]
+
+
+def read_cells(experiment: Experiment, fingerprints: Iterable[str]) -> list[CellRecord]:
+    """The finished cells among these, with their histories and predictions."""
+    wanted, client = set(fingerprints), experiment.client()
+    return [
+        _record(client, run)
+        for run in experiment.find(level="seed")
+        if run.info.status == "FINISHED" and run.data.tags["fmerl.fingerprint"] in wanted
+    ]
+
+
+def _record(client: MlflowClient, run: Run) -> CellRecord:
+    run_id, tags = run.info.run_id, run.data.tags
+    history = {
+        name: [metric.value for metric in sorted(client.get_metric_history(run_id, name), key=lambda m: m.step)]
+        for name in HISTORY
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        predictions = pq.read_table(client.download_artifacts(run_id, PREDICTIONS, folder))
+    return CellRecord(
+        corpus=tags["fmerl.corpus"],
+        variant=tags["fmerl.variant"],
+        seed=int(tags["fmerl.seed"]),
+        fingerprint=tags["fmerl.fingerprint"],
+        run_id=run_id,
+        metrics={name: value for name, value in run.data.metrics.items() if name not in HISTORY},
+        history=history,
+        predictions=predictions,
+    )

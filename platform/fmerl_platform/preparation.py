@@ -1,0 +1,52 @@
+"""From MELD's raw CSVs to what a grid reads: corpus folder, text features, VAD scores. Each step is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from fmerl.card import recipe_digest
+from fmerl.corpus import Corpus, read_meld, write_corpus
+from fmerl.features.store import features_current, write_features
+from fmerl.features.text import TextEncoder, extract_text_features
+from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
+from fmerl.supervision.labels import labels_current, write_labels
+from fmerl.supervision.vad_regression import VADRegression, label_corpus, read_emobank
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Folders a grid takes as `--corpus`, `--features` and `--labels`."""
+
+    corpus: Path
+    features: Path
+    labels: Path
+
+
+def prepare_meld_text(
+    meld: Path, emobank: Path, encoder_name: str, pooling: str, storage: Path, console: Console
+) -> Prepared:
+    """Convert MELD, encode its utterances, and score them with a ridge regression trained on EmoBank.
+
+    Args:
+        meld: Folder of MELD's three `*_sent_emo.csv`.
+        emobank: EmoBank's `emobank.csv`.
+        encoder_name: Hugging Face id, local folder or `package:MODULE`.
+        pooling: `mean` or `cls`.
+        storage: Everything is written to `prepared/` below it.
+        console: For progress.
+    """
+    home = storage / "prepared" / recipe_digest({"encoder": encoder_name, "pooling": pooling})[:12]
+    prepared = Prepared(corpus=home / "corpus", features=home / "features", labels=home / "labels")
+    corpus, problems = read_meld(meld)
+    write_corpus(corpus, prepared.corpus, problems)
+    console.print(f"{len(problems)} odd rows of MELD are listed in {prepared.corpus / 'problems.csv'}", soft_wrap=True)
+    encoder = TextEncoder(encoder_name, pooling=pooling)
+    _encode(corpus, encoder, prepared.features, console)
+    _score(corpus, encoder, emobank, prepared.labels, console)
+    return prepared

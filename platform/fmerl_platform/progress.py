@@ -1,0 +1,98 @@
+"""Live progress of a grid: a bar in a terminal, one line per cell in a log."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from fmerl_platform.study import Cell
+
+
+class GridProgress:
+    """Counts cells done, running and left, and estimates the time left.
+
+    Args:
+        console: Where to draw; not a terminal means plain lines.
+        cells: Cells to train in this run.
+        done: Cells finished before.
+    """
+
+    def __init__(self, console: Console, cells: int, done: int) -> None:
+        self._console, self._total, self._before = console, cells + done, done
+        self._ended, self._failed = 0, 0
+        self._running: dict[str, tuple[Cell, float]] = {}
+        self._seconds: list[float] = []
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("cells", total=self._total, completed=done, state="starting Ray workers")
+
+    def __enter__(self) -> GridProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def started(self, worker: str, cell: Cell) -> None:
+        """A worker begins a cell; a worker that begins another has given up its last."""
+        self._running[worker] = (cell, time.monotonic())
+        self._draw()
+
+    def ended(self, worker: str, cell: Cell, error: str) -> None:
+        """A cell is finished, or failed with `error`."""
+        _, since = self._running.pop(worker, (cell, time.monotonic()))
+        seconds = time.monotonic() - since
+        self._seconds.append(seconds)
+        self._ended += 1
+        self._failed += bool(error)
+        outcome = f"[red]failed: {error}[/red]" if error else f"{seconds:.1f} s"
+        if error or not self._console.is_terminal:
+            self._console.print(
+                f"{self._before + self._ended}/{self._total}  {cell.corpus} · {cell.variant} · seed {cell.seed}"
+                f"  {outcome}  ({self._state()})",
+                highlight=False,
+                soft_wrap=True,
+            )
+        self._draw()
+
+    def seconds_left(self) -> float | None:
+        """Mean seconds per cell x cells left / cells at once, less what the running ones have done."""
+        if not self._seconds:
+            return None
+        mean = sum(self._seconds) / len(self._seconds)
+        left = self._total - self._before - self._ended
+        done = sum(min(mean, time.monotonic() - since) for _, since in self._running.values())
+        return max(0.0, (mean * left - done) / max(1, len(self._running)))
+
+    def _state(self) -> str:
+        left = self._total - self._before - self._ended - len(self._running)
+        parts = [f"{len(self._running)} running", f"{left} left"]
+        if self._failed:
+            parts.append(f"{self._failed} failed")
+        seconds = self.seconds_left()
+        if seconds is not None:
+            parts.append(f"about {_duration(seconds)} to go")
+        return ", ".join(parts)
+
+    def _draw(self) -> None:
+        self._bar.update(self._task, completed=self._before + self._ended, state=self._state())
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min" if minutes else f"{seconds:.0f} s"

@@ -1,0 +1,71 @@
+"""Connects to the Ray cluster the user means, or starts one for this run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import ray
+
+import fmerl
+import fmerl_platform
+
+_SOURCE = Path(fmerl.__file__).parent.parent
+_MEBIBYTE = 2**20
+
+
+class MixedSourcesError(RuntimeError):
+    """The method and the engine come from two different copies of the project."""
+
+
+@contextmanager
+def ray_session(shared_bytes: int) -> Iterator[None]:
+    """A connected Ray: the cluster of `RAY_ADDRESS`, one that is connected already, or a local one for this run.
+
+    Args:
+        shared_bytes: Size of the data that cells will share; a local object store is made to fit it.
+
+    Raises:
+        MixedSourcesError: `fmerl` was uploaded with the job while `fmerl_platform` is an older installed copy.
+    """
+    check_sources()
+    if ray.is_initialized():
+        yield
+        return
+    # Ctrl-C is ours to answer; Tune's own handler would turn it into a half-finished result.
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+    address = os.environ.get("RAY_ADDRESS", "local")
+    local = {"object_store_memory": 2 * shared_bytes + 200 * _MEBIBYTE, "include_dashboard": False}
+    ray.init(
+        address=address,
+        logging_level="WARNING",
+        runtime_env=_worker_environment(address),
+        **(local if address == "local" else {}),
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def check_sources() -> None:
+    """Refuse an editable install mixed with an uploaded working directory."""
+    engine = Path(fmerl_platform.__file__).parent.parent
+    together = engine == _SOURCE or engine == _SOURCE / "platform"
+    if not together:
+        raise MixedSourcesError(
+            f"fmerl is loaded from {_SOURCE} but fmerl_platform from {engine}; submit with "
+            "--runtime-env cluster/runtime_env.yaml, or uninstall the copy on the cluster"
+        )
+
+
+def _worker_environment(address: str) -> dict[str, dict[str, str]]:
+    """Workers of a local cluster import what this process imports; on a remote one the job's environment decides."""
+    if address != "local" or find_spec("fmerl_platform") is None:
+        return {}
+    engine = Path(fmerl_platform.__file__).parent.parent
+    paths = dict.fromkeys([str(_SOURCE), str(engine), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    return {"env_vars": {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}}

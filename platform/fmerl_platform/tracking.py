@@ -1,0 +1,161 @@
+"""MLflow: one experiment per study; runs study -> variant -> seed, found by tag or created, never doubled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag
+
+from fmerl_platform.study import Cell
+
+_BATCH = 1000
+"""Most metrics MLflow takes in one call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Where a study's runs live; small enough to send to every worker."""
+
+    uri: str
+    experiment_id: str
+    study: str
+
+    @classmethod
+    def open(cls, uri: str, study: str, artifacts: Path | None) -> Experiment:
+        """The study's experiment, created when it is new.
+
+        Args:
+            uri: MLflow tracking URI.
+            study: The experiment's name.
+            artifacts: Folder for artifacts of a new experiment; None leaves it to the tracking server.
+        """
+        client = MlflowClient(uri)
+        found = client.get_experiment_by_name(study)
+        if found is not None and found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        location = None if artifacts is None else (artifacts / study).resolve().as_uri()
+        experiment_id = found.experiment_id if found else client.create_experiment(study, artifact_location=location)
+        return cls(uri=uri, experiment_id=experiment_id, study=study)
+
+    def client(self) -> MlflowClient:
+        return MlflowClient(self.uri)
+
+    def find(self, **tags: str) -> list[Run]:
+        """Active runs of this study that carry all these `fmerl.*` tags, oldest first."""
+        wanted = {"study": self.study, **tags}
+        text = " and ".join(f"tags.`fmerl.{key}` = '{_quoted(value)}'" for key, value in wanted.items())
+        runs: list[Run] = []
+        client, token = self.client(), None
+        while True:
+            page = client.search_runs([self.experiment_id], text, order_by=["start_time ASC"], page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+    def find_or_create(self, name: str, parent: str | None, note: str | None = None, **tags: str) -> str:
+        """Id of the run with these tags: the study's own or a variant's."""
+        found = self.find(**tags)
+        if found:
+            run_id = found[0].info.run_id
+            self.client().update_run(run_id, status="RUNNING")
+            return run_id
+        return self._create(name, parent, note, tags).info.run_id
+
+    def _create(self, name: str, parent: str | None, note: str | None, tags: Mapping[str, str]) -> Run:
+        own = {f"fmerl.{key}": value for key, value in {"study": self.study, **tags}.items()}
+        links = {"mlflow.parentRunId": parent, "mlflow.note.content": note}
+        given = {key: value for key, value in links.items() if value is not None}
+        return self.client().create_run(self.experiment_id, run_name=name, tags={**own, **given})
+
+    def begin_cell(self, cell: Cell, parent: str) -> CellRun | None:
+        """A fresh run for the cell; None when it is finished already. A half-done one is deleted first."""
+        if self.discard_unfinished(cell):
+            return None
+        tags = {
+            "level": "seed",
+            "corpus": cell.corpus,
+            "variant": cell.variant,
+            "seed": str(cell.seed),
+            "fingerprint": cell.fingerprint,
+        }
+        run = self._create(f"seed {cell.seed}", parent, None, tags)
+        client = self.client()
+        params = [Param(path, str(value)) for path, value in cell.config.flatten().items()]
+        client.log_batch(run.info.run_id, params=params)
+        return CellRun(client, run.info.run_id)
+
+    def discard_unfinished(self, cell: Cell) -> bool:
+        """Whether the cell is finished; runs of it that are not are deleted, so that no metric stands twice.
+
+        A worker that outlived its killed driver cannot write to a deleted run.
+        """
+        finished = False
+        for run in self.find(fingerprint=cell.fingerprint):
+            if run.info.status == "FINISHED":
+                finished = True
+            else:
+                self.client().delete_run(run.info.run_id)
+        return finished
+
+    def log_once(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
+        """Log aggregates, leaving out those that stand already, so that a rerun adds no point twice."""
+        known = self.client().get_run(run_id).data.metrics
+        now = _now()
+        new = [Metric(key, value, now, step) for key, value in metrics.items() if known.get(key) != value]
+        self.client().log_batch(run_id, metrics=new)
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        self.client().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+class CellRun:
+    """One cell's run, written by the worker that trains it.
+
+    Epochs are sent together every `flush_seconds`: a short cell costs one call, a long one can be watched.
+    """
+
+    def __init__(self, client: MlflowClient, run_id: str, flush_seconds: float = 15.0) -> None:
+        self.run_id = run_id
+        self._client, self._flush_seconds = client, flush_seconds
+        self._pending: list[Metric] = []
+        self._flushed = time.monotonic()
+
+    def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        now = _now()
+        self._pending += [Metric(key, value, now, epoch) for key, value in metrics.items()]
+        if time.monotonic() - self._flushed > self._flush_seconds:
+            self._flush()
+
+    def finish(self, metrics: Mapping[str, float], epoch: int, artifacts: list[Path]) -> None:
+        """Everything the cell leaves; only then is it FINISHED, and so never trained again."""
+        for path in artifacts:
+            self._client.log_artifact(self.run_id, str(path))
+        now = _now()
+        self._pending += [Metric(key, value, now, epoch) for key, value in metrics.items()]
+        self._flush()
+        self._client.set_terminated(self.run_id, "FINISHED")
+
+    def fail(self, error: BaseException) -> None:
+        self._flush()
+        self._client.set_tag(self.run_id, "fmerl.error", f"{type(error).__name__}: {error}"[:5000])
+        self._client.set_terminated(self.run_id, "FAILED")
+
+    def _flush(self) -> None:
+        for start in range(0, len(self._pending), _BATCH):
+            self._client.log_batch(self.run_id, metrics=self._pending[start : start + _BATCH])
+        self._pending, self._flushed = [], time.monotonic()
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _quoted(value: str) -> str:
+    if "'" in value:
+        raise ValueError(f"MLflow's filters cannot hold a quote: {value}")
+    return value

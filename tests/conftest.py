@@ -1,0 +1,50 @@
+"""One local Ray for the whole suite, and where the optional real data lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+# Before Ray is imported: no token files, no telemetry, and no worker killed for the machine's other memory users.
+os.environ.update(
+    RAY_AUTH_MODE="disabled",
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_memory_monitor_refresh_ms="0",
+    RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.1",
+    OMP_NUM_THREADS="1",
+    HF_HUB_OFFLINE="1",
+)
+os.environ.pop("RAY_ADDRESS", None)
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """Two logical CPUs on this machine."""
+    import ray
+
+    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
+    ray.init(
+        address="local",
+        num_cpus=2,
+        object_store_memory=200 * 2**20,
+        include_dashboard=False,
+        logging_level="WARNING",
+        runtime_env={"env_vars": {"PYTHONPATH": paths}},
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with `meld/` and `emobank/`: FMERL_SHARED_DATA, or beside the checkout."""
+    folder = Path(os.environ.get("FMERL_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set FMERL_SHARED_DATA to test on it")
+    return folder

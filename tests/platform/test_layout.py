@@ -1,0 +1,74 @@
+"""The layout's promises: no shadowed standard library, a method that knows no engine, importable every way."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent.parent
+
+
+def _run(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env={**clean, **environment}, capture_output=True, text=True
+    )
+
+
+def test_platform_is_a_source_root_and_no_package() -> None:
+    assert not (REPOSITORY / "platform" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("path", ["", ".", ".:platform"])
+def test_standard_platform_module_is_never_shadowed(path: str) -> None:
+    code = "import platform; assert platform.python_version(); print(platform.__file__)"
+    result = _run(code, REPOSITORY, PYTHONPATH=path)
+    assert result.returncode == 0, result.stderr
+    assert not Path(result.stdout.strip()).is_relative_to(REPOSITORY)
+
+
+def test_not_installed_project_imports_with_the_runtime_environment_path(tmp_path: Path) -> None:
+    blocked = (
+        "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in type(f).__name__.lower()];"
+        f"sys.path[:] = [p for p in sys.path if not (p.startswith({str(REPOSITORY)!r}) and '.venv' not in p)];"
+        f"sys.path[:0] = [{str(REPOSITORY)!r}, {str(REPOSITORY / 'platform')!r}];"
+        "import fmerl, fmerl_platform; print(fmerl.__file__, fmerl_platform.__file__)"
+    )
+    result = _run(blocked, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert all(Path(path).is_relative_to(REPOSITORY) for path in result.stdout.split())
+
+
+def test_the_method_knows_no_engine() -> None:
+    forbidden = {"ray", "mlflow", "optuna", "fmerl_platform"}
+    for path in (REPOSITORY / "fmerl").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+            assert not {name.split(".")[0] for name in names} & forbidden, f"{path} imports {names}"
+
+
+def test_mixed_sources_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from fmerl_platform import session
+
+    monkeypatch.setattr(session, "_SOURCE", tmp_path)
+    with pytest.raises(session.MixedSourcesError, match="runtime_env"):
+        session.check_sources()
+
+
+@pytest.mark.parametrize("script", sorted((REPOSITORY / "experiments").glob("*.py")), ids=lambda path: path.name)
+def test_every_script_has_help(script: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])}
+    result = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert "usage:" in result.stdout
