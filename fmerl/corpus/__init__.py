@@ -1,0 +1,26 @@
+"""Conversations and where they come from: corpus folders, raw releases, generators."""
+
+from fmerl.corpus.dialogue import SPLITS, Corpus, Dialogue, Problem, Split, Utterance
+from fmerl.corpus.folder import read_corpus, write_corpus
+from fmerl.corpus.meld import read_meld
+from fmerl.corpus.synthetic import IEMOCAP_SHAPE, MELD_SHAPE, ModalitySpec, SyntheticCorpus, SyntheticSpec, generate
+from fmerl.corpus.synthetic_spec import SHAPES
+
+__all__ = [
+    "IEMOCAP_SHAPE",
+    "MELD_SHAPE",
+    "SHAPES",
+    "SPLITS",
+    "Corpus",
+    "Dialogue",
+    "ModalitySpec",
+    "Problem",
+    "Split",
+    "SyntheticCorpus",
+    "SyntheticSpec",
+    "Utterance",
+    "generate",
+    "read_corpus",
+    "read_meld",
+    "write_corpus",
+]

@@ -1,0 +1,103 @@
+"""What makes rows of text the utterances of a corpus, row by row and all together."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from fmerl.config import DIMENSIONS
+from fmerl.corpus.dialogue import SPLITS, Corpus, Split, Utterance
+from fmerl.corpus.tables import Row
+from fmerl.errors import InputError
+
+
+def is_identifier(value: Any) -> bool:
+    """Whether a value can name something that other files refer to: text without white space around it."""
+    return isinstance(value, str) and value != "" and value == value.strip()
+
+
+def checked_utterances(rows: list[Row], header: Corpus) -> list[Utterance]:
+    """U rows as U utterances, in the same order.
+
+    Args:
+        header: Holds the classes and the VAD range that the rows must keep to.
+
+    Raises:
+        InputError: A row that is no utterance, or that clashes with an earlier one.
+    """
+    utterances = [_utterance(row, header) for row in rows]
+    _check_together(rows, utterances)
+    return utterances
+
+
+def _utterance(row: Row, header: Corpus) -> Utterance:
+    for column in ("utterance_id", "dialogue_id", "speaker"):
+        if not is_identifier(row[column]):
+            raise row.error(f"{column} {row[column]!r} is empty or has white space around it", "mend the name")
+    if not re.fullmatch(r"-?\d{1,18}", row["turn"], re.ASCII):
+        raise row.error(f"turn {row['turn']!r} is not an integer", "number the dialogue's turns in their order")
+    emotion = row["emotion"] or None
+    if emotion is not None and emotion not in header.classes:
+        classes = ", ".join(header.classes)
+        raise row.error(f"unknown emotion {emotion!r}", f"use one of {classes}, or leave it empty for context only")
+    if row["split"] not in SPLITS:
+        raise row.error(f"unknown split {row['split']!r}", f"use one of {', '.join(SPLITS)}")
+    return Utterance(
+        utterance_id=row["utterance_id"],
+        dialogue_id=row["dialogue_id"],
+        turn=int(row["turn"]),
+        speaker=row["speaker"],
+        text=row["text"],
+        emotion=emotion,
+        split=row["split"],
+        audio_path=row["audio_path"] or None,
+        video_path=row["video_path"] or None,
+        **_scores(row, *header.vad_range),
+    )
+
+
+def _scores(row: Row, low: float, high: float) -> dict[str, float]:
+    given = [name for name in DIMENSIONS if row[name]]
+    if given and len(given) < len(DIMENSIONS):
+        what = f"{', '.join(given)} given without {', '.join(name for name in DIMENSIONS if not row[name])}"
+        raise row.error(what, "give all three scores or none")
+    scores = {}
+    for name in given:
+        try:
+            scores[name] = float(row[name])
+        except ValueError:
+            scores[name] = math.nan
+        if not low <= scores[name] <= high:
+            what = f"{name} {row[name]!r} is not a number from {low:g} to {high:g}"
+            raise row.error(what, "mend the score or vad_range, or leave all three scores empty")
+    return scores
+
+
+def _check_together(rows: list[Row], utterances: list[Utterance]) -> None:
+    """What no row shows alone: ids and turns are unique, and a dialogue lies in one split."""
+    id_rows: dict[str, int] = {}
+    turn_rows: dict[tuple[str, int], int] = {}
+    split_rows: dict[str, tuple[Split, int]] = {}
+    for row, utterance in zip(rows, utterances, strict=True):
+        name, dialogue = utterance.utterance_id, utterance.dialogue_id
+        if (first := id_rows.setdefault(name, row.number)) != row.number:
+            raise row.error(f"utterance_id {name!r} is also that of row {first}", "give every utterance its own id")
+        if (first := turn_rows.setdefault((dialogue, utterance.turn), row.number)) != row.number:
+            what = f"turn {utterance.turn} of dialogue {dialogue!r} is also that of row {first}"
+            raise row.error(what, "give every turn of a dialogue its own number")
+        split, first = split_rows.setdefault(dialogue, (utterance.split, row.number))
+        if split != utterance.split:
+            what = f"dialogue {dialogue!r} is in {utterance.split} here and in {split} in row {first}"
+            raise row.error(what, "keep a dialogue in one split")
+
+
+def check_splits(path: Path, utterances: list[Utterance]) -> None:
+    """Raise InputError unless every split has labelled utterances."""
+    for split in SPLITS:
+        emotions = [utterance.emotion for utterance in utterances if utterance.split == split]
+        if not emotions:
+            raise InputError(path, f"no utterance in split {split}", f"fill all of {', '.join(SPLITS)}")
+        if not any(emotions):
+            raise InputError(path, f"no labelled utterance in split {split}", "give some of them an emotion")

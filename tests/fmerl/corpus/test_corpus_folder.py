@@ -1,0 +1,383 @@
+"""The corpus folder: what is written comes back the same from both formats, and bad input is named."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fmerl.corpus import SPLITS, Corpus, Dialogue, Problem, Utterance, read_corpus, write_corpus
+from fmerl.errors import InputError
+
+HEADER = {"name": "tiny", "classes": ["joy", "anger"], "vad_range": [0, 5], "unseen_class": "anger"}
+COLUMNS = ["utterance_id", "dialogue_id", "turn", "speaker", "text", "emotion", "split"]
+SCORES = ["valence", "arousal", "dominance"]
+Table = list[list[str]]
+
+
+def table() -> Table:
+    """A valid table of six rows, rows 2 to 7 of its file."""
+    return [
+        ["u1", "d1", "0", "Ann", "Hello, you.", "joy", "train"],
+        ["u2", "d1", "3", "Bob", "None", "", "train"],
+        ["u3", "d2", "5", "Ann", "nan", "anger", "validation"],
+        ["u4", "d2", "2", "Bob", "", "joy", "validation"],
+        ["u5", "d3", "1", "Ann", "two\nlines", "joy", "test"],
+        ["u6", "d3", "0", "Ann", "NA", "anger", "test"],
+    ]
+
+
+def write_csv_folder(
+    folder: Path,
+    rows: Iterable[list[str]],
+    columns: list[str] | None = None,
+    header: Any = HEADER,
+    encoding: str = "utf-8",
+    line_end: str = "\n",
+) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "corpus.json").write_text(json.dumps(header))
+    with (folder / "utterances.csv").open("w", newline="", encoding=encoding) as file:
+        csv.writer(file, lineterminator=line_end, quoting=csv.QUOTE_ALL).writerows([columns or COLUMNS, *rows])
+    return folder
+
+
+def write_parquet_folder(folder: Path, columns: dict[str, list[Any]]) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "corpus.json").write_text(json.dumps(HEADER))
+    pq.write_table(pa.table(columns), folder / "utterances.parquet")
+    return folder
+
+
+def parquet_columns() -> dict[str, list[Any]]:
+    cells = zip(*table(), strict=True)
+    columns: dict[str, list[Any]] = dict(zip(COLUMNS, map(list, cells), strict=True))
+    columns["turn"] = [int(turn) for turn in columns["turn"]]
+    columns["emotion"] = [emotion or None for emotion in columns["emotion"]]
+    return columns
+
+
+# Written texts must survive UTF-8, so lone surrogates are out; names carry no white space around them.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+NAMES = TEXTS.map(str.strip).filter(bool)
+RANGES = st.tuples(st.floats(-9, 0), st.floats(0.5, 9))
+
+
+@st.composite
+def corpora(draw: st.DrawFn) -> Corpus:
+    classes = draw(st.lists(NAMES, min_size=2, max_size=4, unique=True))
+    low, high = draw(RANGES)
+    scores = st.none() | st.tuples(*[st.floats(low, high)] * 3)
+    splits = list(SPLITS) + draw(st.lists(st.sampled_from(SPLITS), max_size=3))
+    names = draw(st.lists(NAMES, min_size=len(splits), max_size=len(splits), unique=True))
+    dialogues = []
+    for split, name in zip(splits, names, strict=True):
+        turns = sorted(draw(st.sets(st.integers(-(10**6), 10**6), min_size=1, max_size=4)))
+        emotions = [draw(st.sampled_from(classes)), *[draw(st.none() | st.sampled_from(classes)) for _ in turns[1:]]]
+        utterances = []
+        for turn, emotion in zip(turns, emotions, strict=True):
+            vad = draw(scores)
+            utterance = Utterance(
+                utterance_id=f"{name} {turn}",
+                dialogue_id=name,
+                turn=turn,
+                speaker=draw(NAMES),
+                text=draw(TEXTS),
+                emotion=emotion,
+                split=split,
+                audio_path=draw(st.none() | NAMES),
+                **({} if vad is None else dict(zip(SCORES, vad, strict=True))),
+            )
+            utterances.append(utterance)
+        dialogues.append(Dialogue(dialogue_id=name, utterances=tuple(utterances)))
+    return Corpus(
+        name="any",
+        classes=tuple(classes),
+        vad_range=(low, high),
+        dialogues=tuple(dialogues),
+        unseen_class=draw(st.none() | st.sampled_from(classes)),
+    )
+
+
+@given(
+    corpora(),
+    st.randoms(use_true_random=False),
+    st.sampled_from(["utf-8", "utf-8-sig"]),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_any_corpus_comes_back_from_parquet_and_from_any_csv(
+    corpus: Corpus, random: Any, encoding: str, line_end: str
+) -> None:
+    with TemporaryDirectory() as folder:
+        write_corpus(corpus, Path(folder, "parquet"))
+        from_parquet = read_corpus(Path(folder, "parquet"))
+
+        columns = [*COLUMNS, *SCORES, "audio_path", "video_path", "note"]
+        random.shuffle(columns)
+        rows = []
+        for dialogue in corpus.dialogues:
+            members = list(dialogue.utterances)
+            random.shuffle(members)
+            for utterance in members:
+                cells = {name: "" if cell is None else str(cell) for name, cell in asdict(utterance).items()}
+                rows.append([cells.get(column, "ignored") for column in columns])
+        header = json.loads(Path(folder, "parquet", "corpus.json").read_bytes())
+        from_csv = read_corpus(write_csv_folder(Path(folder, "csv"), rows, columns, header, encoding, line_end))
+
+    assert from_parquet == from_csv == corpus
+    assert from_parquet.digest() == from_csv.digest() == corpus.digest()
+
+
+def test_reading_sorts_by_turn_keeps_texts_and_first_appearance(tmp_path: Path) -> None:
+    rows = table()
+    rows.insert(0, rows.pop(4))  # d3's later turn first
+    corpus = read_corpus(write_csv_folder(tmp_path, rows))
+    assert [dialogue.dialogue_id for dialogue in corpus.dialogues] == ["d3", "d1", "d2"]
+    assert [(u.utterance_id, u.turn) for u in corpus.utterances()] == [
+        ("u6", 0), ("u5", 1), ("u1", 0), ("u2", 3), ("u4", 2), ("u3", 5),
+    ]  # fmt: skip
+    assert {u.utterance_id: u.text for u in corpus.utterances()} == {row[0]: row[4] for row in table()}
+    assert next(u for u in corpus.utterances() if u.utterance_id == "u2").emotion is None
+    assert corpus.vad_range == (0.0, 5.0)
+    assert corpus.unseen_class == "anger"
+
+
+def test_digest_knows_integers_as_the_floats_they_are_read_as(tmp_path: Path) -> None:
+    corpus = replace(read_corpus(write_csv_folder(tmp_path, table())), vad_range=(0, 5))
+    write_corpus(corpus, tmp_path / "copy")
+    assert read_corpus(tmp_path / "copy").digest() == corpus.digest()
+
+
+def test_parquet_takes_the_types_that_data_frames_write(tmp_path: Path) -> None:
+    columns: dict[str, Any] = parquet_columns()
+    columns["speaker"] = pa.array(columns["speaker"]).dictionary_encode()
+    columns["text"] = pa.array(columns["text"], pa.large_string())
+    columns["turn"] = pa.array(columns["turn"], pa.int8())
+    columns |= {name: pa.array([0.1, None, 5, None, None, 2.5], pa.float32()) for name in SCORES}
+    corpus = read_corpus(write_parquet_folder(tmp_path / "parquet", columns))
+    rows = [[*row, *[score] * 3] for row, score in zip(table(), ["0.1", "", "5", "", "", "2.5"], strict=True)]
+    assert corpus == read_corpus(write_csv_folder(tmp_path / "csv", rows, COLUMNS + SCORES))
+
+
+def set_cell(row: int, column: str, value: str) -> Callable[[Table], None]:
+    def change(rows: Table) -> None:
+        rows[row - 2][COLUMNS.index(column)] = value
+
+    return change
+
+
+ROW_ERRORS = {
+    "unknown emotion": (set_cell(4, "emotion", "Joy"), 4, ["unknown emotion 'Joy'", "joy, anger"]),
+    "padded emotion": (set_cell(4, "emotion", "joy "), 4, ["unknown emotion 'joy '", "joy, anger"]),
+    "repeated id": (set_cell(5, "utterance_id", "u1"), 5, ["utterance_id 'u1'", "row 2", "its own id"]),
+    "repeated turn": (set_cell(3, "turn", "0"), 3, ["turn 0 of dialogue 'd1'", "row 2", "its own number"]),
+    "turn as text": (set_cell(6, "turn", "one"), 6, ["turn 'one'", "number the dialogue's turns"]),
+    "turn with a fraction": (set_cell(6, "turn", "1.0"), 6, ["turn '1.0'", "number the dialogue's turns"]),
+    "no turn": (set_cell(6, "turn", ""), 6, ["turn ''", "number the dialogue's turns"]),
+    "unknown split": (set_cell(2, "split", "dev"), 2, ["unknown split 'dev'", "train, validation, test"]),
+    "two splits": (set_cell(7, "split", "train"), 7, ["dialogue 'd3' is in train", "test in row 6", "one split"]),
+    "no id": (set_cell(3, "utterance_id", ""), 3, ["utterance_id ''", "mend the name"]),
+    "padded dialogue": (set_cell(3, "dialogue_id", "d1 "), 3, ["dialogue_id 'd1 '", "mend the name"]),
+    "no speaker": (set_cell(3, "speaker", ""), 3, ["speaker ''", "mend the name"]),
+}
+
+
+@pytest.mark.parametrize("name", ROW_ERRORS)
+def test_bad_row_is_named_with_file_row_and_remedy(tmp_path: Path, name: str) -> None:
+    change, row, fragments = ROW_ERRORS[name]
+    rows = table()
+    change(rows)
+    with pytest.raises(InputError) as caught:
+        read_corpus(write_csv_folder(tmp_path, rows))
+    assert_names(caught.value, tmp_path / "utterances.csv", row, fragments)
+
+
+@pytest.mark.parametrize(
+    ("scores", "fragments"),
+    [
+        (["1", "high", "2"], ["arousal 'high'", "from 0 to 5", "mend the score"]),
+        (["1", "nan", "2"], ["arousal 'nan'", "from 0 to 5", "mend the score"]),
+        (["1", "2", "5.01"], ["dominance '5.01'", "from 0 to 5", "vad_range"]),
+        (["-1", "2", "3"], ["valence '-1'", "from 0 to 5", "mend the score"]),
+        (["1", "", ""], ["valence given without arousal, dominance", "all three scores or none"]),
+        (["", "1", "2"], ["arousal, dominance given without valence", "all three scores or none"]),
+    ],
+)
+def test_bad_scores_are_named(tmp_path: Path, scores: list[str], fragments: list[str]) -> None:
+    rows = [[*row, "0", "2.5", "5"] for row in table()]
+    rows[3][-3:] = scores
+    with pytest.raises(InputError) as caught:
+        read_corpus(write_csv_folder(tmp_path, rows, COLUMNS + SCORES))
+    assert_names(caught.value, tmp_path / "utterances.csv", 5, fragments)
+
+
+def test_parquet_rows_are_counted_as_csv_rows_are(tmp_path: Path) -> None:
+    columns = parquet_columns()
+    columns["emotion"][2] = "boredom"
+    with pytest.raises(InputError) as caught:
+        read_corpus(write_parquet_folder(tmp_path, columns))
+    assert_names(caught.value, tmp_path / "utterances.parquet", 4, ["unknown emotion 'boredom'", "joy, anger"])
+
+
+@pytest.mark.parametrize(
+    ("change", "fragments"),
+    [
+        (lambda columns: columns.pop("speaker"), ["missing column speaker", "found: utterance_id", "add the column"]),
+        (lambda columns: columns.update(turn=[[1]] * 6), ["column turn of type list", "store it as"]),
+        (lambda columns: columns.update(text=[b"\xff"] * 6), ["column text of type binary", "store it as"]),
+    ],
+)
+def test_bad_parquet_columns_are_named(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], fragments: list[str]
+) -> None:
+    columns = parquet_columns()
+    change(columns)
+    with pytest.raises(InputError) as caught:
+        read_corpus(write_parquet_folder(tmp_path, columns))
+    assert_names(caught.value, tmp_path / "utterances.parquet", caught.value.row, fragments)
+
+
+def test_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
+    write_parquet_folder(tmp_path, parquet_columns())
+    (tmp_path / "utterances.parquet").write_bytes(b"PAR1 cut short")
+    with pytest.raises(InputError) as caught:
+        read_corpus(tmp_path)
+    assert_names(caught.value, tmp_path / "utterances.parquet", None, ["unreadable Parquet", "write the file again"])
+
+
+@pytest.mark.parametrize(
+    ("content", "row", "fragments"),
+    [
+        ("", None, ["empty file", "write a header row"]),
+        ("utterance_id,turn\n", 1, ["missing column dialogue_id, speaker", "found: utterance_id, turn", "add the"]),
+        (",".join([*COLUMNS, "text"]), 1, ["column text is there twice", "keep one"]),
+        (f"{','.join(COLUMNS)}\n\nu1,d1,0,Ann,Hello, you,joy,train\n", 3, ["8 cells", "header has 7", "quote"]),
+        (f'{",".join(COLUMNS)}\nu1,d1,0,Ann,ok,joy,train\nu2,d1,1,Ann,"open', 3, ["broken CSV", "quotes"]),
+        (f"{','.join(COLUMNS)}\nu1,d1,0,Ann,caf\xe9,joy,train\n", 2, ["is not UTF-8", "save the file as UTF-8"]),
+    ],
+)
+def test_broken_csv_is_named(tmp_path: Path, content: str, row: int | None, fragments: list[str]) -> None:
+    write_csv_folder(tmp_path, table())
+    (tmp_path / "utterances.csv").write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError) as caught:
+        read_corpus(tmp_path)
+    assert_names(caught.value, tmp_path / "utterances.csv", row, fragments)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_split_needs_labelled_utterances(tmp_path: Path, split: str) -> None:
+    rows = [row for row in table() if row[-1] != split]
+    with pytest.raises(InputError) as caught:
+        read_corpus(write_csv_folder(tmp_path, rows))
+    assert_names(caught.value, tmp_path / "utterances.csv", None, [f"no utterance in split {split}", "train, valid"])
+    rows = [[*row[:5], "" if row[-1] == split else row[5], row[-1]] for row in table()]
+    with pytest.raises(InputError) as caught:
+        read_corpus(write_csv_folder(tmp_path, rows))
+    assert_names(caught.value, tmp_path / "utterances.csv", None, [f"no labelled utterance in split {split}", "give"])
+
+
+@pytest.mark.parametrize(
+    ("change", "fragments"),
+    [
+        ({"name": None}, ["missing key name", 'write {"name"']),
+        ({"classes": None}, ["missing key classes", 'write {"name"']),
+        ({"vad_range": None}, ["missing key vad_range", 'write {"name"']),
+        ({"name": "../up"}, ["name '../up'", "letters, digits"]),
+        ({"classes": ["joy"]}, ["classes ['joy']", "every class"]),
+        ({"classes": ["joy", 3]}, ["classes ['joy', 3]", "every class"]),
+        ({"classes": ["joy", "joy"]}, ["repeat a name", "once"]),
+        ({"vad_range": [5, 0]}, ["vad_range [5, 0] is empty", "lowest score first"]),
+        ({"vad_range": [0, float("nan")]}, ["not two numbers", "lowest and highest"]),
+        ({"vad_range": [False, 10**400]}, ["not two numbers", "lowest and highest"]),
+        ({"vad_range": 5}, ["not two numbers", "lowest and highest"]),
+        ({"unseen_class": "awe"}, ["unseen_class 'awe'", "joy, anger"]),
+    ],
+)
+def test_bad_header_is_named(tmp_path: Path, change: dict[str, Any], fragments: list[str]) -> None:
+    header = {key: value for key, value in {**HEADER, **change}.items() if value is not None}
+    with pytest.raises(InputError) as caught:
+        read_corpus(write_csv_folder(tmp_path, table(), header=header))
+    assert_names(caught.value, tmp_path / "corpus.json", None, fragments)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"name": "\xff"}'])
+def test_header_that_is_no_json_object_is_named(tmp_path: Path, content: bytes) -> None:
+    write_csv_folder(tmp_path, table())
+    (tmp_path / "corpus.json").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_corpus(tmp_path)
+    assert_names(caught.value, tmp_path / "corpus.json", None, ["JSON", 'write {"name"'])
+
+
+def test_folder_needs_exactly_one_table_and_a_header(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read_corpus(tmp_path)
+    assert_names(caught.value, tmp_path / "corpus.json", None, ["no such file", 'write {"name"'])
+    write_csv_folder(tmp_path, table())
+    write_parquet_folder(tmp_path, parquet_columns())
+    with pytest.raises(InputError) as caught:
+        read_corpus(tmp_path)
+    assert_names(caught.value, tmp_path, None, ["both of utterances.parquet and utterances.csv", "exactly one"])
+    (tmp_path / "utterances.csv").unlink()
+    (tmp_path / "utterances.parquet").unlink()
+    with pytest.raises(InputError) as caught:
+        read_corpus(tmp_path)
+    assert_names(caught.value, tmp_path, None, ["neither of utterances.parquet and utterances.csv", "exactly one"])
+
+
+def test_writer_replaces_a_corpus_but_no_csv_of_the_user(tmp_path: Path) -> None:
+    corpus = read_corpus(write_csv_folder(tmp_path / "user", table()))
+    with pytest.raises(InputError, match=r"utterances\.csv is there.*another folder"):
+        write_corpus(corpus, tmp_path / "user")
+    write_corpus(replace(corpus, name="old"), tmp_path / "ours")
+    write_corpus(corpus, tmp_path / "ours", [Problem(where="a.csv", row=7, what='odd, "quoted"', action="kept")])
+    assert read_corpus(tmp_path / "ours") == corpus
+    with (tmp_path / "ours" / "problems.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file)) == [["where", "row", "what", "action"], ["a.csv", "7", 'odd, "quoted"', "kept"]]
+
+
+@pytest.mark.parametrize("replaces_one", [False, True])
+@pytest.mark.parametrize("files_written", [0, 1, 2])
+def test_killed_writer_leaves_no_folder_that_reads_as_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files_written: int, replaces_one: bool
+) -> None:
+    corpus = read_corpus(write_csv_folder(tmp_path / "user", table()))
+    if replaces_one:
+        write_corpus(replace(corpus, name="old"), tmp_path / "ours")
+    left = [files_written]
+
+    def killed_at_last(descriptor: int) -> None:
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        left[0] -= 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", killed_at_last)
+        with pytest.raises(KeyboardInterrupt):
+            write_corpus(corpus, tmp_path / "ours")
+    with pytest.raises(InputError, match="no such file"):
+        read_corpus(tmp_path / "ours")
+    write_corpus(corpus, tmp_path / "ours")
+    assert read_corpus(tmp_path / "ours") == corpus
+
+
+def assert_names(error: InputError, where: Path, row: int | None, fragments: list[str]) -> None:
+    """The message names file and row and holds the fragments, the last of them in its remedy."""
+    message = str(error)
+    assert (error.where, error.row) == (str(where), row)
+    assert message.startswith(str(where) + ("" if row is None else f", row {row}") + ": ")
+    assert "\n" not in message
+    for fragment in fragments:
+        assert fragment in message
+    assert fragments[-1] in error.remedy
