@@ -1,0 +1,1 @@
+"""One encoder per modality, and the store their tables are kept in."""

@@ -1,0 +1,177 @@
+"""Label sets: VAD scores of a corpus's utterances and descriptions of its classes, with a card (Section 4).
+
+Shapes: U utterances, 3 dimensions in the order valence, arousal, dominance.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fmerl.card import CARD, content_digest, read_card, replaced_folder, write_card
+from fmerl.config import DIMENSIONS
+from fmerl.corpus.tables import Row, read_parquet
+from fmerl.errors import InputError
+from fmerl.supervision.descriptions import check_described, read_descriptions
+
+_MAKE_AGAIN = "make the label set again"
+
+_Label = tuple[tuple[float, ...], str | None]
+_NO_SCORES = (math.nan,) * 3
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSet:
+    """Scores and descriptions of one corpus.
+
+    Raises:
+        InputError: A repeated id, a score out of range, or a row with both or neither of scores and error.
+        ValueError: Arrays of other shapes or types.
+    """
+
+    utterance_ids: tuple[str, ...]
+    """Unique, [U]."""
+    vad: NDArray[np.float32]
+    """Scores in `vad_range`; a row with an error is all NaN, [U, 3]."""
+    errors: tuple[str | None, ...]
+    """Why an utterance has no scores, [U]."""
+    vad_range: tuple[float, float]
+    """Lowest and highest score."""
+    descriptions: dict[str, str]
+    """Emotion to description."""
+    card: dict[str, Any]
+    """`recipe` and free fields; `content_digest` is filled in where absent."""
+
+    def __post_init__(self) -> None:
+        rows = len(self.utterance_ids)
+        if self.vad.shape != (rows, 3) or self.vad.dtype != np.float32 or len(self.errors) != rows:
+            raise ValueError(f"{rows} ids, {self.vad.dtype} scores {self.vad.shape}, {len(self.errors)} errors")
+        low, high = self.vad_range
+        scored = ((self.vad >= low) & (self.vad <= high)).all(axis=1)
+        unscored = np.isnan(self.vad).all(axis=1)
+        sound = np.where(self.labelled, scored, unscored)
+        if not sound.all():
+            row = int(np.argmin(sound))
+            what = f"scores {self.vad[row].tolist()} with error {self.errors[row]!r}"
+            remedy = f"give three scores from {low:g} to {high:g}, or an error and NaN"
+            raise InputError(f"label of {self.utterance_ids[row]}", what, remedy)
+        if len(set(self.utterance_ids)) < rows:
+            raise InputError("label set", "an utterance_id stands there twice", "keep one of the rows")
+        if "content_digest" not in self.card:
+            object.__setattr__(self, "card", {**self.card, "content_digest": _digest(self)})
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Utterances that have scores, [U]."""
+        return np.array([error is None for error in self.errors], dtype=np.bool_)
+
+
+def write_labels(root: str | Path, corpus_name: str, labels: LabelSet) -> None:
+    """Write `<root>/<corpus_name>/`; a reader meets the whole old label set or the whole new one.
+
+    Raises:
+        InputError: Something that is no label set is in the way.
+        KeyError: The card has no recipe.
+    """
+    scores = {
+        dimension: pa.array(labels.vad[:, column], mask=np.isnan(labels.vad[:, column]))
+        for column, dimension in enumerate(DIMENSIONS)
+    }
+    ids, errors = pa.array(labels.utterance_ids, pa.string()), pa.array(labels.errors, pa.string())
+    with replaced_folder(Path(root) / corpus_name) as folder:
+        pq.write_table(pa.table({"utterance_id": ids, **scores, "error": errors}), folder / "vad.parquet")
+        descriptions = json.dumps(labels.descriptions, indent=2, ensure_ascii=False) + "\n"
+        (folder / "descriptions.json").write_text(descriptions, encoding="utf-8")
+        made = {"kind": "labels", "vad_range": list(labels.vad_range), "content_digest": _digest(labels)}
+        write_card(folder, {**labels.card, **made})
+
+
+def read_labels(
+    root: str | Path, corpus_name: str, utterance_ids: Sequence[str], classes: Sequence[str] = ()
+) -> LabelSet:
+    """The labels of `utterance_ids`, joined by id and in that order; an utterance without a row gets an error.
+
+    Args:
+        root: Folder of label sets.
+        corpus_name: Folder in it.
+        utterance_ids: U ids.
+        classes: Emotions that must have a description.
+
+    Raises:
+        InputError: No such label set or card, no range on the card, a bad column or row, a class without a
+            description, or content that is not what the card says.
+    """
+    folder = Path(root) / corpus_name
+    if not folder.is_dir():
+        at_hand = ", ".join(sorted(card.parent.name for card in Path(root).glob(f"[!.]*/{CARD}"))) or "none"
+        raise InputError(folder, f"no such label set (at hand: {at_hand})", "make it with experiments/label_corpus.py")
+    card = read_card(folder)
+    vad_range = _range(folder / CARD, card.get("vad_range"))
+    descriptions = read_descriptions(folder / "descriptions.json")
+    check_described(classes, descriptions, folder / "descriptions.json")
+    path = folder / "vad.parquet"
+    rows: dict[str, _Label] = {}
+    for row in read_parquet(path, ("utterance_id", *DIMENSIONS, "error")):
+        name = row["utterance_id"]
+        if not name or name in rows:
+            raise row.error(f"utterance_id {name!r} is empty or stands there twice", "keep one row per utterance")
+        rows[name] = _label(row, *vad_range)
+    stored = _label_set(rows, vad_range, descriptions, {})
+    if stored.card["content_digest"] != card["content_digest"]:
+        raise InputError(folder, "the content is not what the card's content_digest was taken of", _MAKE_AGAIN)
+    absent: _Label = (_NO_SCORES, f"no row in {path.name}")
+    return _label_set({name: rows.get(name, absent) for name in utterance_ids}, vad_range, descriptions, card)
+
+
+def _label_set(
+    rows: Mapping[str, _Label], vad_range: tuple[float, float], descriptions: dict[str, str], card: dict[str, Any]
+) -> LabelSet:
+    vad = np.array([scores for scores, _ in rows.values()], dtype=np.float32).reshape(len(rows), 3)
+    return LabelSet(tuple(rows), vad, tuple(error for _, error in rows.values()), vad_range, descriptions, card)
+
+
+def _range(path: Path, value: Any) -> tuple[float, float]:
+    numbers = isinstance(value, list) and len(value) == 2 and all(isinstance(end, int | float) for end in value)
+    if not numbers or not value[0] < value[1]:
+        what = "the card lacks vad_range" if value is None else f"vad_range {value!r} is no range"
+        raise InputError(path, what, 'state lowest and highest score, as in "vad_range": [0, 5]')
+    return value[0], value[1]
+
+
+def _label(row: Row, low: float, high: float) -> _Label:
+    if row["error"]:
+        if any(row[dimension] for dimension in DIMENSIONS):
+            raise row.error("the row has an error and a score", "clear one of them")
+        return _NO_SCORES, row["error"]
+    scores = []
+    for dimension in DIMENSIONS:
+        try:
+            scores.append(float(row[dimension]))
+        except ValueError:
+            scores.append(math.nan)
+        if not low <= scores[-1] <= high:
+            what = f"{dimension} {row[dimension]!r} is not a number from {low:g} to {high:g}"
+            raise row.error(what, "mend the score, or clear all three and state the error")
+    return tuple(scores), None
+
+
+def _digest(labels: LabelSet) -> str:
+    """Of the rows sorted by id, the range and the descriptions."""
+    order = sorted(range(len(labels.utterance_ids)), key=labels.utterance_ids.__getitem__)
+    described = {
+        "utterance_ids": [labels.utterance_ids[row] for row in order],
+        "errors": [labels.errors[row] for row in order],
+        "vad_range": [float(end) for end in labels.vad_range],
+        "descriptions": labels.descriptions,
+    }
+    scores = np.nan_to_num(labels.vad[order], nan=-1)  # NaN has many bit patterns; errors tell these rows apart.
+    return content_digest(described, scores)
