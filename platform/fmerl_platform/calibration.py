@@ -6,19 +6,18 @@ intervals cover the true effect, and how often a planted effect is found beside 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from fmerl_platform.statistics import (
-    SCORES,
     CellPredictions,
     Comparison,
     CrossedMean,
     compare,
-    confusion_by_dialogue,
     planned_power,
+    weighted_f1,
 )
 
 MELD_TEST_COUNTS = (1256, 281, 50, 208, 402, 68, 345)
@@ -81,8 +80,8 @@ def simulate_study(
 class VariantCalibration:
     """What the verdicts on one variant were worth, as shares of the studies."""
 
-    true_delta: float
-    """Weighted F1 over the control's, on a population of dialogues and seeds."""
+    effect: CrossedMean
+    """The true effect on weighted F1, with the variances that the studies estimated on average."""
     coverage: float
     """Intervals that hold the true effect."""
     helps: float
@@ -100,7 +99,7 @@ class Calibration:
     n_studies: int
     family_wise_errors: int
     """Studies with a verdict other than inconclusive on any variant whose effect is 0."""
-    variants: dict[str, VariantCalibration] = field(default_factory=dict)
+    variants: dict[str, VariantCalibration]
 
     @property
     def family_wise_error_interval(self) -> tuple[float, float]:
@@ -133,30 +132,34 @@ def calibrate(
         studies.append(
             compare(control, variants, len(model.class_counts), resamples=resamples, alpha=alpha, seed=len(studies))
         )
-    truths = _true_deltas(rng, model)
-    null_names = [name for name, effect in zip(truths, model.effects, strict=True) if effect == 0]
+    effects = dict(zip(studies[0], model.effects, strict=True))
+    null_names = [name for name, effect in effects.items() if effect == 0]
+    control_score = population_score(model, 0.0)
     return Calibration(
         model=model,
         n_studies=n_studies,
         family_wise_errors=sum(any(study[name].verdict != "inconclusive" for name in null_names) for study in studies),
         variants={
-            name: _judge([study[name] for study in studies], truth, model, alpha) for name, truth in truths.items()
+            name: _judge(
+                [study[name] for study in studies], population_score(model, effect) - control_score, model, alpha
+            )
+            for name, effect in effects.items()
         },
     )
 
 
-def _true_deltas(rng: np.random.Generator, model: StudyModel) -> dict[str, float]:
-    """Weighted F1 over the control's by variant: 0 by symmetry, else from one study large enough to hide its error."""
-    control, variants = simulate_study(rng, replace(model, n_seeds=40, n_dialogues=4000))
+def population_score(model: StudyModel, effect: float) -> float:
+    """Weighted F1 on endless dialogues, from the confusion matrix that the model implies.
 
-    def population_score(cells: list[CellPredictions]) -> float:
-        confusion = confusion_by_dialogue(cells, len(model.class_counts)).sum(axis=(0, 1))
-        return float(SCORES["weighted_f1"](confusion))
-
-    return {
-        name: population_score(cells) - population_score(control) if effect else 0.0
-        for (name, cells), effect in zip(variants.items(), model.effects, strict=True)
-    }
+    It leaves out the curvature of weighted F1 over seeds of different skill, which is far below the score's noise.
+    """
+    shares = np.array(model.class_counts) / sum(model.class_counts)
+    spread = np.linalg.norm([model.difficulty_sd, model.seed_sd, model.dialogue_sd, model.interaction_sd, 1])
+    right = stats.norm.cdf((model.skill + effect) / spread)
+    distractor = np.tile(shares, (len(shares), 1))
+    np.fill_diagonal(distractor, 0)
+    distractor += np.roll(np.diag(shares), 1, axis=1)
+    return float(weighted_f1(shares[:, None] * (right * np.eye(len(shares)) + (1 - right) * distractor)))
 
 
 def _judge(comparisons: list[Comparison], truth: float, model: StudyModel, alpha: float) -> VariantCalibration:
@@ -168,7 +171,7 @@ def _judge(comparisons: list[Comparison], truth: float, model: StudyModel, alpha
         n_dialogues=model.n_dialogues,
     )
     return VariantCalibration(
-        true_delta=truth,
+        effect=effect,
         coverage=float(np.mean([comparison.ci_low <= truth <= comparison.ci_high for comparison in comparisons])),
         helps=float(np.mean([comparison.verdict == "helps" for comparison in comparisons])),
         hurts=float(np.mean([comparison.verdict == "hurts" for comparison in comparisons])),

@@ -1,0 +1,70 @@
+"""Does a variant help or hurt? The statistics of an ablation, from predictions alone.
+
+**Model.** S seeds and G test dialogues are crossed random effects: every seed's model reads every dialogue. This is
+the multi-reader multi-case design of diagnostic imaging (Obuchowski & Rockette 1995) with seeds as readers and
+dialogues as cases. The verdict is meant for new seeds and new dialogues, so both must be in the error.
+
+**Effect.** The mean over paired seeds of score(variant, seed) - score(control, seed), on the same dialogues.
+
+**Variance.** A paired hierarchical bootstrap over seeds and dialogues that draws n - 1 of n units at each level,
+which makes a mean's bootstrap variance the unbiased one (Rao & Wu 1988; Hesterberg 2015). The effect is linear in
+the seeds' weights, so the seed level is worked out in closed form (what endless draws would give) and only dialogues
+are drawn. The bootstrap's variance falls into three parts, V_seed + V_dialogue + V_interaction, of which the first
+two each already hold the seed x dialogue interaction once: taken whole, it counts the interaction three times
+(Owen 2007). The variance used here counts it once: V_seed + max(V_dialogue - V_interaction, 0) (Obuchowski &
+Rockette 1995; Hillis 2007; two-way clustering in Cameron, Gelbach & Miller 2011).
+
+**Interval and p-value.** With few seeds V_seed is itself uncertain, so both rest on Student's t: S - 1 degrees of
+freedom for the seeds' part, G - 1 for the dialogues'. They are joined by Cochran & Cox's approximation: the critical
+value is the mean of the two t quantiles, weighted by the two parts of the variance. Satterthwaite's single number of
+degrees of freedom is too liberal here, because it grows when V_seed is small by chance: at Holm's first threshold,
+.05 / 6, it rejects up to 1.8 (five seeds) and 3.9 times (three seeds) as often as promised on normal effects.
+Cochran & Cox's keeps the level with three seeds or more and is conservative where both parts matter; with two seeds
+the family-wise error reaches about .065. `fmerl_platform.calibration` measures it.
+
+**Verdict.** Holm's step-down over the variants; helps or hurts when the adjusted p-value is below alpha. Intervals
+are per comparison, not simultaneous: one may exclude zero while the verdict is inconclusive.
+
+References:
+    Cameron, Gelbach & Miller (2011). Robust inference with multiway clustering. J. Bus. Econ. Stat. 29, 238-249.
+    Cochran & Cox (1950). Experimental Designs. Wiley.
+    Hesterberg (2015). What teachers should know about the bootstrap. The American Statistician 69, 371-386.
+    Hillis (2007). A comparison of denominator degrees of freedom methods for multiple observer ROC analysis.
+    Statistics in Medicine 26, 596-619.
+    Holm (1979). A simple sequentially rejective multiple test procedure. Scand. J. Statistics 6, 65-70.
+    Obuchowski & Rockette (1995). Hypothesis testing of diagnostic accuracy for multiple readers and multiple tests.
+    Communications in Statistics - Simulation and Computation 24, 285-308.
+    Owen (2007). The pigeonhole bootstrap. Annals of Applied Statistics 1, 386-411.
+    Rao & Wu (1988). Resampling inference with complex survey data. J. Am. Stat. Assoc. 83, 231-241.
+"""
+
+from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean, planned_power, seeds_to_decide
+from fmerl_platform.statistics.scores import (
+    CellPredictions,
+    Metric,
+    accuracy,
+    confusion_by_dialogue,
+    resampled_scores,
+    weighted_f1,
+)
+from fmerl_platform.statistics.verdict import Comparison, Estimate, Verdict, compare, estimate, holm, sign_flip_p_value
+
+__all__ = [
+    "CellPredictions",
+    "Comparison",
+    "CrossedMean",
+    "Estimate",
+    "Metric",
+    "Verdict",
+    "accuracy",
+    "compare",
+    "confusion_by_dialogue",
+    "crossed_mean",
+    "estimate",
+    "holm",
+    "planned_power",
+    "resampled_scores",
+    "seeds_to_decide",
+    "sign_flip_p_value",
+    "weighted_f1",
+]

@@ -1,0 +1,135 @@
+"""A mean over crossed seeds and dialogues: its variance, interval, p-value, and the seeds a decision takes.
+
+S seeds, G dialogues, R resamples. The method and its sources are in `fmerl_platform.statistics`.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, special
+
+MAX_SEEDS = 1000
+"""`seeds_to_decide` looks no further."""
+
+SMALLEST_P = 1e-100
+"""A p-value below it is reported as 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossedMean:
+    """A mean over S seeds on a test set of G dialogues, with the two parts of its sampling variance.
+
+    A level with a single unit has no part: the interval then holds for that very seed (or dialogue) only, and
+    there is no p-value.
+    """
+
+    mean: float
+    """NaN when S = 0."""
+    seed_variance: float
+    """Over new seeds, the seed x dialogue interaction included; falls as 1 / S. NaN when S < 2."""
+    dialogue_variance: float
+    """Over new dialogues, the same for any S; with the interaction when S = 1. NaN when G = 1 or S = 0."""
+    n_seeds: int
+    n_dialogues: int
+
+    def _parts(self) -> list[tuple[float, int]]:
+        """Variance and degrees of freedom of each level that has more than one unit."""
+        levels = ((self.seed_variance, self.n_seeds - 1), (self.dialogue_variance, self.n_dialogues - 1))
+        return [(variance, df) for variance, df in levels if not math.isnan(variance)]
+
+    @property
+    def standard_error(self) -> float:
+        """NaN when no level has more than one unit."""
+        parts = self._parts()
+        return math.sqrt(sum(variance for variance, _ in parts)) if parts else math.nan
+
+    def critical_value(self, level: float) -> float:
+        """Two-sided critical value of |mean| / standard error (Cochran & Cox 1950); needs a standard error above 0."""
+        parts = [(variance, df) for variance, df in self._parts() if variance > 0]
+        weighted = sum(variance * -special.stdtrit(df, level / 2) for variance, df in parts)
+        return float(weighted / sum(variance for variance, _ in parts))
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        """Two-sided interval of confidence 1 - alpha; NaN without a standard error."""
+        error = self.standard_error
+        half_width = self.critical_value(alpha) * error if error > 0 else error
+        return self.mean - half_width, self.mean + half_width
+
+    def p_value(self) -> float:
+        """Two-sided, of the hypothesis that the mean is 0: the alpha at which the interval touches 0.
+
+        NaN unless both levels have more than one unit. When all seeds and dialogues agree exactly it is what
+        shrinking variances tend to: 1 for a mean of 0, else 0.
+        """
+        if len(self._parts()) < 2:
+            return math.nan
+        if self.standard_error == 0:
+            return float(self.mean == 0)
+        statistic = abs(self.mean) / self.standard_error
+        if self.critical_value(SMALLEST_P) < statistic:
+            return 0.0
+        return float(optimize.bisect(lambda level: self.critical_value(level) - statistic, SMALLEST_P, 1.0, xtol=1e-15))
+
+
+def crossed_mean(scores: np.ndarray, resampled: np.ndarray, n_dialogues: int) -> CrossedMean:
+    """The mean over seeds of a score, or of a paired difference of scores.
+
+    Args:
+        scores: Of each seed on the test set [S].
+        resampled: Of each seed on resampled test sets, a row's test set the same for all seeds [R, S].
+        n_dialogues: G.
+    """
+    n_seeds = len(scores)
+    seed_variance = dialogue_variance = math.nan
+    if n_seeds > 1:
+        seed_variance = float(scores.var(ddof=1)) / n_seeds
+    if n_seeds > 0 and n_dialogues > 1:
+        dialogue_variance = float(resampled.mean(axis=1).var(ddof=1))
+    if n_seeds > 1 and n_dialogues > 1:
+        interaction = float((resampled - scores).var(axis=1, ddof=1).mean()) / n_seeds
+        dialogue_variance = max(dialogue_variance - interaction, 0.0)
+    return CrossedMean(
+        mean=float(scores.mean()) if n_seeds else math.nan,
+        seed_variance=seed_variance,
+        dialogue_variance=dialogue_variance,
+        n_seeds=n_seeds,
+        n_dialogues=n_dialogues,
+    )
+
+
+def seeds_to_decide(effect: CrossedMean, *, alpha: float, power: float) -> int | None:
+    """Fewest seeds with which a test at level alpha finds an effect of this size with the given power.
+
+    It takes the estimated mean and variances for the true ones, so it is a plan and no promise: an overestimated
+    effect needs more seeds than said.
+
+    Returns:
+        The number of seeds, at least 2. None when `MAX_SEEDS` are not enough (in general because the dialogues'
+        part alone is too large: the test set is the limit) or when a variance is unknown.
+    """
+    if math.isnan(effect.p_value()):
+        return None
+    candidates = range(2, MAX_SEEDS + 1)
+    index = bisect_left(candidates, True, key=lambda n_seeds: planned_power(effect, n_seeds, alpha) >= power)
+    return candidates[index] if index < len(candidates) else None
+
+
+def planned_power(effect: CrossedMean, n_seeds: int, alpha: float) -> float:
+    """Chance that the interval at `n_seeds` excludes 0 on the effect's side.
+
+    The estimated mean is normal; the estimated seed variance is a scaled chi-squared variable, integrated over at
+    64 quantiles; the dialogue variance, with many more degrees of freedom, is taken as known.
+    """
+    seed_variance, dialogue_variance = effect.seed_variance * effect.n_seeds / n_seeds, effect.dialogue_variance
+    true_error = math.sqrt(seed_variance + dialogue_variance)
+    if true_error == 0:
+        return float(effect.mean != 0)
+    chi_squared = 2 * special.gammaincinv((n_seeds - 1) / 2, (np.arange(64) + 0.5) / 64)
+    estimated = seed_variance * chi_squared / (n_seeds - 1)
+    seed_t, dialogue_t = -special.stdtrit([n_seeds - 1, effect.n_dialogues - 1], alpha / 2)
+    half_width = (estimated * seed_t + dialogue_variance * dialogue_t) / np.sqrt(estimated + dialogue_variance)
+    return float(special.ndtr((abs(effect.mean) - half_width) / true_error).mean())

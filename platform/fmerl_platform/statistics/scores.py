@@ -1,0 +1,120 @@
+"""From predictions to scores, observed and resampled.
+
+Shapes: U utterances, K cells, G dialogues, C classes, R resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fmerl.errors import InputError
+
+Metric = Literal["weighted_f1", "accuracy"]
+
+CHUNK_BYTES = 2**26
+"""Size of the confusion matrices held at once while resampling."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellPredictions:
+    """What one cell (a variant's training with one seed) says about the labelled test utterances.
+
+    Every cell of a corpus holds the same utterances in the same order.
+
+    Raises:
+        ValueError: The arrays are empty or differ in length.
+    """
+
+    seed: int
+    dialogue: np.ndarray
+    """Dialogue id of each utterance [U]."""
+    gold: np.ndarray
+    """Class index [U]."""
+    predicted: np.ndarray
+    """Class index [U]."""
+
+    def __post_init__(self) -> None:
+        if not self.dialogue.shape == self.gold.shape == self.predicted.shape or self.gold.ndim != 1:
+            raise ValueError(f"seed {self.seed}: dialogue, gold and predicted must be vectors of one length")
+        if not len(self.gold):
+            raise ValueError(f"seed {self.seed}: no labelled test utterances")
+
+
+def confusion_by_dialogue(cells: Sequence[CellPredictions], n_classes: int) -> np.ndarray:
+    """Count gold (rows) against predicted (columns) classes, per cell and dialogue.
+
+    Returns:
+        Counts [K, G, C, C], dialogues by first appearance.
+
+    Raises:
+        ValueError: No cells, or a class index outside [0, C).
+        InputError: Two cells were not tested on the same utterances.
+    """
+    if not cells:
+        raise ValueError("no cells to count")
+    first = cells[0]
+    _, first_rows, sorted_index = np.unique(first.dialogue, return_index=True, return_inverse=True)
+    dialogue = np.argsort(np.argsort(first_rows))[sorted_index]
+    counts = np.zeros((len(cells), len(first_rows), n_classes, n_classes))
+    for cell_counts, cell in zip(counts, cells, strict=True):
+        if not (np.array_equal(cell.dialogue, first.dialogue) and np.array_equal(cell.gold, first.gold)):
+            raise InputError(
+                f"predictions of seed {cell.seed}",
+                "the test utterances or their labels differ from those of the study's first cell",
+                "compare cells of one corpus, and retrain those that saw an older version of it",
+            )
+        for name, classes in (("gold", cell.gold), ("predicted", cell.predicted)):
+            if classes.min() < 0 or classes.max() >= n_classes:
+                raise ValueError(f"seed {cell.seed}: {name} must be in [0, {n_classes})")
+        np.add.at(cell_counts, (dialogue, cell.gold, cell.predicted), 1)
+    return counts
+
+
+def weighted_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean of the classes' F1 weighted by gold counts; an undefined F1 is 0. [..., C, C] -> [...]."""
+    hits = np.einsum("...cc->...c", confusion)
+    gold = confusion.sum(axis=-1)
+    gold_and_predicted = gold + confusion.sum(axis=-2)
+    f1 = 2 * hits / np.where(gold_and_predicted, gold_and_predicted, 1)
+    total = gold.sum(axis=-1)
+    return (f1 * gold).sum(axis=-1) / np.where(total, total, 1)
+
+
+def accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Share of utterances on the diagonal. [..., C, C] -> [...]."""
+    total = confusion.sum(axis=(-2, -1))
+    return np.einsum("...cc->...", confusion) / np.where(total, total, 1)
+
+
+SCORES: dict[Metric, Callable[[np.ndarray], np.ndarray]] = {"weighted_f1": weighted_f1, "accuracy": accuracy}
+
+
+def resampled_scores(counts: np.ndarray, resamples: int, seed: int) -> dict[Metric, np.ndarray]:
+    """Every metric of every cell on the same resampled test sets.
+
+    A resample is G - 1 dialogues drawn with replacement from G, as multinomial weights.
+
+    Args:
+        counts: From `confusion_by_dialogue` [K, G, C, C].
+        resamples: R.
+        seed: Of the draws.
+
+    Returns:
+        Scores [R, K] by metric.
+    """
+    n_cells, n_dialogues, n_classes, _ = counts.shape
+    rng = np.random.default_rng(seed)
+    by_dialogue = counts.transpose(1, 0, 2, 3).reshape(n_dialogues, -1)
+    scores = {metric: np.empty((resamples, n_cells)) for metric in SCORES}
+    chunk = max(1, CHUNK_BYTES // (8 * by_dialogue.shape[1]))
+    for start in range(0, resamples, chunk):
+        rows = slice(start, min(start + chunk, resamples))
+        weights = rng.multinomial(n_dialogues - 1, np.full(n_dialogues, 1 / n_dialogues), rows.stop - start)
+        confusion = (weights.astype(float) @ by_dialogue).reshape(-1, n_cells, n_classes, n_classes)
+        for metric, score in SCORES.items():
+            scores[metric][rows] = score(confusion)
+    return scores
