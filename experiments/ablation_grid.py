@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmerl.corpus.synthetic import SHAPES
+from fmerl.corpus import SHAPES
 from fmerl_platform import cli
 from fmerl_platform.ablation import run_ablation
-from fmerl_platform.arguments import add_grid_arguments, ablation_request
+from fmerl_platform.arguments import ablation_request, add_grid_arguments
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
     add_grid_arguments(parser, study="ablation")
     arguments = parser.parse_args()
     request = ablation_request(arguments, arguments.corpus, arguments.features, arguments.labels)
-    return cli.EXIT_OK if run_ablation(request, cli.console, cli.results) else cli.EXIT_FAILED
+    return cli.EXIT_OK if run_ablation(request, cli.console, cli.results).complete else cli.EXIT_FAILED
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fmerl.config import CellConfig
 from fmerl.batching import BatchLoader
+from fmerl.config import CellConfig
 from fmerl.dataset import ConversationData
 from fmerl.evaluation import Predictions, classification_scores, predict, prediction_table
 from fmerl.training import build_model, deterministic, train_epochs

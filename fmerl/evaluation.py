@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 
+from fmerl.batching import BatchLoader
 from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import SPLITS
-from fmerl.batching import BatchLoader
 from fmerl.dataset import ConversationData
 from fmerl.model import FMERL
 

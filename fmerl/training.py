@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from fmerl.config import CellConfig
 from fmerl.batching import BatchLoader
+from fmerl.config import CellConfig
 from fmerl.dataset import ConversationData
 from fmerl.evaluation import classification_scores, predict
 from fmerl.model import FMERL

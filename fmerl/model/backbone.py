@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fmerl.config import BackboneConfig
 from fmerl.batching import Batch
+from fmerl.config import BackboneConfig
 from fmerl.model.layers import StackedFeedForward, StackedLinear, Standardizer, sinusoidal_positions
 
 
@@ -97,7 +97,7 @@ class Backbone(nn.Module):
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, runs: tuple[tuple[int, int], ...]) -> Tensor:
         """Attention within each dialogue, dialogues of one length at a time: [N, M, M, D] -> [P, N, D]."""
-        rows, modalities, _, width = query.shape
+        _, modalities, _, width = query.shape
         heads = self.config.heads
         contexts = []
         sizes = [dialogues * turns for dialogues, turns in runs]

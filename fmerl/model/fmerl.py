@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from fmerl.config import CellConfig
 from fmerl.batching import Batch
+from fmerl.config import CellConfig
 from fmerl.model.backbone import Backbone
 from fmerl.model.contrastive import DescriptionAlignment
 from fmerl.model.regression import RegressionNets
@@ -57,8 +57,10 @@ class FMERL(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = Backbone(config.backbone, widths, n_speakers)
-        self.regression = RegressionNets(config.regression, config.backbone.hidden, vad_range)
         self.alignment = DescriptionAlignment(config.contrastive, config.backbone.hidden, anchors, train_counts)
+        # Last, so that variants with fewer nets start from the same weights everywhere else: their difference from
+        # the control, paired by seed, is the change and not another draw.
+        self.regression = RegressionNets(config.regression, config.backbone.hidden, vad_range)
 
     def forward(self, batch: Batch) -> Output:
         representation = self.backbone(batch)

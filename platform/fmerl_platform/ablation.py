@@ -17,11 +17,12 @@ from fmerl.errors import InputError
 from fmerl.supervision.anchors import mean_cosine
 from fmerl_platform.grid import Failure, Resources, run_grid
 from fmerl_platform.inputs import InputOptions, load_inputs
-from fmerl_platform.ledger import read_cells, unfinished
+from fmerl_platform.ledger import read_cells, unfinished, variant_metrics
 from fmerl_platform.progress import GridProgress
 from fmerl_platform.provenance import provenance
-from fmerl_platform.report import CorpusAnalysis, CorpusResults, ReportPaths, StudyReport, analyse, write_report
-from fmerl_platform.report.tables import terminal_table
+from fmerl_platform.report.page import ReportPaths, write_report
+from fmerl_platform.report.results import CorpusAnalysis, CorpusResults, StudyReport, analyse
+from fmerl_platform.report.tables import ablation_table, to_terminal
 from fmerl_platform.session import ray_session
 from fmerl_platform.study import Cell, CorpusInputs, Variant, plan_cells
 from fmerl_platform.tracking import Experiment
@@ -44,16 +45,24 @@ class AblationRequest:
     dry_run: bool = False
 
 
-def run_ablation(request: AblationRequest, console: Console, results: Console) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class AblationOutcome:
+    """What an ablation found."""
+
+    complete: bool
+    """Whether every cell is finished."""
+    inputs: tuple[CorpusInputs, ...]
+    analyses: tuple[CorpusAnalysis, ...]
+    """By corpus, in the order of `inputs`; none of a dry run."""
+
+
+def run_ablation(request: AblationRequest, console: Console, results: Console) -> AblationOutcome:
     """Train what is not trained yet and report on everything the study asks for.
 
     Args:
         request: What to run.
         console: For progress and messages.
         results: For the table and where the report lies.
-
-    Returns:
-        Whether every cell is finished.
 
     Raises:
         InputError, StudyError: Before anything is trained.
@@ -63,7 +72,7 @@ def run_ablation(request: AblationRequest, console: Console, results: Console) -
     _describe(inputs, console)
     if request.dry_run:
         results.print(_plan_table(cells, request))
-        return True
+        return AblationOutcome(complete=True, inputs=tuple(inputs), analyses=())
     request.storage.mkdir(parents=True, exist_ok=True)
     with _only_driver(request):
         experiment = Experiment.open(_tracking_uri(request.storage), request.study, _artifacts(request.storage))
@@ -75,13 +84,13 @@ def run_ablation(request: AblationRequest, console: Console, results: Console) -
         analyses = _analyse(cells, failures, inputs, experiment, request)
         paths = _publish(analyses, experiment, runs, request, complete=not failures)
     for analysis in analyses:
-        results.print(terminal_table(analysis))
+        results.print(to_terminal(ablation_table(analysis)))
     for failure in failures:
         cell = failure.cell
         results.print(f"failed: {cell.corpus} · {cell.variant} · seed {cell.seed}: {failure.error}", style="red")
     results.print(f"report   {paths.html}", soft_wrap=True)
     results.print(f"compare  mlflow ui --backend-store-uri {experiment.uri}", soft_wrap=True)
-    return not failures
+    return AblationOutcome(complete=not failures, inputs=tuple(inputs), analyses=analyses)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,13 +184,13 @@ def _publish(
     client, status = experiment.client(), "FINISHED" if complete else "FAILED"
     for analysis in analyses:
         for row in analysis.rows:
-            run_id = runs.variants[analysis.corpus, row.variant]
-            experiment.log_once(run_id, row.metrics(), step=len(request.seeds))
-            experiment.tag(run_id, {"fmerl.verdict": row.verdict})
+            run_id = runs.variants[analysis.results.corpus, row.variant]
+            experiment.log_once(run_id, variant_metrics(row), step=len(request.seeds))
+            experiment.tag(run_id, {"fmerl.verdict": row.comparison.verdict if row.comparison else "control"})
             client.set_terminated(run_id, "FINISHED")
     report = StudyReport(study=request.study, analyses=analyses, provenance=provenance())
     paths = write_report(report, request.storage / "reports" / request.study)
-    client.log_artifacts(runs.study, str(paths.folder), "report")
+    client.log_artifacts(runs.study, str(paths.html.parent), "report")
     client.set_terminated(runs.study, status)
     return paths
 

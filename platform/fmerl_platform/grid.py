@@ -6,6 +6,7 @@ fingerprint, and a trial that is repeated after a crash skips what its group has
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -105,6 +106,8 @@ def run_grid(
         parents=dict(parents),
         checkpoints=checkpoints,
     )
+    # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     listener = _Listener(groups, progress)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"CPU": resources.cpus, "GPU": resources.gpus}),
@@ -166,6 +169,10 @@ class _Listener(tune.Callback):
         self._groups, self._progress = groups, progress
         self._open = {cell.fingerprint: Failure(cell=cell, error="never ran") for group in groups for cell in group}
         self._told: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune saves its callbacks beside the experiment; this one lives and ends with the driver."""
+        return {}
 
     def failures(self) -> list[Failure]:
         return list(self._open.values())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from fmerl.assembly import assemble
 from fmerl.config import MODALITIES, CellConfig
-from fmerl.corpus import Corpus, SyntheticSpec, generate, read_corpus, write_corpus
-from fmerl.corpus.synthetic import SHAPES
+from fmerl.card import recipe_digest
+from fmerl.corpus import SHAPES, Corpus, SyntheticSpec, generate, read_corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, features_current, read_features, write_features
 from fmerl.presets import PRESETS
@@ -87,8 +87,9 @@ def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:
     """Write a synthetic corpus and its features, unless this very one lies there: (corpus folder, features folder)."""
     home = storage / "synthetic" / f"{spec.name}-{spec.digest()[:12]}"
     folder, features = home / "corpus", home / "features"
+    recipe = {"generator": "fmerl.corpus.synthetic", "spec": spec.digest()}
     made = (folder / "corpus.json").exists() and all(
-        features_current(features, spec.name, modality, spec.digest()) for modality in spec.widths
+        features_current(features, spec.name, modality, recipe_digest(recipe)) for modality in spec.modalities
     )
     if not made:
         synthetic = generate(spec)
@@ -102,7 +103,7 @@ def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:
                     utterance_ids=ids,
                     values=values,
                     missing=missing,
-                    card={"recipe_digest": spec.digest(), "supervised_on_labels": False},
+                    card={"recipe": recipe, "supervised_on_labels": False},
                 ),
             )
         write_corpus(synthetic.corpus, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from fmerl_platform.grid import PREDICTIONS
-from fmerl_platform.report.results import CellRecord
+from fmerl_platform.report.results import CellRecord, VariantRow
 from fmerl_platform.study import Cell
 from fmerl_platform.tracking import Experiment
 
@@ -53,6 +54,30 @@ def read_cells(experiment: Experiment, fingerprints: Iterable[str]) -> list[Cell
         for run in experiment.find(level="seed")
         if run.info.status == "FINISHED" and run.data.tags["fmerl.fingerprint"] in wanted
     ]
+
+
+def variant_metrics(row: VariantRow) -> dict[str, float]:
+    """A table row as metrics of its variant's run, so that the MLflow UI compares variants; undefined ones left out."""
+    score, against = row.weighted_f1, row.comparison
+    metrics = {
+        "test_weighted_f1_mean": score.mean,
+        "test_weighted_f1_sd": score.sd,
+        "test_weighted_f1_ci_low": score.ci_low,
+        "test_weighted_f1_ci_high": score.ci_high,
+        "test_accuracy_mean": row.accuracy_mean,
+        "test_oracle_weighted_f1_mean": row.oracle_weighted_f1,
+        "n_seeds": float(score.n_seeds),
+    }
+    if against is not None:
+        metrics |= {
+            "delta_weighted_f1": against.delta,
+            "delta_ci_low": against.ci_low,
+            "delta_ci_high": against.ci_high,
+            "p_value": against.p_value,
+            "p_value_holm": against.p_value_holm,
+            "p_value_sign_flip": against.p_value_sign_flip,
+        }
+    return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
 def _record(client: MlflowClient, run: Run) -> CellRecord:

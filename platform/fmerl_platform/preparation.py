@@ -10,12 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from fmerl.card import recipe_digest
+from fmerl.card import read_card, recipe_digest
 from fmerl.corpus import Corpus, read_meld, write_corpus
 from fmerl.features.store import features_current, write_features
-from fmerl.features.text import TextEncoder, extract_text_features
+from fmerl.features.text import Pooling, TextEncoder, extract_text_features, text_recipe
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
-from fmerl.supervision.labels import labels_current, write_labels
+from fmerl.supervision.labels import write_labels
 from fmerl.supervision.vad_regression import VADRegression, label_corpus, read_emobank
 
 
@@ -29,7 +29,7 @@ class Prepared:
 
 
 def prepare_meld_text(
-    meld: Path, emobank: Path, encoder_name: str, pooling: str, storage: Path, console: Console
+    meld: Path, emobank: Path, encoder_name: str, pooling: Pooling, storage: Path, console: Console
 ) -> Prepared:
     """Convert MELD, encode its utterances, and score them with a ridge regression trained on EmoBank.
 
@@ -50,3 +50,33 @@ def prepare_meld_text(
     _encode(corpus, encoder, prepared.features, console)
     _score(corpus, encoder, emobank, prepared.labels, console)
     return prepared
+
+
+def _encode(corpus: Corpus, encoder: TextEncoder, root: Path, console: Console) -> None:
+    if features_current(root, corpus.name, "text", recipe_digest(text_recipe(corpus, encoder))):
+        return
+    with _counted(f"encode {corpus.name}", len(list(corpus.utterances())), console) as progress:
+        write_features(root, corpus.name, extract_text_features(corpus, encoder, progress))
+
+
+def _score(corpus: Corpus, encoder: TextEncoder, emobank_file: Path, root: Path, console: Console) -> None:
+    emobank = read_emobank(emobank_file)
+    folder = root / corpus.name
+    wanted = {**text_recipe(corpus, encoder), "emobank": emobank.digest()}
+    if folder.is_dir() and wanted.items() <= read_card(folder)["recipe"].items():
+        return
+    with _counted("encode EmoBank", len(emobank.texts), console) as progress:
+        regression = VADRegression.fit(encoder, emobank, progress=progress)
+    with _counted(f"score {corpus.name}", len(list(corpus.utterances())), console) as progress:
+        labels = label_corpus(corpus, regression, read_descriptions(DEFAULT_DESCRIPTIONS), progress)
+    write_labels(root, corpus.name, labels)
+    quality = ", ".join(f"{dimension} {scores['pearson']:.3f}" for dimension, scores in regression.quality.items())
+    console.print(f"VAD regression on EmoBank's test split, Pearson: {quality}", highlight=False)
+
+
+@contextmanager
+def _counted(what: str, total: int, console: Console) -> Iterator[Callable[[int], None]]:
+    """A progress bar over texts."""
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.advance(task, done)

@@ -24,6 +24,7 @@ class GridProgress:
         self._console, self._total, self._before = console, cells + done, done
         self._ended, self._failed = 0, 0
         self._running: dict[str, tuple[Cell, float]] = {}
+        self._at_once = 1
         self._seconds: list[float] = []
         self._bar = Progress(
             SpinnerColumn(),
@@ -49,6 +50,7 @@ class GridProgress:
     def started(self, worker: str, cell: Cell) -> None:
         """A worker begins a cell; a worker that begins another has given up its last."""
         self._running[worker] = (cell, time.monotonic())
+        self._at_once = max(self._at_once, len(self._running))
         self._draw()
 
     def ended(self, worker: str, cell: Cell, error: str) -> None:
@@ -75,7 +77,7 @@ class GridProgress:
         mean = sum(self._seconds) / len(self._seconds)
         left = self._total - self._before - self._ended
         done = sum(min(mean, time.monotonic() - since) for _, since in self._running.values())
-        return max(0.0, (mean * left - done) / max(1, len(self._running)))
+        return max(0.0, (mean * left - done) / self._at_once)
 
     def _state(self) -> str:
         left = self._total - self._before - self._ended - len(self._running)

@@ -41,7 +41,7 @@ def ray_session(shared_bytes: int) -> Iterator[None]:
     local = {"object_store_memory": 2 * shared_bytes + 200 * _MEBIBYTE, "include_dashboard": False}
     ray.init(
         address=address,
-        logging_level="WARNING",
+        logging_level="ERROR",
         runtime_env=_worker_environment(address),
         **(local if address == "local" else {}),
     )

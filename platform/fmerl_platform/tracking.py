@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +13,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
 from fmerl_platform.study import Cell
+
+# A new database is no news, and neither are the steps that make it.
+logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
+logging.getLogger("alembic").setLevel(logging.WARNING)
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _BATCH = 1000
 """Most metrics MLflow takes in one call."""

@@ -1,0 +1,158 @@
+"""The whole way, small: synthetic corpora -> Ray Tune -> MLflow -> statistics -> report; and again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from mlflow.entities import Run
+from rich.console import Console
+
+from fmerl.errors import InputError
+from fmerl_platform.ablation import AblationRequest, run_ablation
+from fmerl_platform.inputs import InputOptions
+from fmerl_platform.tracking import Experiment
+from fmerl_platform.variants import PAPER_VARIANTS
+
+NAMES = ("FMERL", "w/o Valence", "w/o Multitask Regression")
+
+
+@pytest.fixture(scope="module")
+def request_(tmp_path_factory: pytest.TempPathFactory) -> AblationRequest:
+    storage = tmp_path_factory.mktemp("runs")
+    return AblationRequest(
+        corpora=("synthetic-iemocap", "synthetic-meld"),
+        variants=tuple(PAPER_VARIANTS[name] for name in NAMES),
+        seeds=(0, 1),
+        study="small",
+        storage=storage,
+        inputs=InputOptions(storage=storage, scale=0.04, epochs=2),
+        keep_weights=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def printed(request_: AblationRequest, local_ray: None, tracking_uri: str) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+        return _run(request_)
+
+
+def _run(request: AblationRequest) -> str:
+    results = Console(width=200, record=True, quiet=False, file=None)
+    with results.capture() as captured:
+        assert run_ablation(request, Console(quiet=True), results).complete
+    return captured.get()
+
+
+@pytest.fixture
+def experiment(tracking_uri: str, request_: AblationRequest, printed: str) -> Experiment:
+    return Experiment.open(tracking_uri, request_.study, None)
+
+
+def _seed_runs(experiment: Experiment) -> dict[str, Run]:
+    return {run.info.run_id: run for run in experiment.find(level="seed")}
+
+
+def test_the_tree_of_runs_and_their_metrics(experiment: Experiment) -> None:
+    [study] = experiment.find(level="study")
+    variants = {run.info.run_id: run for run in experiment.find(level="variant")}
+    seeds = _seed_runs(experiment)
+    assert len(variants) == 6
+    assert len(seeds) == 12
+    assert all(run.info.status == "FINISHED" for run in (study, *variants.values(), *seeds.values()))
+    assert {run.data.tags["mlflow.parentRunId"] for run in variants.values()} == {study.info.run_id}
+    assert {run.data.tags["mlflow.parentRunId"] for run in seeds.values()} == set(variants)
+    for run in variants.values():
+        control = run.data.tags["fmerl.variant"] == "FMERL"
+        own = {"test_weighted_f1_mean", "test_weighted_f1_sd", "test_weighted_f1_ci_low", "test_weighted_f1_ci_high"}
+        against = {"delta_weighted_f1", "delta_ci_low", "delta_ci_high", "p_value", "p_value_holm"}
+        assert {*own, "n_seeds"} <= set(run.data.metrics)
+        assert control or against <= set(run.data.metrics)
+        assert (run.data.tags["fmerl.verdict"] == "control") == control
+        assert run.data.metrics["n_seeds"] == 2
+
+
+def test_a_seed_run_holds_epochs_finals_and_predictions(experiment: Experiment, tmp_path: Path) -> None:
+    client = experiment.client()
+    per_epoch = ("train_loss", "train_mse_loss", "train_contrastive_loss", "train_negative_loss",
+                 "validation_weighted_f1", "validation_accuracy")
+    final = ("test_weighted_f1", "test_accuracy", "test_macro_f1", "test_oracle_weighted_f1", "selected_epoch",
+             "train_seconds", "parameters")
+    for run_id, run in _seed_runs(experiment).items():
+        for name in per_epoch:
+            assert [metric.step for metric in client.get_metric_history(run_id, name)] == [1, 2]
+        for name in final:
+            assert len(client.get_metric_history(run_id, name)) == 1
+        assert run.data.metrics["test_oracle_weighted_f1"] >= run.data.metrics["test_weighted_f1"]
+    table = pq.read_table(client.download_artifacts(run_id, "predictions.parquet", str(tmp_path)))
+    assert set(table["split"].to_pylist()) == {"validation", "test"}
+
+
+def test_the_report_and_what_is_printed(request_: AblationRequest, printed: str, experiment: Experiment) -> None:
+    folder = request_.storage / "reports" / request_.study
+    for name in ("report.html", "table.md", "table.tex"):
+        assert "Valence" in (folder / name).read_text(encoding="utf-8")
+    assert all(name in printed for name in NAMES)
+    assert "mlflow ui" in printed
+    [study] = experiment.find(level="study")
+    assert "report/report.html" in {file.path for file in experiment.client().list_artifacts(study.info.run_id, "report")}
+
+
+def test_weights_are_kept_where_asked(request_: AblationRequest, experiment: Experiment) -> None:
+    kept = {path.stem for path in (request_.storage / "checkpoints").glob("*.pt")}
+    assert kept == {run.data.tags["fmerl.fingerprint"] for run in _seed_runs(experiment).values()}
+
+
+def test_a_rerun_trains_nothing_and_more_seeds_train_only_themselves(
+    request_: AblationRequest, experiment: Experiment, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    before = _seed_runs(experiment)
+    _run(request_)
+    assert set(_seed_runs(experiment)) == set(before)
+    [variant] = experiment.find(level="variant", corpus="synthetic-meld", variant="w/o Valence")
+    history = experiment.client().get_metric_history(variant.info.run_id, "delta_weighted_f1")
+    assert len(history) == 1
+    _run(replace(request_, corpora=("synthetic-meld",), seeds=(0, 1, 2)))
+    assert len(_seed_runs(experiment)) == len(before) + 3
+    assert set(before) < set(_seed_runs(experiment))
+
+
+def test_a_cell_that_diverges_fails_alone(
+    request_: AblationRequest, local_ray: None, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    explode = replace(
+        PAPER_VARIANTS["w/o Valence"],
+        change=lambda config: config.changed(training__learning_rate=1e30),
+        declares=("training.learning_rate",),
+    )
+    request = replace(
+        request_, corpora=("synthetic-meld",), variants=(PAPER_VARIANTS["FMERL"], explode), study="diverging"
+    )
+    results = Console(width=200)
+    with results.capture() as captured:
+        assert not run_ablation(request, Console(quiet=True), results).complete
+    experiment = Experiment.open(tracking_uri, "diverging", None)
+    status = {(run.data.tags["fmerl.variant"], run.info.status) for run in experiment.find(level="seed")}
+    assert status == {("FMERL", "FINISHED"), ("w/o Valence", "FAILED")}
+    assert "learning_rate" in captured.get()
+
+
+def test_a_dry_run_shows_the_cells_and_writes_no_run(request_: AblationRequest, tmp_path: Path) -> None:
+    results = Console(width=200)
+    inputs = replace(request_.inputs, storage=tmp_path)
+    with results.capture() as captured:
+        assert run_ablation(replace(request_, storage=tmp_path, inputs=inputs, dry_run=True), Console(quiet=True), results).complete
+    assert "12 cells" in captured.get()
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_second_driver_of_the_same_study_is_refused(request_: AblationRequest, tmp_path: Path) -> None:
+    from fmerl_platform.ablation import _only_driver
+
+    with _only_driver(request_), pytest.raises(InputError, match="running already"), _only_driver(request_):
+        pass
