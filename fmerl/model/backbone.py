@@ -58,6 +58,7 @@ class Backbone(nn.Module):
     def fit_statistics(self, features: Mapping[str, Tensor], missing: Mapping[str, Tensor]) -> None:
         """Fit the standardisation on the training split: [U, D_m] values and [U] missing flags by modality."""
         for name, standardizer in self.standardize.items():
+            assert isinstance(standardizer, Standardizer)
             standardizer.fit(features[name][~missing[name]])
 
     def forward(self, batch: Batch) -> Tensor:

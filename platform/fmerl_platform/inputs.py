@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fmerl.assembly import assemble
-from fmerl.config import MODALITIES, CellConfig
 from fmerl.card import recipe_digest
+from fmerl.config import MODALITIES, CellConfig
 from fmerl.corpus import SHAPES, Corpus, SyntheticSpec, generate, read_corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, features_current, read_features, write_features

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import ray
@@ -38,13 +38,17 @@ def ray_session(shared_bytes: int) -> Iterator[None]:
     # Ctrl-C is ours to answer; Tune's own handler would turn it into a half-finished result.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     address = os.environ.get("RAY_ADDRESS", "local")
-    local = {"object_store_memory": 2 * shared_bytes + 200 * _MEBIBYTE, "include_dashboard": False}
-    ray.init(
-        address=address,
-        logging_level="ERROR",
-        runtime_env=_worker_environment(address),
-        **(local if address == "local" else {}),
-    )
+    if address == "local":
+        memory = 2 * shared_bytes + 200 * _MEBIBYTE
+        ray.init(
+            address=address,
+            object_store_memory=memory,
+            include_dashboard=False,
+            logging_level=logging.ERROR,
+            runtime_env=_this_process_path(),
+        )
+    else:
+        ray.init(address=address, logging_level=logging.ERROR)
     try:
         yield
     finally:
@@ -62,10 +66,8 @@ def check_sources() -> None:
         )
 
 
-def _worker_environment(address: str) -> dict[str, dict[str, str]]:
-    """Workers of a local cluster import what this process imports; on a remote one the job's environment decides."""
-    if address != "local" or find_spec("fmerl_platform") is None:
-        return {}
+def _this_process_path() -> dict[str, dict[str, str]]:
+    """Workers of a local cluster import what this process imports, installed or not."""
     engine = Path(fmerl_platform.__file__).parent.parent
-    paths = dict.fromkeys([str(_SOURCE), str(engine), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
-    return {"env_vars": {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}}
+    paths = [str(_SOURCE), str(engine), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {"env_vars": {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}}

@@ -77,10 +77,23 @@ def test_the_tree_of_runs_and_their_metrics(experiment: Experiment) -> None:
 
 def test_a_seed_run_holds_epochs_finals_and_predictions(experiment: Experiment, tmp_path: Path) -> None:
     client = experiment.client()
-    per_epoch = ("train_loss", "train_mse_loss", "train_contrastive_loss", "train_negative_loss",
-                 "validation_weighted_f1", "validation_accuracy")
-    final = ("test_weighted_f1", "test_accuracy", "test_macro_f1", "test_oracle_weighted_f1", "selected_epoch",
-             "train_seconds", "parameters")
+    per_epoch = (
+        "train_loss",
+        "train_mse_loss",
+        "train_contrastive_loss",
+        "train_negative_loss",
+        "validation_weighted_f1",
+        "validation_accuracy",
+    )
+    final = (
+        "test_weighted_f1",
+        "test_accuracy",
+        "test_macro_f1",
+        "test_oracle_weighted_f1",
+        "selected_epoch",
+        "train_seconds",
+        "parameters",
+    )
     for run_id, run in _seed_runs(experiment).items():
         for name in per_epoch:
             assert [metric.step for metric in client.get_metric_history(run_id, name)] == [1, 2]
@@ -98,7 +111,9 @@ def test_the_report_and_what_is_printed(request_: AblationRequest, printed: str,
     assert all(name in printed for name in NAMES)
     assert "mlflow ui" in printed
     [study] = experiment.find(level="study")
-    assert "report/report.html" in {file.path for file in experiment.client().list_artifacts(study.info.run_id, "report")}
+    assert "report/report.html" in {
+        file.path for file in experiment.client().list_artifacts(study.info.run_id, "report")
+    }
 
 
 def test_weights_are_kept_where_asked(request_: AblationRequest, experiment: Experiment) -> None:
@@ -146,7 +161,9 @@ def test_a_dry_run_shows_the_cells_and_writes_no_run(request_: AblationRequest, 
     results = Console(width=200)
     inputs = replace(request_.inputs, storage=tmp_path)
     with results.capture() as captured:
-        assert run_ablation(replace(request_, storage=tmp_path, inputs=inputs, dry_run=True), Console(quiet=True), results).complete
+        assert run_ablation(
+            replace(request_, storage=tmp_path, inputs=inputs, dry_run=True), Console(quiet=True), results
+        ).complete
     assert "12 cells" in captured.get()
     assert not (tmp_path / "mlflow.db").exists()
 

@@ -54,7 +54,9 @@ def _wait(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: 
 
 def _workers(driver: int) -> list[psutil.Process]:
     """Tune's training processes below the driver."""
-    return [child for child in psutil.Process(driver).children(recursive=True) if "_train_group" in " ".join(_line(child))]
+    return [
+        child for child in psutil.Process(driver).children(recursive=True) if "_train_group" in " ".join(_line(child))
+    ]
 
 
 def _line(process: psutil.Process) -> list[str]:

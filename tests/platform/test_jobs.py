@@ -19,7 +19,19 @@ import pytest
 from fmerl_platform.tracking import Experiment
 
 REPOSITORY = Path(__file__).parent.parent.parent
-GRID = ["--corpus", "synthetic-meld", "--scale", "0.04", "--epochs", "2", "--seeds", "0", "1", "--variants", "w/o Valence"]
+GRID = [
+    "--corpus",
+    "synthetic-meld",
+    "--scale",
+    "0.04",
+    "--epochs",
+    "2",
+    "--seeds",
+    "0",
+    "1",
+    "--variants",
+    "w/o Valence",
+]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -71,7 +83,12 @@ def _await(url: str, head: subprocess.Popen[bytes]) -> None:
 
 def _submit(address: str, python: Path, folder: Path, *options: str, storage: Path) -> str:
     command = [python, "-m", "ray.scripts.scripts", "job", "submit", f"--address={address}", *options]
-    command += ["--", "python", "experiments/ablation_grid.py", *(f'"{word}"' for word in (*GRID, "--storage", str(storage)))]
+    command += [
+        "--",
+        "python",
+        "experiments/ablation_grid.py",
+        *(f'"{word}"' for word in (*GRID, "--storage", str(storage))),
+    ]
     result = subprocess.run(command, cwd=folder, env=_environment(python), capture_output=True, text=True)
     output = result.stdout + result.stderr
     assert result.returncode == 0, output[-6000:]

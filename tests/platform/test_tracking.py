@@ -101,14 +101,19 @@ def test_runs_of_an_older_code_are_marked(experiment: Experiment) -> None:
     _begin(experiment, _cell("old")).finish({}, 1, [])
     _begin(experiment, _cell("other seed", seed=7)).finish({}, 1, [])
     assert unfinished(experiment, [_cell("new")]) == [_cell("new")]
-    marked = {run.data.tags["fmerl.fingerprint"]: "fmerl.superseded" in run.data.tags
-              for run in experiment.find(level="seed")}
+    marked = {
+        run.data.tags["fmerl.fingerprint"]: "fmerl.superseded" in run.data.tags for run in experiment.find(level="seed")
+    }
     assert marked == {"old": True, "other seed": False}
 
 
 def test_aggregates_are_logged_only_when_they_change(experiment: Experiment) -> None:
     run_id = experiment.find_or_create("v", None, level="variant", corpus="c", variant="v")
-    for values in ({"n_seeds": 5.0, "p_value": 0.2}, {"n_seeds": 5.0, "p_value": 0.2}, {"n_seeds": 6.0, "p_value": 0.2}):
+    for values in (
+        {"n_seeds": 5.0, "p_value": 0.2},
+        {"n_seeds": 5.0, "p_value": 0.2},
+        {"n_seeds": 6.0, "p_value": 0.2},
+    ):
         experiment.log_once(run_id, values, step=int(values["n_seeds"]))
     history = experiment.client().get_metric_history
     assert [metric.value for metric in history(run_id, "n_seeds")] == [5.0, 6.0]
