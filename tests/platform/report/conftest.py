@@ -1,0 +1,96 @@
+"""Fabricated cells: classes, dialogues and effects are known, so a report's numbers can be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from fmerl_platform.report.results import CellRecord, CorpusAnalysis, CorpusResults, analyse
+
+CLASSES = ("neutral", "joy", "anger & disgust")
+VARIANTS = ("FMERL", "w/o Valence", "w/o Arousal", "w/o Triple-loss")
+ACCURACY = {"FMERL": 0.70, "w/o Valence": 0.60, "w/o Arousal": 0.70, "w/o Triple-loss": 0.80}
+"""Share of each variant's test utterances that are read right."""
+
+MakeResults = Callable[..., CorpusResults]
+
+
+@pytest.fixture(scope="session")
+def make_results() -> MakeResults:
+    """Builds a `CorpusResults` of fabricated cells."""
+
+    def make(
+        corpus: str = "meld",
+        variants: Sequence[str] = VARIANTS,
+        seeds: int = 5,
+        missing: Sequence[tuple[str, int, str]] = (),
+    ) -> CorpusResults:
+        left_out = {(variant, seed) for variant, seed, _ in missing}
+        cells = [
+            _cell(corpus, variant, seed)
+            for variant in variants
+            for seed in range(seeds)
+            if (variant, seed) not in left_out
+        ]
+        return CorpusResults(corpus, CLASSES, variants[0], tuple(variants), tuple(cells), missing)
+
+    return make
+
+
+def _cell(corpus: str, variant: str, seed: int, dialogues: int = 60, turns: int = 8) -> CellRecord:
+    """Which utterances are hard is the same for every cell; seed and variant decide the rest."""
+    shared = np.random.default_rng(7)
+    n = dialogues * turns
+    gold = shared.integers(len(CLASSES), size=n)
+    difficulty = np.repeat(shared.normal(0, 0.1, dialogues), turns) + shared.random(n)
+    own = np.random.default_rng([seed, *variant.encode()])
+    right = difficulty + own.normal(0, 0.05, n) < ACCURACY.get(variant, 0.7) + own.normal(0, 0.005)
+    predicted = np.where(right, gold, (gold + own.integers(1, len(CLASSES), n)) % len(CLASSES))
+    names = np.array(CLASSES)
+    context_only = np.arange(n) % 40 == 0
+    split = np.where(np.arange(n) < turns * 5, "validation", "test")
+    vad = {name: own.normal(2 + gold, 0.3) for name in ("valence", "arousal", "dominance")}
+    predictions = pa.table(
+        {
+            "utterance_id": [f"u{index}" for index in range(n)],
+            "dialogue_id": [f"d{index // turns}" for index in range(n)],
+            "turn": np.arange(n) % turns,
+            "speaker": ["A"] * n,
+            "split": split,
+            "gold": pa.array(names[gold], pa.string(), mask=context_only),
+            "predicted": names[predicted],
+            **vad,
+        }
+    )
+    seen = (split == "test") & ~context_only
+    weighted_f1 = f1_score(gold[seen], predicted[seen], average="weighted")
+    epochs = np.arange(1, 13)
+    return CellRecord(
+        corpus=corpus,
+        variant=variant,
+        seed=seed,
+        fingerprint=f"{corpus}-{variant}-{seed}",
+        run_id=f"run-{variant}-{seed}",
+        metrics={
+            "test_weighted_f1": weighted_f1,
+            "test_accuracy": accuracy_score(gold[seen], predicted[seen]),
+            "test_macro_f1": f1_score(gold[seen], predicted[seen], average="macro"),
+            "test_oracle_weighted_f1": weighted_f1 + 0.01,
+        },
+        history={
+            "validation_weighted_f1": list(weighted_f1 * (1 - np.exp(-epochs / 3)) + own.normal(0, 0.01, 12)),
+            "train_loss": list(1.5 * np.exp(-epochs / 5) + own.normal(0, 0.02, 12) ** 2),
+        },
+        predictions=predictions,
+    )
+
+
+@pytest.fixture(scope="session")
+def analysis(make_results: MakeResults) -> CorpusAnalysis:
+    """MELD with five seeds, two cells of which are missing."""
+    missing = [("w/o Arousal", 3, "out of memory:\n2 GiB"), ("w/o Arousal", 4, "out of memory:\n2 GiB")]
+    return analyse(make_results(missing=missing), resamples=300)
