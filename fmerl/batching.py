@@ -80,11 +80,14 @@ class BatchLoader:
             yield self._batch(dialogues)
 
     def _chunks(self, order: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        if self._config.batch_unit == "dialogues":
-            starts = np.arange(0, len(order), self._config.batch_size)
-        else:
-            before = np.concatenate([[0], np.cumsum(np.diff(self._offsets)[order])[:-1]])
-            starts = np.unique(before // self._config.batch_size, return_index=True)[1]
+        by_dialogue = self._config.batch_unit == "dialogues"
+        sizes = np.ones_like(order) if by_dialogue else np.diff(self._offsets)[order]
+        starts, held = [], self._config.batch_size
+        for place, size in enumerate(sizes.tolist()):
+            if held >= self._config.batch_size:
+                starts.append(place)
+                held = 0
+            held += size
         yield from np.split(order, starts[1:])
 
     def _batch(self, dialogues: NDArray[np.int64]) -> Batch:

@@ -6,6 +6,7 @@ a field's first value is the default, the others are its switches.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -162,8 +163,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        if self.learning_rate <= 0 or self.weight_decay < 0:
-            raise ValueError("learning_rate must be positive and weight_decay not negative")
+        if not 0 < self.learning_rate < math.inf or not 0 <= self.weight_decay < math.inf:
+            raise ValueError("learning_rate must be positive and weight_decay not negative, both finite")
         if min(self.epochs, self.batch_size, self.threads) < 1:
             raise ValueError("epochs, batch_size and threads must be at least 1")
         if self.train_on_validation and self.selection != "last":

@@ -56,6 +56,9 @@ class ConversationData:
     def subset(self, *splits: Split) -> ConversationData:
         """The dialogues of some splits, as views; splits must be neighbours in SPLITS."""
         wanted = sorted(SPLITS.index(split) for split in splits)
+        absent = [split for split in splits if SPLITS.index(split) not in self.split]
+        if absent:
+            raise ValueError(f"{self.corpus} has no dialogue in {', '.join(absent)}")
         inside = np.flatnonzero(np.isin(self.split, wanted))
         first, last = int(inside[0]), int(inside[-1]) + 1
         if last - first != len(inside):

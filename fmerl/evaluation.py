@@ -55,6 +55,8 @@ def classification_scores(gold: NDArray[np.int64], predicted: NDArray[np.int64],
     Macro F1 averages over the classes that occur in `gold`.
     """
     known = gold >= 0
+    if not known.any():
+        raise ValueError("no row has a target to score")
     gold, predicted = gold[known], predicted[known]
     labels: Sequence[int] = range(n_classes)
     present = np.unique(gold)

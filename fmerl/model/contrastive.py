@@ -32,10 +32,12 @@ class DescriptionAlignment(nn.Module):
         config: Losses' switches.
         width: D.
         anchors: Encoded descriptions in label order, [C, E]; a Linear D -> E is learned when E is not D.
-        train_counts: Training utterances per class, [C]; 0 for a class held out by zero-shot training.
+        train_counts: Training utterances per class, [C]; a class of 0 is unseen: it can be predicted, but is neither
+            candidate nor negative in the losses, which would push every utterance away from it.
     """
 
     anchors: Tensor
+    seen: Tensor
     class_weight: Tensor
 
     def __init__(self, config: ContrastiveConfig, width: int, anchors: Tensor, train_counts: Sequence[int]) -> None:
@@ -46,6 +48,7 @@ class DescriptionAlignment(nn.Module):
         if config.center_anchors:
             anchors = anchors - anchors[seen].mean(0)
         self.register_buffer("anchors", F.normalize(anchors.float(), dim=1))
+        self.register_buffer("seen", seen)
         frequency = counts / counts.sum()
         inverse = torch.where(seen, 1 / frequency.clamp(min=1e-12), 0.0)
         self.register_buffer("class_weight", inverse if config.class_weights == "inverse_frequency" else seen.float())
@@ -77,7 +80,7 @@ class DescriptionAlignment(nn.Module):
         return TripleLoss(self._contrastive(cosine, label, counts), self._negative(cosine, label, counts))
 
     def _contrastive(self, cosine: Tensor, label: Tensor, counts: Tensor) -> Tensor:
-        logits = cosine / self.log_temperature.exp()
+        logits = (cosine / self.log_temperature.exp()).masked_fill(~self.seen, float("-inf"))
         if self.config.candidates != "unique":
             # The softmax over the batch's anchors groups by class: sum_j exp S_ij = sum_c n_c exp S_ic.
             logits = logits + counts.log()
@@ -90,7 +93,7 @@ class DescriptionAlignment(nn.Module):
         return total if self.config.reduction == "sum" else total / weight.sum()
 
     def _negative(self, cosine: Tensor, label: Tensor, counts: Tensor) -> Tensor:
-        others = torch.ones_like(cosine).scatter(1, label.unsqueeze(1), 0.0)
+        others = self.seen.to(cosine).expand_as(cosine).scatter(1, label.unsqueeze(1), 0.0)
         if self.config.negatives == "in_batch":
             others = others * counts
         total = ((1 + cosine) * others).sum()

@@ -54,7 +54,9 @@ class Standardizer(nn.Module):
         self.register_buffer("scale", torch.ones(width))
 
     def fit(self, values: Tensor) -> None:
-        """Take the statistics of [N, D] observed rows."""
+        """Take the statistics of [N, D] observed rows; without any, values pass as they are."""
+        if not len(values):
+            return
         deviation, mean = torch.std_mean(values.double(), dim=0, correction=0)
         # Rounding leaves a constant column a deviation of some ulps of its mean.
         constant = deviation <= 1e-6 * mean.abs().clamp(min=1e-6)

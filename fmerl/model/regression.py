@@ -57,9 +57,8 @@ class RegressionNets(nn.Module):
     def scores(self, outputs: Tensor) -> Tensor:
         """Outputs on the labels' range, [N, 3]; NaN in the columns of dimensions without a net."""
         result = outputs.new_full((len(outputs), len(DIMENSIONS)), float("nan"))
-        if self.config.target in ("unit", "literal"):
-            unit = outputs if self.config.target == "unit" else (outputs - self.low) / (self.high - self.low)
-            outputs = self.low + (self.high - self.low) * unit
+        if self.config.target == "unit":
+            outputs = self.low + (self.high - self.low) * outputs
         result[:, self.columns] = outputs
         return result
 

@@ -53,17 +53,16 @@ def _wait(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: 
 
 
 def _workers(driver: int) -> list[psutil.Process]:
-    """Tune's training processes below the driver."""
-    return [
-        child for child in psutil.Process(driver).children(recursive=True) if "_train_group" in " ".join(_line(child))
-    ]
+    """Tune's training processes below the driver; Ray titles them so."""
+    children = psutil.Process(driver).children(recursive=True)
+    return [child for child in children if _title(child).startswith("ray::ImplicitFunc")]
 
 
-def _line(process: psutil.Process) -> list[str]:
+def _title(process: psutil.Process) -> str:
     try:
-        return process.cmdline()
+        return " ".join(process.cmdline())
     except psutil.Error:
-        return []
+        return ""
 
 
 @pytest.mark.timeout(400)
