@@ -11,7 +11,7 @@ import sysconfig
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -53,8 +53,9 @@ def _head(folder: Path, python: Path, temporary: Path) -> Iterator[str]:
     """A head of its own, started in `folder`; ended by its process group, never by `ray stop`."""
     dashboard = _free_port()
     command = [python, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=2"]
-    command += [f"--port={_free_port()}", f"--dashboard-port={dashboard}", f"--temp-dir={temporary}"]
-    command += ["--object-store-memory=200000000", "--ray-client-server-port=0", "--disable-usage-stats"]
+    command += [f"--dashboard-port={dashboard}", f"--temp-dir={temporary}", "--object-store-memory=200000000"]
+    for name in ("port", "ray-client-server-port", "dashboard-agent-listen-port"):
+        command.append(f"--{name}={_free_port()}")
     with (temporary.parent / "head.log").open("wb") as log:
         head = subprocess.Popen(
             command, cwd=folder, env=_environment(python), stdout=log, stderr=log, start_new_session=True
@@ -64,7 +65,8 @@ def _head(folder: Path, python: Path, temporary: Path) -> Iterator[str]:
         _await(f"{address}/api/version", head)
         yield address
     finally:
-        os.killpg(head.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(head.pid, signal.SIGTERM)
         head.wait(timeout=60)
 
 
