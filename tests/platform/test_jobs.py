@@ -85,12 +85,7 @@ def _await(url: str, head: subprocess.Popen[bytes]) -> None:
 
 def _submit(address: str, python: Path, folder: Path, *options: str, storage: Path) -> str:
     command = [python, "-m", "ray.scripts.scripts", "job", "submit", f"--address={address}", *options]
-    command += [
-        "--",
-        "python",
-        "experiments/ablation_grid.py",
-        *(f'"{word}"' for word in (*GRID, "--storage", str(storage))),
-    ]
+    command += ["--", "python", "experiments/ablation_grid.py", *GRID, "--storage", str(storage)]
     result = subprocess.run(command, cwd=folder, env=_environment(python), capture_output=True, text=True)
     output = result.stdout + result.stderr
     assert result.returncode == 0, output[-6000:]
