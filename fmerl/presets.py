@@ -42,7 +42,10 @@ def laptop(corpus: str) -> CellConfig:
         contrastive=ContrastiveConfig(temperature=0.07, center_anchors=True),
         anchors=AnchorConfig(encoder=OFFLINE_ENCODER),
         training=TrainingConfig(
-            learning_rate=1e-3, weight_decay=1e-4, batch_size=32 if _is_meld(corpus) else 8, epochs=8 if _is_meld(corpus) else 12
+            learning_rate=1e-3,
+            weight_decay=1e-4,
+            batch_size=32 if _is_meld(corpus) else 8,
+            epochs=8 if _is_meld(corpus) else 12,
         ),
     )
 
