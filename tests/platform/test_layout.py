@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,21 @@ def test_every_script_has_help(script: Path) -> None:
     result = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr
     assert "usage:" in result.stdout
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_both_packages_their_data_and_nothing_that_shadows(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, REPOSITORY]
+    subprocess.run(command, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("fmerl-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        archive.extractall(tmp_path / "site")
+    assert {
+        "fmerl/supervision/default/descriptions.json",
+        "fmerl_platform/report/templates/page.html.j2",
+    } <= names
+    assert not any(name.startswith("platform") for name in names)
+    code = "import fmerl.cell, fmerl_platform.ablation as a; print(a.__file__)"
+    result = _run(code, tmp_path, PYTHONPATH=str(tmp_path / "site"))
+    assert Path(result.stdout.strip()).is_relative_to(tmp_path), result.stderr
