@@ -30,6 +30,11 @@ def encode_anchors(
 
 def mean_cosine(anchors: NDArray[np.float32]) -> float:
     """Mean cosine of two different classes' anchors: near 1 the contrastive loss can hardly fall at temperature 1."""
+    count = len(anchors)
+    return float((cosines(anchors).sum() - count) / (count * (count - 1)))
+
+
+def cosines(anchors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of every pair of anchors, [C, E] -> [C, C]."""
     unit = anchors / np.linalg.norm(anchors, axis=1, keepdims=True)
-    count = len(unit)
-    return float(((unit @ unit.T).sum() - count) / (count * (count - 1)))
+    return unit @ unit.T

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fmerl.card import CARD, content_digest, read_card, replaced_folder, write_card
 from fmerl.config import DIMENSIONS
+from fmerl.corpus.dialogue import Corpus
 from fmerl.corpus.tables import Row, read_parquet
 from fmerl.errors import InputError
 from fmerl.supervision.descriptions import check_described, read_descriptions
@@ -49,14 +50,16 @@ class LabelSet:
     descriptions: dict[str, str]
     """Emotion to description."""
     card: dict[str, Any]
-    """`recipe` and free fields; `content_digest` is filled in where absent."""
+    """`recipe` and free fields, of which `dimensions` names those that have scores if not all three do;
+    `content_digest` is filled in where absent."""
 
     def __post_init__(self) -> None:
         rows = len(self.utterance_ids)
         if self.vad.shape != (rows, 3) or self.vad.dtype != np.float32 or len(self.errors) != rows:
             raise ValueError(f"{rows} ids, {self.vad.dtype} scores {self.vad.shape}, {len(self.errors)} errors")
         low, high = self.vad_range
-        scored = ((self.vad >= low) & (self.vad <= high)).all(axis=1)
+        asked = np.isin(DIMENSIONS, self.card.get("dimensions", DIMENSIONS))
+        scored = (((self.vad >= low) & (self.vad <= high)) == asked).all(axis=1)
         unscored = np.isnan(self.vad).all(axis=1)
         sound = np.where(self.labelled, scored, unscored)
         if not sound.all():
@@ -107,8 +110,8 @@ def read_labels(
         classes: Emotions that must have a description.
 
     Raises:
-        InputError: No such label set or card, no range on the card, a bad column or row, a class without a
-            description, or content that is not what the card says.
+        InputError: No such label set or card, no range on the card, a dimension without scores, a bad column or row, a
+            class without a description, or content that is not what the card says.
     """
     folder = Path(root) / corpus_name
     if not folder.is_dir():
@@ -116,6 +119,7 @@ def read_labels(
         raise InputError(folder, f"no such label set (at hand: {at_hand})", "make it with experiments/label_corpus.py")
     card = read_card(folder)
     vad_range = _range(folder / CARD, card.get("vad_range"))
+    _check_dimensions(folder / CARD, card.get("dimensions", list(DIMENSIONS)))
     descriptions = read_descriptions(folder / "descriptions.json")
     check_described(classes, descriptions, folder / "descriptions.json")
     path = folder / "vad.parquet"
@@ -132,6 +136,26 @@ def read_labels(
     return _label_set({name: rows.get(name, absent) for name in utterance_ids}, vad_range, descriptions, card)
 
 
+def read_labels_of(root: str | Path, corpus: Corpus) -> LabelSet:
+    """The labels of a corpus's utterances, as `read_labels` reads them, of a label set that was made for it.
+
+    Raises:
+        InputError: As `read_labels`; a row of no utterance of the corpus; or scores that leave the corpus's range.
+    """
+    ids = [utterance.utterance_id for utterance in corpus.utterances()]
+    labels = read_labels(root, corpus.name, ids, corpus.classes)
+    folder, known = Path(root) / corpus.name, set(ids)
+    for row in read_parquet(folder / "vad.parquet", ("utterance_id",)):
+        if row["utterance_id"] not in known:
+            what = f"utterance_id {row['utterance_id']!r} is none of corpus {corpus.name}"
+            raise row.error(what, "give the label set that was made from this corpus")
+    (low, high), (lowest, highest) = labels.vad_range, corpus.vad_range
+    if low < lowest or high > highest:
+        what = f"scores from {low:g} to {high:g}, where the corpus has {lowest:g} to {highest:g}"
+        raise InputError(folder / CARD, what, "label the corpus on its own scale, or mend its vad_range")
+    return labels
+
+
 def _label_set(
     rows: Mapping[str, _Label], vad_range: tuple[float, float], descriptions: dict[str, str], card: dict[str, Any]
 ) -> LabelSet:
@@ -145,6 +169,13 @@ def _range(path: Path, value: Any) -> tuple[float, float]:
         what = "the card lacks vad_range" if value is None else f"vad_range {value!r} is no range"
         raise InputError(path, what, 'state lowest and highest score, as in "vad_range": [0, 5]')
     return value[0], value[1]
+
+
+def _check_dimensions(path: Path, value: Any) -> None:
+    absent = [name for name in DIMENSIONS if not isinstance(value, list) or name not in value]
+    if absent:
+        what = f"the label set has no scores of {', '.join(absent)}"
+        raise InputError(path, what, f"label the corpus in {', '.join(DIMENSIONS)}")
 
 
 def _label(row: Row, low: float, high: float) -> _Label:

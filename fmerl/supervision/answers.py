@@ -1,0 +1,177 @@
+"""Reading a language model's answer: a score or a phrase, or the reason why it is neither. Never a default.
+
+Three ways to score: the number in plain text, the field of a JSON object (structured outputs), and the expected value
+over the probabilities of the whole scores as the answer's first token.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+Mode = Literal["text", "schema", "logprobs"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+Fault = Literal["empty", "refusal", "no score", "ambiguous", "truncated", "out of range", "malformed"]
+
+PARSER_VERSION = 1
+"""Raised when the same answer may be read as another score; stands on the card of a label set."""
+MIN_SCORE_MASS = 0.5
+"""Least probability that the first token is a score at all, for its expected value to mean something."""
+MAX_PHRASE = 120
+"""Longest description of one emotion in one dimension, in characters: the paper asks for a brief phrase."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What an endpoint answered, before it is read."""
+
+    text: str
+    finish_reason: str = "stop"
+    """`length` for an answer that was cut off, `content_filter` for one that was withheld."""
+    refusal: str | None = None
+    """The endpoint's own field for a refusal."""
+    first_token: tuple[tuple[str, float], ...] | None = None
+    """Candidates for the first token with their log-probabilities (natural), where the endpoint gives them."""
+
+
+class AnswerError(ValueError):
+    """An answer that cannot be read."""
+
+    def __init__(self, fault: Fault, detail: str) -> None:
+        super().__init__(fault, detail)
+        self.fault, self.detail = fault, detail
+
+    def __str__(self) -> str:
+        return f"{self.fault}: {self.detail}"
+
+
+def score_schema(scale: tuple[float, float]) -> dict[str, Any]:
+    """JSON schema of `{"score": <number in the scale>}`."""
+    low, high = scale
+    number = {"type": "number", "minimum": low, "maximum": high}
+    return {"type": "object", "properties": {"score": number}, "required": ["score"], "additionalProperties": False}
+
+
+def whole_scores(scale: tuple[float, float]) -> range | None:
+    """The whole numbers of a scale, if each is one digit and so one token; None if the scale is another."""
+    low, high = scale
+    return range(int(low), int(high) + 1) if low == int(low) >= 0 and high == int(high) <= 9 else None
+
+
+def read_score(answer: Answer, mode: Mode, scale: tuple[float, float]) -> float:
+    """The score in an answer, within `scale`.
+
+    Raises:
+        AnswerError: A refusal, or an answer that is empty, cut off, out of range, or open to two readings.
+    """
+    _check_given(answer)
+    score = _READERS[mode](answer, scale)
+    low, high = scale
+    if not low <= score <= high:
+        raise AnswerError("out of range", f"{score:g} is not from {low:g} to {high:g}")
+    return score
+
+
+def read_phrase(answer: Answer) -> str:
+    """The brief phrase in an answer, without quotes around it or a full stop after it.
+
+    Raises:
+        AnswerError: A refusal, or an answer that is empty, cut off, longer than a phrase or more than one line.
+    """
+    _check_given(answer)
+    phrase = answer.text.strip().strip("\"'“”‘’").rstrip(".").strip("\"'“”‘’").strip()
+    if not phrase:
+        raise AnswerError("empty", _quoted(answer.text))
+    if _REFUSAL.search(phrase):
+        raise AnswerError("refusal", _quoted(phrase))
+    if answer.finish_reason == "length":
+        raise AnswerError("truncated", _quoted(phrase))
+    if len(phrase.splitlines()) > 1 or len(phrase) > MAX_PHRASE:
+        raise AnswerError("malformed", f"no brief phrase but {_quoted(phrase)}")
+    return phrase
+
+
+_REFUSAL = re.compile(
+    r"\b(?:I(?:['’]m| am) (?:sorry|unable|not able)|I (?:can(?:not|['’]t)|won['’]t|will not|must decline)"
+    r"|as an AI\b|unable to (?:assist|help|provide|score|rate))",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"(?<![\w.,])[-−+]?\d+(?:[.,]\d+)*(?![\w%])")
+
+
+def _check_given(answer: Answer) -> None:
+    if answer.refusal or answer.finish_reason == "content_filter":
+        raise AnswerError("refusal", _quoted(answer.refusal or "withheld by the endpoint's content filter"))
+    if not answer.text.strip() and not answer.first_token:
+        raise AnswerError("empty", "no text")
+
+
+def _read_text(answer: Answer, scale: tuple[float, float]) -> float:
+    """The one number of the text, apart from those that only tell the scale."""
+    text = _without_scale(answer.text, scale)
+    numbers = list(_NUMBER.finditer(text))
+    if not numbers:
+        fault: Fault = "refusal" if _REFUSAL.search(text) else "no score"
+        raise AnswerError(fault, _quoted(answer.text))
+    last = numbers[-1].end()
+    if answer.finish_reason == "length" and not text[last:].strip(".,"):
+        raise AnswerError("truncated", _quoted(answer.text))
+    if any("," in match[0] or match[0].count(".") > 1 for match in numbers):
+        raise AnswerError("ambiguous", _quoted(answer.text))
+    scores = {float(match[0].replace("−", "-")) for match in numbers}
+    if len(scores) > 1:
+        raise AnswerError("ambiguous", _quoted(answer.text))
+    return scores.pop()
+
+
+def _without_scale(text: str, scale: tuple[float, float]) -> str:
+    """Leaves out "out of 5", "/5", "from 0 to 5", "0-5" and their like."""
+    low, high = (rf"{end:g}(?:\.0+)?".replace("-", "[-−]") for end in scale)
+    stop = r"(?![\d]|[.,]\d)"
+    span = rf"(?<![\d.,/-])(?:from\s+|between\s+)?{low}\s*(?:to|and|[-–—])\s*{high}{stop}"
+    return re.sub(rf"{span}|\s*(?:out\s+of|/)\s*{high}{stop}", " ", text, flags=re.IGNORECASE)
+
+
+def _read_schema(answer: Answer, scale: tuple[float, float]) -> float:
+    if answer.finish_reason == "length":
+        raise AnswerError("truncated", _quoted(answer.text))
+    try:
+        read = json.loads(answer.text)
+    except ValueError:
+        fault: Fault = "refusal" if _REFUSAL.search(answer.text) else "malformed"
+        raise AnswerError(fault, f"no JSON: {_quoted(answer.text)}") from None
+    score = read.get("score") if isinstance(read, dict) and read.keys() == {"score"} else None
+    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        raise AnswerError("malformed", f"no number as score: {_quoted(answer.text)}")
+    return float(score)
+
+
+def _read_logprobs(answer: Answer, scale: tuple[float, float]) -> float:
+    """Expected score, over the first token's candidates that are whole scores."""
+    scores = whole_scores(scale)
+    if scores is None:
+        raise ValueError(f"the scores of {scale} are not one token each")
+    if not answer.first_token:
+        raise AnswerError("malformed", f"no log-probabilities with {_quoted(answer.text)}")
+    digits = {str(score): score for score in scores}
+    mass: dict[int, float] = defaultdict(float)
+    for token, logprob in answer.first_token:
+        if token.strip() in digits:
+            mass[digits[token.strip()]] += math.exp(min(0.0, logprob))
+    total = sum(mass.values())
+    if not total >= MIN_SCORE_MASS:
+        fault: Fault = "refusal" if _REFUSAL.search(answer.text) else "no score"
+        raise AnswerError(fault, f"a score has probability {total:.2f} only, before {_quoted(answer.text)}")
+    return sum(score * share for score, share in mass.items()) / total
+
+
+_READERS = {"text": _read_text, "schema": _read_schema, "logprobs": _read_logprobs}
+
+
+def _quoted(text: str) -> str:
+    plain = " ".join(text.split())
+    return repr(plain if len(plain) <= 80 else f"{plain[:79]}…")

@@ -1,0 +1,91 @@
+"""What a language model is asked: the paper's two queries (Sections 4 and 5), and what a user may change in them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+
+from fmerl.card import recipe_digest
+from fmerl.config import DIMENSIONS
+from fmerl.errors import InputError
+
+SCORE_TEMPLATE = (
+    "In the field of emotion recognition, score this utterance in the dimension of {dimension} from {low} to {high}. "
+    "The utterance is : {utterance}. Hence, the score is:"
+)
+"""The paper's query for Eq. 1; on the scale from 0 to 5 it is the paper's, word for word."""
+DESCRIPTION_TEMPLATE = (
+    "Use a brief phrase to describe the level of an emotion of {emotion} in the dimension of {dimension}."
+)
+"""The paper's query for Eq. 4, word for word."""
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptConfig:
+    """Queries and the scale they ask for.
+
+    In a template, `{dimension}` with `{utterance}` or `{emotion}` must stand; `{low}` and `{high}` may. Braces
+    around anything but one word are plain text.
+
+    Example:
+        >>> PromptConfig().score("valence", "Oh my God!")[0]["content"]
+        'In the field of emotion recognition, score this utterance in the dimension of valence from 0 to 5. \
+The utterance is : Oh my God!. Hence, the score is:'
+
+    Raises:
+        InputError: A template without a needed placeholder or with an unknown one, an empty scale, or dimensions
+            that are not distinct ones of valence, arousal and dominance.
+    """
+
+    score_template: str = SCORE_TEMPLATE
+    description_template: str = DESCRIPTION_TEMPLATE
+    system: str | None = None
+    """Sent first as the system message; None sends none."""
+    scale: tuple[float, float] = (0.0, 5.0)
+    """Lowest and highest score."""
+    dimensions: tuple[str, ...] = DIMENSIONS
+    """Asked for one at a time."""
+
+    def __post_init__(self) -> None:
+        _check_template("score template", self.score_template, {"dimension", "utterance"}, {"low", "high"})
+        _check_template("description template", self.description_template, {"dimension", "emotion"}, {"low", "high"})
+        low, high = map(float, self.scale)
+        object.__setattr__(self, "scale", (low, high))  # 0 and 0.0 are one scale, with one digest
+        if not low < high:
+            raise InputError("scale", f"{low:g} to {high:g} is empty", "give the lowest score, then the highest")
+        known = set(self.dimensions) <= set(DIMENSIONS)
+        if not self.dimensions or not known or len(set(self.dimensions)) < len(self.dimensions):
+            what = f"{', '.join(self.dimensions) or 'none'} are not distinct dimensions"
+            raise InputError("dimensions", what, f"name some of {', '.join(DIMENSIONS)}")
+
+    def score(self, dimension: str, utterance: str) -> list[dict[str, str]]:
+        """Chat messages that ask for one utterance's score in one dimension."""
+        return self._messages(self.score_template, dimension=dimension, utterance=utterance)
+
+    def description(self, dimension: str, emotion: str) -> list[dict[str, str]]:
+        """Chat messages that ask how one emotion lies in one dimension."""
+        return self._messages(self.description_template, dimension=dimension, emotion=emotion)
+
+    def digest(self) -> str:
+        """SHA-256 of everything that decides what is asked."""
+        return recipe_digest(asdict(self))
+
+    def _messages(self, template: str, **values: str) -> list[dict[str, str]]:
+        low, high = self.scale
+        filled = {**values, "low": f"{low:g}", "high": f"{high:g}"}
+        # One pass: braces inside an utterance are never taken for placeholders.
+        content = _PLACEHOLDER.sub(lambda match: filled[match[1]], template)
+        first = [] if self.system is None else [{"role": "system", "content": self.system}]
+        return [*first, {"role": "user", "content": content}]
+
+
+def _check_template(name: str, template: str, needed: set[str], allowed: set[str]) -> None:
+    found = set(_PLACEHOLDER.findall(template))
+    if needed - found:
+        absent = " and ".join(f"{{{word}}}" for word in sorted(needed - found))
+        raise InputError(name, f"{absent} is not in it", "put the placeholder where the value goes")
+    unknown = sorted(found - needed - allowed)
+    if unknown:
+        raise InputError(name, f"unknown placeholder {{{unknown[0]}}}", f"use {', '.join(sorted(needed | allowed))}")

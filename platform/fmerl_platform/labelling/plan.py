@@ -1,0 +1,117 @@
+"""Which utterances are labelled, and every call that takes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from fmerl.corpus import Corpus, Dialogue, Split, Utterance, read_corpus
+from fmerl.supervision.vad_regression import EMOBANK_RANGE, read_emobank
+from fmerl_platform.labelling.asking import Outcome, settled
+from fmerl_platform.labelling.calls import Call, Questions
+from fmerl_platform.labelling.journal import Entry, JournalReader
+from fmerl_platform.labelling.pricing import Tokens
+
+_EMOBANK_SPLITS: dict[str, Split] = {"train": "train", "dev": "validation", "test": "test"}
+
+
+def read_source(path: Path) -> Corpus:
+    """A corpus folder, or EmoBank's CSV file as a corpus of single sentences without emotions.
+
+    Raises:
+        InputError: It is neither.
+    """
+    return _emobank_corpus(path) if path.suffix == ".csv" else read_corpus(path)
+
+
+def _emobank_corpus(path: Path) -> Corpus:
+    emobank = read_emobank(path)
+    utterances = (
+        Utterance(
+            utterance_id=f"emobank_{row}",
+            dialogue_id=f"emobank_{row}",
+            turn=0,
+            speaker="writer",
+            text=text,
+            emotion=None,
+            split=_EMOBANK_SPLITS[str(split)],
+            valence=float(vad[0]),
+            arousal=float(vad[1]),
+            dominance=float(vad[2]),
+        )
+        for row, (text, split, vad) in enumerate(zip(emobank.texts, emobank.splits, emobank.vad, strict=True))
+    )
+    dialogues = tuple(Dialogue(dialogue_id=item.dialogue_id, utterances=(item,)) for item in utterances)
+    return Corpus(name="emobank", classes=(), vad_range=EMOBANK_RANGE, dialogues=dialogues)
+
+
+def select(corpus: Corpus, splits: Sequence[Split], limit: int | None) -> list[Utterance]:
+    """Utterances of these splits; a larger limit keeps those of a smaller one."""
+    of_splits = [utterance for utterance in corpus.utterances() if utterance.split in splits]
+    return of_splits if limit is None else sample(of_splits, limit)
+
+
+def sample(utterances: Sequence[Utterance], size: int) -> list[Utterance]:
+    """So many utterances, the same ones each time, in their order."""
+    kept = {item.utterance_id for item in sorted(utterances, key=_drawn)[:size]}
+    return [utterance for utterance in utterances if utterance.utterance_id in kept]
+
+
+def _drawn(utterance: Utterance) -> bytes:
+    return hashlib.sha256(utterance.utterance_id.encode()).digest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All calls of a label set, by what they are for; calls of the same key are made once."""
+
+    utterances: Sequence[Utterance]
+    scores: dict[tuple[str, str], Call]
+    """By utterance id and dimension; an empty text has none."""
+    retest: dict[tuple[str, str], Call]
+    """The same of a sample, asked once more."""
+    descriptions: dict[tuple[str, str], Call]
+    """By emotion and dimension."""
+
+    @classmethod
+    def of(cls, utterances: Sequence[Utterance], questions: Questions, emotions: Iterable[str], retest: int) -> Plan:
+        """Plan the labels of `utterances` and the descriptions of `emotions`."""
+        spoken = [utterance for utterance in utterances if utterance.text.strip()]
+        return cls(
+            utterances=utterances,
+            scores=questions.scores(spoken),
+            retest=questions.scores(sample(spoken, retest), repeat=1),
+            descriptions=questions.descriptions(emotions),
+        )
+
+    @cached_property
+    def calls(self) -> dict[str, Call]:
+        """By key."""
+        every = (*self.descriptions.values(), *self.scores.values(), *self.retest.values())
+        return {call.key: call for call in every}
+
+    def settled(self, journal: JournalReader, most_answers: int) -> dict[str, Outcome]:
+        """What the journal knows already, by key."""
+        found = (settled(call, journal.answers(key), most_answers) for key, call in self.calls.items())
+        return {outcome.key: outcome for outcome in found if outcome is not None}
+
+    def entries(self, journal: JournalReader) -> Iterator[tuple[Call, Entry]]:
+        """All that was paid for these calls."""
+        for key, call in self.calls.items():
+            for entry in journal.entries.get(key, ()):
+                yield call, entry
+
+    def tokens(self, journal: JournalReader) -> Tokens:
+        """All that these calls took."""
+        taken = (Tokens(entry.prompt_tokens, entry.completion_tokens) for _, entry in self.entries(journal))
+        return sum(taken, Tokens())
+
+
+def first_call(corpus: Corpus, splits: Sequence[Split]) -> Callable[[Questions], Call]:
+    """Makes a call that every label set of these splits needs, whatever its limit."""
+    spoken = [utterance for utterance in select(corpus, splits, None) if utterance.text.strip()]
+    text = min(spoken, key=_drawn).text
+    return lambda questions: questions.score(text, questions.prompts.dimensions[0])

@@ -1,0 +1,92 @@
+"""Tokens and what they cost: a price table that the user gives, and bounds on a call before it is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fmerl.errors import InputError
+
+_FORM = '{"currency": "USD", "per_tokens": 1000000, "models": {"<model>": {"prompt": 0.15, "completion": 0.6}}}'
+_MESSAGE_TOKENS = 16
+"""More than chat templates add to a message."""
+_BYTES_PER_TOKEN = 4
+"""Of English, roughly."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """Of one token, in `currency`."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+    currency: str = ""
+
+    def cost(self, tokens: Tokens) -> float:
+        return self.prompt * tokens.prompt + self.completion * tokens.completion
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Of one or many requests."""
+
+    prompt: int = 0
+    completion: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.completion
+
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(self.prompt + other.prompt, self.completion + other.completion)
+
+
+def most_tokens(body: Mapping[str, Any]) -> Tokens:
+    """No request takes more: a token is at least one byte of text, or of the schema that is asked for."""
+    return Tokens(_text_bytes(body) + _overhead(body), body["max_tokens"])
+
+
+def likely_tokens(body: Mapping[str, Any]) -> Tokens:
+    """About what a request takes, for English, with an answer of full length."""
+    return Tokens(_text_bytes(body) // _BYTES_PER_TOKEN + _overhead(body), body["max_tokens"])
+
+
+def read_price(path: Path, model: str) -> Price:
+    """The price of a model's tokens.
+
+    Raises:
+        InputError: No such table, no price of the model, or a price that is no number from 0 up.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", f"write {_FORM}") from None
+    except ValueError as error:
+        raise InputError(path, f"no JSON ({error})", f"write {_FORM}") from None
+    fields = table if isinstance(table, dict) else {}
+    per_tokens, models, currency = (fields.get(name) for name in ("per_tokens", "models", "currency"))
+    if not _is_amount(per_tokens) or not per_tokens or not isinstance(models, dict) or not isinstance(currency, str):
+        raise InputError(path, "no price table", f"write {_FORM}")
+    if model not in models:
+        raise InputError(path, f"no price of {model} (there are {', '.join(models) or 'none'})", "add the model")
+    price = models[model] if isinstance(models[model], dict) else {}
+    prompt, completion = price.get("prompt"), price.get("completion")
+    if not _is_amount(prompt) or not _is_amount(completion):
+        raise InputError(path, f"the price of {model} is not two amounts", f"write {_FORM}")
+    return Price(prompt=prompt / per_tokens, completion=completion / per_tokens, currency=currency)
+
+
+def _text_bytes(body: Mapping[str, Any]) -> int:
+    schema = json.dumps(body["response_format"]) if "response_format" in body else ""
+    return len(schema) + sum(len(message["content"].encode()) for message in body["messages"])
+
+
+def _overhead(body: Mapping[str, Any]) -> int:
+    return _MESSAGE_TOKENS * (len(body["messages"]) + 1)
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")

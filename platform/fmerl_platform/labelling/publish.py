@@ -1,0 +1,77 @@
+"""The MLflow run of a label set: found by its content, so that the same set has one run however often it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Param
+
+from fmerl.supervision.agreement import Agreement
+from fmerl_platform.labelling.quality import Quality
+from fmerl_platform.provenance import provenance
+from fmerl_platform.report.canvas import ReportFigure
+from fmerl_platform.tracking import Experiment
+
+EXPERIMENT = "labels"
+_LONGEST_PARAM = 6000
+
+
+def publish(
+    storage: Path,
+    corpus: str,
+    card: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    figures: Sequence[ReportFigure],
+) -> str:
+    """Log a label set to the experiment `labels`; the tracking URI."""
+    experiment = Experiment.in_storage(storage, EXPERIMENT)
+    digest = str(card["content_digest"])
+    model = card["recipe"]["model"]
+    run_id = experiment.find_or_create(f"{corpus} · {model}", None, level="labels", corpus=corpus, labels=digest)
+    experiment.tag(run_id, {f"fmerl.{name}": value for name, value in provenance().items()})
+    client = experiment.client()
+    if not client.get_run(run_id).data.params:
+        fields = {**_flat(card["recipe"]), "template_digest": card["template_digest"]}
+        client.log_batch(run_id, params=[Param(name, str(value)[:_LONGEST_PARAM]) for name, value in fields.items()])
+    experiment.log_once(run_id, metrics, step=0)
+    client.log_dict(run_id, dict(card), "card.json")
+    for figure in figures:
+        client.log_text(run_id, figure.svg, f"{figure.name}.svg")
+    client.set_terminated(run_id, "FINISHED")
+    return experiment.uri
+
+
+def quality_metrics(quality: Quality) -> dict[str, float]:
+    """Counts, rates and agreement: `human_valence_pearson`, `human_valence_pearson_ci_low` and so on, where defined."""
+    usage = quality.usage
+    metrics = {
+        "utterances": float(quality.utterances),
+        "labelled": float(quality.labelled),
+        "error_rate": quality.error_rate,
+        "unreadable_rate": quality.unreadable_rate,
+        "refusal_rate": quality.refusal_rate,
+        "answers": float(usage.answers),
+        "prompt_tokens": float(usage.tokens.prompt),
+        "completion_tokens": float(usage.tokens.completion),
+        "cost": usage.cost,
+    }
+    return metrics | _agreement("human", quality.human_agreement) | _agreement("retest", quality.retest_agreement)
+
+
+def _agreement(prefix: str, agreements: Mapping[str, Agreement]) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for dimension, value in agreements.items():
+        for name, estimate in value.coefficients().items():
+            if estimate is not None:
+                key = f"{prefix}_{dimension}_{name}"
+                metrics |= {key: estimate.value, f"{key}_ci_low": estimate.low, f"{key}_ci_high": estimate.high}
+    return metrics
+
+
+def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in fields.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat

@@ -1,0 +1,186 @@
+"""How good a label set is: counts of what failed, agreement with humans, agreement with itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmerl.config import DIMENSIONS
+from fmerl.corpus import Corpus
+from fmerl.supervision.agreement import Agreement, agreement, rescaled
+from fmerl.supervision.answers import AnswerError
+from fmerl_platform.labelling.asking import Outcome
+from fmerl_platform.labelling.calls import Call
+from fmerl_platform.labelling.journal import JournalReader
+from fmerl_platform.labelling.plan import Plan
+from fmerl_platform.labelling.pricing import Price, Tokens
+
+Scores = dict[tuple[str, str], float]
+"""By utterance id and dimension."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Two scores of n utterances in one dimension, on the corpus's range, and their dialogues."""
+
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+    dialogues: NDArray[np.str_]
+
+    def agreement(self) -> Agreement:
+        return agreement(self.first, self.second, self.dialogues)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What the endpoint was asked and what that took, over all runs."""
+
+    answers: int
+    requests_failed: int
+    """That may have been charged for, or were refused."""
+    faults: dict[str, int]
+    """Answers that could not be read, by fault."""
+    models: dict[str, int]
+    """Answers by the model that the endpoint reports."""
+    tokens: Tokens
+    cost: float
+    first: str | None
+    """When the first answer came."""
+    last: str | None
+
+
+def usage(plan: Plan, journal: JournalReader, price: Price) -> Usage:
+    """Count the journal's entries of a plan's calls."""
+    entries = list(plan.entries(journal))
+    answered = [(call, entry, entry.answer) for call, entry in entries if entry.answer is not None]
+    faults: Counter[str] = Counter()
+    for call, _, answer in answered:
+        try:
+            call.read(answer)
+        except AnswerError as error:
+            faults[error.fault] += 1
+    tokens = plan.tokens(journal)
+    times = sorted(entry.at for _, entry, _ in answered)
+    return Usage(
+        answers=len(answered),
+        requests_failed=len(entries) - len(answered),
+        faults=dict(faults),
+        models=dict(Counter(entry.model for _, entry, _ in answered)),
+        tokens=tokens,
+        cost=price.cost(tokens),
+        first=times[0] if times else None,
+        last=times[-1] if times else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """What tells whether to train on a label set."""
+
+    utterances: int
+    errors: dict[str, int]
+    """Utterances without scores, by the first reason."""
+    usage: Usage
+    human: dict[str, Pairs]
+    """Human score and the model's, by dimension, of utterances that have both."""
+    retest: dict[str, Pairs]
+    """First and repeated score, by dimension."""
+
+    @property
+    def labelled(self) -> int:
+        return self.utterances - sum(self.errors.values())
+
+    @property
+    def error_rate(self) -> float:
+        return 1 - self.labelled / self.utterances
+
+    @property
+    def unreadable_rate(self) -> float:
+        """Share of answers that could not be read."""
+        return sum(self.usage.faults.values()) / max(1, self.usage.answers)
+
+    @property
+    def refusal_rate(self) -> float:
+        """Share of answers that were refusals."""
+        return self.usage.faults.get("refusal", 0) / max(1, self.usage.answers)
+
+    @cached_property
+    def human_agreement(self) -> dict[str, Agreement]:
+        return {dimension: pairs.agreement() for dimension, pairs in self.human.items()}
+
+    @cached_property
+    def retest_agreement(self) -> dict[str, Agreement]:
+        return {dimension: pairs.agreement() for dimension, pairs in self.retest.items()}
+
+
+def judge(
+    plan: Plan,
+    outcomes: Mapping[str, Outcome],
+    errors: Sequence[str | None],
+    journal: JournalReader,
+    corpus: Corpus,
+    scale: tuple[float, float],
+    price: Price,
+) -> Quality:
+    """Judge the scores of a plan.
+
+    Args:
+        plan: Its utterances may have human scores.
+        outcomes: By key.
+        errors: Why an utterance has no scores, in the plan's order.
+        journal: What was paid for.
+        corpus: Its range is the one of human scores, onto which the model's are stretched.
+        scale: Of the model's scores.
+        price: Of tokens.
+    """
+    first, second = (
+        _rescaled(_values(calls, outcomes), scale, corpus.vad_range) for calls in (plan.scores, plan.retest)
+    )
+    humans = {
+        (utterance.utterance_id, dimension): score
+        for utterance in plan.utterances
+        for dimension in DIMENSIONS
+        if (score := getattr(utterance, dimension)) is not None
+    }
+    return Quality(
+        utterances=len(plan.utterances),
+        errors=dict(Counter(_reason(error) for error in errors if error is not None)),
+        usage=usage(plan, journal, price),
+        human=_pairs(plan, humans, first),
+        retest=_pairs(plan, first, second),
+    )
+
+
+def _reason(error: str) -> str:
+    """The kind of an error: "valence: refusal: 'I cannot'" is a refusal."""
+    parts = [part for part in error.split(": ") if part not in DIMENSIONS]
+    return parts[0]
+
+
+def _values(calls: Mapping[tuple[str, str], Call], outcomes: Mapping[str, Outcome]) -> Scores:
+    found = {name: outcomes[call.key].value for name, call in calls.items()}
+    return {name: value for name, value in found.items() if isinstance(value, float)}
+
+
+def _rescaled(scores: Scores, source: tuple[float, float], target: tuple[float, float]) -> Scores:
+    moved = rescaled(list(scores.values()), source, target)
+    return dict(zip(scores, moved.tolist(), strict=True))
+
+
+def _pairs(plan: Plan, first: Scores, second: Scores) -> dict[str, Pairs]:
+    found = {}
+    for dimension in DIMENSIONS:
+        both = [
+            (first[name], second[name], utterance.dialogue_id)
+            for utterance in plan.utterances
+            if (name := (utterance.utterance_id, dimension)) in first and name in second
+        ]
+        if both:
+            one, other, dialogues = zip(*both, strict=True)
+            found[dimension] = Pairs(first=np.array(one), second=np.array(other), dialogues=np.array(dialogues))
+    return found

@@ -1,0 +1,92 @@
+"""A label set as the user asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fmerl.config import DIMENSIONS
+from fmerl.corpus import Corpus, Split
+from fmerl.errors import InputError
+from fmerl.supervision.answers import Mode
+from fmerl.supervision.descriptions import check_described, read_descriptions
+from fmerl.supervision.prompts import PromptConfig
+from fmerl_platform.labelling.asking import Patience
+from fmerl_platform.labelling.calls import Decoding, DecodingChoice, Questions
+from fmerl_platform.labelling.limiter import Limits
+from fmerl_platform.labelling.pipeline import Fleet
+from fmerl_platform.labelling.plan import Plan, select
+from fmerl_platform.labelling.pricing import Price, read_price
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelRequest:
+    """What to label, with what, within which limits."""
+
+    corpus: Corpus
+    labels: Path
+    """Folder of label sets."""
+    model: str
+    prompts: PromptConfig
+    decoding: DecodingChoice = "auto"
+    temperature: float = 0.0
+    splits: tuple[Split, ...] = ("train", "validation")
+    limit: int | None = None
+    """Utterances; None labels all."""
+    descriptions: Path | None = None
+    """Reviewed ones; None lets the model draft them."""
+    retest: int = 50
+    """Utterances that are asked twice."""
+    limits: Limits = field(default_factory=Limits)
+    prices: Path | None = None
+    timeout: float = 60.0
+    """Of one request, in seconds."""
+    patience: Patience = field(default_factory=Patience)
+    fleet: Fleet = field(default_factory=Fleet)
+    max_error_share: float = 0.01
+    storage: Path = Path("runs")
+
+    def __post_init__(self) -> None:
+        if not any(utterance.text.strip() for utterance in select(self.corpus, self.splits, self.limit)):
+            what = f"no text in {', '.join(self.splits)} of {self.corpus.name}"
+            raise InputError("--splits", what, "label other splits")
+        if self.limits.budget is not None and self.prices is None:
+            raise InputError("--budget", "no price is known", "give a price table with --prices")
+
+    @property
+    def home(self) -> Path:
+        """The journal and the draft of descriptions lie here."""
+        return self.storage / "labelling" / self.corpus.name
+
+    @property
+    def journal(self) -> Path:
+        return (self.home / "journal").resolve()
+
+    def price(self) -> Price:
+        """Of the model's tokens; nothing without a table."""
+        return Price() if self.prices is None else read_price(self.prices, self.model)
+
+    def reviewed(self) -> dict[str, str] | None:
+        """The reviewed descriptions, of every class."""
+        if self.descriptions is None:
+            return None
+        descriptions = read_descriptions(self.descriptions)
+        check_described(self.corpus.classes, descriptions, self.descriptions)
+        return descriptions
+
+    def grid_objection(self) -> str | None:
+        """Why a grid would refuse the label set, to know before it is paid for."""
+        (low, high), (lowest, highest) = self.prompts.scale, self.corpus.vad_range
+        if low < lowest or high > highest:
+            return f"the scale leaves the corpus's vad_range, {lowest:g} to {highest:g}"
+        absent = [name for name in DIMENSIONS if name not in self.prompts.dimensions]
+        return f"{', '.join(absent)} will have no scores" if absent else None
+
+    def questions(self, mode: Mode) -> Questions:
+        decoding = Decoding(mode=mode, temperature=self.temperature)
+        return Questions(model=self.model, prompts=self.prompts, decoding=decoding)
+
+    def plan(self, mode: Mode) -> Plan:
+        """All calls of the label set."""
+        emotions = () if self.descriptions is not None else self.corpus.classes
+        return Plan.of(select(self.corpus, self.splits, self.limit), self.questions(mode), emotions, self.retest)

@@ -1,0 +1,95 @@
+"""Processes really killed by SIGKILL, against an endpoint that counts: nothing that was answered is asked twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from labelling_endpoint import SENTINEL, FakeEndpoint, talk
+
+from fmerl.corpus import write_corpus
+from fmerl.supervision.labels import read_labels_of
+from fmerl_platform.labelling.journal import JournalReader
+
+REPOSITORY = Path(__file__).parent.parent.parent.parent
+IN_FLIGHT = 8
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+CORPUS = talk([f"utterance number {row}" for row in range(160)])
+CALLS = 156 * 3 + 2 * 3 + 10 * 3
+"""Utterances of train and validation, classes and retest, in three dimensions each."""
+
+
+class Command:
+    """The labelling script in processes of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.log, self.journal = folder, folder / "log", folder / "runs" / "labelling" / "talk" / "journal"
+        write_corpus(CORPUS, folder / "corpus")
+
+    def start(self) -> subprocess.Popen[bytes]:
+        paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
+        command = [sys.executable, REPOSITORY / "experiments" / "label_corpus.py", "--corpus", self.folder / "corpus"]
+        command += ["--labels", self.folder / "labels", "--storage", self.folder / "runs", "--model", "judge"]
+        command += ["--decoding", "text", "--retest", "10", "--concurrency", str(IN_FLIGHT), "--timeout", "10"]
+        with self.log.open("ab") as output:
+            return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)
+
+    def wait(self, condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 240
+        while not condition():
+            assert process.poll() is None, f"ended with {process.returncode}: {self.log.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            time.sleep(0.02)
+
+
+def _actors(driver: int) -> list[psutil.Process]:
+    children = psutil.Process(driver).children(recursive=True)
+    return [child for child in children if "LabelWorker" in " ".join(child.cmdline())]
+
+
+def test_killed_driver_pays_for_nothing_twice(endpoint: FakeEndpoint, tmp_path: Path) -> None:
+    endpoint.delay = 0.1
+    command = Command(tmp_path)
+    driver = command.start()
+    command.wait(lambda: len(endpoint.requests) >= CALLS // 3, driver)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    # The next run comes at once, while workers of the killed one may still be there.
+    driver = command.start()
+    assert driver.wait(timeout=300) == 0, command.log.read_text()[-3000:]
+
+    journal = JournalReader(command.journal)
+    assert len(journal.entries) == CALLS
+    assert all(len(entries) == 1 for entries in journal.entries.values()), "an answer that was kept was asked for again"
+    assert CALLS <= len(endpoint.requests) <= CALLS + IN_FLIGHT, "more was repeated than was in flight"
+    labels = read_labels_of(tmp_path / "labels", CORPUS)
+    assert labels.labelled.sum() == 156
+
+    before = len(endpoint.requests)
+    again = command.start()
+    assert again.wait(timeout=60) == 0
+    assert len(endpoint.requests) == before, "a finished label set was asked for again"
+    assert SENTINEL not in command.log.read_text()
+
+
+def test_killed_worker_pays_for_nothing_twice(endpoint: FakeEndpoint, tmp_path: Path) -> None:
+    endpoint.delay = 0.1
+    command = Command(tmp_path)
+    driver = command.start()
+    command.wait(lambda: len(endpoint.requests) >= CALLS // 3, driver)
+    victim = _actors(driver.pid)[0]
+    os.kill(victim.pid, signal.SIGKILL)
+    assert driver.wait(timeout=200) == 0, command.log.read_text()[-3000:]
+    entries = JournalReader(command.journal).entries
+    assert len(entries) == CALLS
+    assert all(len(found) == 1 for found in entries.values())
+    assert CALLS <= len(endpoint.requests) <= CALLS + IN_FLIGHT
