@@ -46,7 +46,7 @@ class BatchLoader:
     Args:
         data: What to load.
         modalities: Modalities to load.
-        config: Gives `batch_size` and `batch_unit`.
+        config: Gives `batch_size` and `batch_unit` of training.
         device: Where tensors live.
     """
 
@@ -69,26 +69,32 @@ class BatchLoader:
         self._device = device
 
     def shuffled(self, generator: torch.Generator) -> Iterator[Batch]:
-        """One epoch in an order drawn from `generator`."""
+        """One epoch of training batches in an order drawn from `generator`."""
         order = torch.randperm(len(self._offsets) - 1, generator=generator).numpy()
-        for dialogues in self._chunks(order):
-            yield self._batch(dialogues)
-
-    def in_order(self) -> Iterator[Batch]:
-        """Every dialogue once, of similar lengths together: for evaluation."""
-        for dialogues in self._chunks(np.argsort(np.diff(self._offsets), kind="stable")):
-            yield self._batch(dialogues)
-
-    def _chunks(self, order: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         by_dialogue = self._config.batch_unit == "dialogues"
         sizes = np.ones_like(order) if by_dialogue else np.diff(self._offsets)[order]
-        starts, held = [], self._config.batch_size
+        yield from self._filled(order, sizes, self._config.batch_size)
+
+    def in_order(self, utterances: int = 1024) -> Iterator[Batch]:
+        """Every dialogue once, of similar lengths together: for evaluation.
+
+        Args:
+            utterances: A batch is full that holds so many; fewer and larger ones than in training.
+        """
+        lengths = np.diff(self._offsets)
+        order = np.argsort(lengths, kind="stable")
+        yield from self._filled(order, lengths[order], utterances)
+
+    def _filled(self, order: NDArray[np.int64], sizes: NDArray[np.int64], full: int) -> Iterator[Batch]:
+        """Dialogues in `order`, a new batch whenever the sizes of the last one have reached `full`."""
+        starts, held = [], full
         for place, size in enumerate(sizes.tolist()):
-            if held >= self._config.batch_size:
+            if held >= full:
                 starts.append(place)
                 held = 0
             held += size
-        yield from np.split(order, starts[1:])
+        for dialogues in np.split(order, starts[1:]):
+            yield self._batch(dialogues)
 
     def _batch(self, dialogues: NDArray[np.int64]) -> Batch:
         lengths = np.diff(self._offsets)[dialogues]

@@ -14,11 +14,10 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fmerl.batching import Batch
 from fmerl.config import BackboneConfig
-from fmerl.model.layers import StackedFeedForward, StackedLinear, Standardizer, sinusoidal_positions
+from fmerl.model.layers import Dropout, StackedFeedForward, StackedLinear, Standardizer, sinusoidal_positions
 
 
 class Backbone(nn.Module):
@@ -53,7 +52,7 @@ class Backbone(nn.Module):
         if modalities > 1:
             self.reduce = StackedLinear(modalities, modalities * width, width, bias=True)
             self.multimodal_gate = nn.Linear(width, width, bias=False)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def fit_statistics(self, features: Mapping[str, Tensor], missing: Mapping[str, Tensor]) -> None:
         """Fit the standardisation on the training split: [U, D_m] values and [U] missing flags by modality."""
@@ -87,23 +86,34 @@ class Backbone(nn.Module):
 
     def _encode(self, inputs: Tensor, runs: tuple[tuple[int, int], ...]) -> Tensor:
         """All P one-layer encoders, [M, N, D] -> [P, N, D]."""
-        modalities, rows, width = inputs.shape
-        mixed = self.key_value_query(inputs).view(modalities, rows, modalities, 3, width)
-        # Keys and values lie by (source, target), queries by (target, source): bring all to [N, target, source, D].
-        key, value = (mixed[:, :, :, part].permute(1, 2, 0, 3) for part in (0, 1))
-        query = mixed[:, :, :, 2].permute(1, 0, 2, 3)
-        context = self._attend(query, key, value, runs)
-        residual = inputs.repeat_interleave(modalities, dim=0)
-        return self.feed_forward(self.dropout(self.attention_out(context)) + residual)
+        modalities, rows, _ = inputs.shape
+        mixed = self.key_value_query(inputs).view(modalities, rows, modalities, 3, self.config.heads, -1)
+        # Unbound and split, not indexed: the backward pass then writes each gradient once, into no zeros.
+        parts = (part.split([dialogues * turns for dialogues, turns in runs], dim=1) for part in mixed.unbind(3))
+        context = torch.cat([self._attend(*part, *run) for *part, run in zip(*parts, runs, strict=True)], dim=1)
+        attended = self.dropout(self.attention_out(context)).unflatten(0, (modalities, modalities))
+        return self.feed_forward((attended + inputs.unsqueeze(1)).flatten(0, 1))
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, runs: tuple[tuple[int, int], ...]) -> Tensor:
-        """Attention within each dialogue, dialogues of one length at a time: [N, M, M, D] -> [P, N, D]."""
-        _, modalities, _, width = query.shape
-        heads = self.config.heads
-        contexts = []
-        sizes = [dialogues * turns for dialogues, turns in runs]
-        for (dialogues, turns), *parts in zip(runs, *(x.split(sizes) for x in (query, key, value)), strict=True):
-            q, k, v = (x.reshape(dialogues, turns, -1, width // heads).transpose(1, 2) for x in parts)
-            context = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout.p if self.training else 0.0)
-            contexts.append(context.transpose(1, 2).reshape(dialogues * turns, modalities * modalities, width))
-        return torch.cat(contexts).transpose(0, 1)
+    def _attend(self, key: Tensor, value: Tensor, query: Tensor, dialogues: int, turns: int) -> Tensor:
+        """Attention within each of some equally long dialogues.
+
+        Args:
+            key: By source, then target, [M, dialogues * turns, M, heads, D / heads].
+            value: As `key`.
+            query: By target, then source, else as `key`.
+            dialogues: How many.
+            turns: Of each.
+
+        Returns:
+            [P, dialogues * turns, D].
+        """
+
+        def by_head(x: Tensor, target: int, source: int) -> Tensor:
+            """[P * dialogues * heads, turns, D / heads]"""
+            return x.unflatten(1, (dialogues, turns)).permute(target, source, 1, 4, 2, 5).flatten(0, 3)
+
+        query, key, value = by_head(query, 0, 3), by_head(key, 3, 0), by_head(value, 3, 0)
+        scores = torch.bmm(query, key.transpose(1, 2)) * query.shape[-1] ** -0.5
+        context = torch.bmm(self.dropout(torch.softmax(scores, dim=-1)), value)
+        by_turn = context.unflatten(0, (-1, dialogues, self.config.heads)).transpose(2, 3)
+        return by_turn.flatten(3).flatten(1, 2)

@@ -12,6 +12,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+class Dropout(nn.Module):
+    """Zeroes activations with probability p, rounded to 2^-16, and scales the others so that the mean stays.
+
+    On CPU one 64-bit draw decides four activations: PyTorch's own dropout draws each of them from a Bernoulli, which
+    took 9 % of an epoch at width 1024 and 17 % at width 96.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        if x.device.type != "cpu":
+            return F.dropout(x, self.p)
+        levels = 2**16
+        dropped = min(round(self.p * levels), levels - 1)
+        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+        mask = torch.empty(x.shape, dtype=x.dtype)
+        torch.ge(draws[: x.numel()].view(x.shape), dropped - levels // 2, out=mask)
+        return x * mask.mul_(levels / (levels - dropped))
+
+
 class StackedLinear(nn.Module):
     """P linear layers side by side: [P, N, D_in] -> [P, N, D_out], initialised like `nn.Linear`."""
 
@@ -34,10 +58,10 @@ class StackedFeedForward(nn.Module):
         self.norm_bias = nn.Parameter(torch.zeros(copies, 1, width))
         self.inner = StackedLinear(copies, width, width, bias=True)
         self.outer = StackedLinear(copies, width, width, bias=True)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        normed = F.layer_norm(x, x.shape[-1:], eps=1e-6) * self.norm_weight + self.norm_bias
+        normed = torch.addcmul(self.norm_bias, F.layer_norm(x, x.shape[-1:], eps=1e-6), self.norm_weight)
         hidden = self.dropout(F.gelu(self.inner(normed), approximate="tanh"))
         return x + self.dropout(self.outer(hidden))
 

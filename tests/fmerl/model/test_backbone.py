@@ -44,10 +44,10 @@ def whole(data: ConversationData, config: BackboneConfig) -> Batch:
     return batch
 
 
-def by_row(backbone: Backbone, data: ConversationData, batch_size: int = 1000) -> Tensor:
-    """Representations in the rows' own order, [U, D]."""
+def by_row(backbone: Backbone, data: ConversationData, utterances: int = 1000) -> Tensor:
+    """Representations in the rows' own order, [U, D], from batches of at least so many utterances."""
     result = torch.empty(len(data.label), backbone.config.hidden)
-    for batch in load(data, backbone.config, batch_size).in_order():
+    for batch in load(data, backbone.config).in_order(utterances):
         result[batch.rows] = backbone(batch).detach()
     return result
 
@@ -125,8 +125,8 @@ def test_a_dialogue_does_not_depend_on_its_batch(make_data: MakeData) -> None:
     data = make_data()
     backbone = build(SMALL, data)
     together = by_row(backbone, data)
-    for batch_size in (1, 2, 5):
-        assert_close(by_row(backbone, data, batch_size), together.double())
+    for utterances in (1, 5, 12):
+        assert_close(by_row(backbone, data, utterances), together.double())
     for seed in range(3):
         for batch in load(data, SMALL, 4).shuffled(torch.Generator().manual_seed(seed)):
             assert_close(backbone(batch).detach(), together[batch.rows].double())

@@ -69,9 +69,9 @@ def test_context_only_utterances_leave_all_finite(
     make_data: MakeData, tiny: CellConfig, anchors: np.ndarray, share: float
 ) -> None:
     data = make_data(context_only=share)
-    model, loader = model_and_batches(data, tiny.changed(training__batch_size=2), anchors)
+    model, loader = model_and_batches(data, tiny, anchors)
     model.train()
-    for batch in loader.in_order():
+    for batch in loader.in_order(utterances=6):
         model.zero_grad()
         losses = model.loss(model(batch), batch)
         losses.total.backward()
