@@ -1,6 +1,7 @@
-"""Run the paper's ablation (Table 3): seven variants x corpora x seeds, on Ray Tune, logged to MLflow.
+"""Run the paper's ablation (Table 3), or your own, on Ray Tune, logged to MLflow: variants x corpora x seeds.
 
-Without arguments: both synthetic corpora, five seeds, preset `laptop`. Rerunning the same command resumes.
+Without arguments: the seven variants, both synthetic corpora, five seeds, preset `laptop`. Rerunning the same command
+resumes.
 """
 
 from __future__ import annotations

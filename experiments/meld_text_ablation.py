@@ -15,7 +15,6 @@ from fmerl_platform.ablation import run_ablation
 from fmerl_platform.arguments import ablation_request, add_grid_arguments
 from fmerl_platform.preparation import prepare_meld_text
 from fmerl_platform.reference import REFERENCE, against_reference
-from fmerl_platform.variants import CONTROL
 
 
 def main() -> int:
@@ -35,7 +34,8 @@ def main() -> int:
     for inputs, analysis in zip(outcome.inputs, outcome.analyses, strict=False):
         score, lead = against_reference(analysis.results, inputs.data)
         cli.results.print(
-            f"{CONTROL} lies {100 * lead.delta:+.2f} points [{100 * lead.ci_low:+.2f}, {100 * lead.ci_high:+.2f}] from "
+            f"{analysis.results.control} lies {100 * lead.delta:+.2f} points "
+            f"[{100 * lead.ci_low:+.2f}, {100 * lead.ci_high:+.2f}] from "
             f"{REFERENCE} on the same frozen features ({100 * score:.2f}), p = {lead.p_value:.2g}",
             highlight=False,
             soft_wrap=True,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,9 @@ from fmerl.training import build_model, deterministic, train_epochs
 OnEpoch = Callable[[int, dict[str, float]], None]
 """Called after each epoch with its number, from 1, and its metrics."""
 
+FIRST_EPOCH = "first epoch"
+"""Condition of the predictions of a model that has hardly learned."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
@@ -30,6 +33,9 @@ class CellResult:
     """Final ones: `test_*`, `test_oracle_weighted_f1`, `selected_epoch`, `train_seconds`, `parameters`."""
     predictions: pa.Table
     """Validation and test rows at the selected epoch (`fmerl.evaluation.prediction_table`)."""
+    conditions: pa.Table
+    """The same columns and `condition`, test rows only: after the `first epoch`, and, of a model that reads several
+    modalities, at the selected epoch with each `<modality> masked`."""
     weights: dict[str, Tensor]
     """State of the model at the selected epoch, on the CPU."""
 
@@ -74,6 +80,8 @@ def train_cell(
             predictions = predict(model, test_loader)
             scores = classification_scores(test.label, predictions.predicted, len(test.classes))
             oracle = max(oracle, scores["weighted_f1"])
+            if epoch == 1:
+                conditions = {FIRST_EPOCH: predictions}
             if config.training.selection == "last" or metrics["validation_weighted_f1"] > best_score:
                 best_score, selected, selected_scores = metrics["validation_weighted_f1"], epoch, scores
                 selected_predictions = predictions
@@ -86,6 +94,10 @@ def train_cell(
         both = Predictions(
             *map(np.concatenate, zip(predict(model, validation_loader), selected_predictions, strict=True))
         )
+        if len(config.backbone.modalities) > 1:
+            for modality in config.backbone.modalities:
+                masked = BatchLoader(_masked(test, modality), config.backbone.modalities, config.training, device)
+                conditions[masked_condition(modality)] = predict(model, masked)
     return CellResult(
         metrics={
             **{f"test_{name}": value for name, value in selected_scores.items()},
@@ -96,5 +108,28 @@ def train_cell(
             "parameters": float(sum(parameter.numel() for parameter in model.parameters())),
         },
         predictions=prediction_table(data.subset("validation", "test"), both),
+        conditions=_condition_table(test, conditions),
         weights=weights,
+    )
+
+
+def masked_condition(modality: str) -> str:
+    """Condition of predictions made without a modality that the model was trained with."""
+    return f"{modality} masked"
+
+
+def _masked(data: ConversationData, modality: str) -> ConversationData:
+    """As if the modality had never been observed."""
+    features, missing = data.features[modality], data.missing[modality]
+    return replace(
+        data,
+        features={**data.features, modality: np.zeros_like(features)},
+        missing={**data.missing, modality: np.ones_like(missing)},
+    )
+
+
+def _condition_table(data: ConversationData, conditions: Mapping[str, Predictions]) -> pa.Table:
+    return pa.concat_tables(
+        prediction_table(data, predictions).append_column("condition", pa.array([name] * len(data.label)))
+        for name, predictions in conditions.items()
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,16 +16,16 @@ from fmerl.errors import InputError
 from fmerl.supervision.anchors import mean_cosine
 from fmerl_platform.grid import Failure, Resources, run_grid
 from fmerl_platform.inputs import InputOptions, load_inputs
-from fmerl_platform.ledger import read_cells, unfinished, variant_metrics
+from fmerl_platform.ledger import mark_failed, unfinished
 from fmerl_platform.progress import GridProgress
-from fmerl_platform.provenance import provenance
-from fmerl_platform.report.page import ReportPaths, write_report
-from fmerl_platform.report.results import CorpusAnalysis, CorpusResults, StudyReport, analyse
+from fmerl_platform.provenance import command_line, provenance
+from fmerl_platform.record import record_study
+from fmerl_platform.report.results import CorpusAnalysis
 from fmerl_platform.report.tables import ablation_table, to_terminal
+from fmerl_platform.reporting import StudyRuns, open_runs, publish
 from fmerl_platform.session import ray_session
 from fmerl_platform.study import Cell, CorpusInputs, Variant, plan_cells
 from fmerl_platform.tracking import Experiment
-from fmerl_platform.variants import CONTROL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,46 +74,32 @@ def run_ablation(request: AblationRequest, console: Console, results: Console) -
         return AblationOutcome(complete=True, inputs=tuple(inputs), analyses=())
     request.storage.mkdir(parents=True, exist_ok=True)
     with _only_driver(request):
-        experiment = Experiment.open(_tracking_uri(request.storage), request.study, _artifacts(request.storage))
-        runs = _StudyRuns.open(experiment, inputs, request.variants)
+        experiment = Experiment.in_storage(request.storage, request.study)
+        record = record_study(
+            request.study,
+            request.corpora,
+            request.inputs,
+            inputs,
+            cells,
+            command=command_line(),
+            provenance=provenance(),
+        )
+        runs = open_runs(experiment, record)
         waiting = unfinished(experiment, cells)
         if len(waiting) < len(cells):
             console.print(f"{len(cells) - len(waiting)} of {len(cells)} cells are finished already")
         failures = _train(waiting, len(cells) - len(waiting), inputs, experiment, runs, request, console)
-        analyses = _analyse(cells, failures, inputs, experiment, request)
-        paths = _publish(analyses, experiment, runs, request, complete=not failures)
-    for analysis in analyses:
+        mark_failed(experiment, failures)
+        report, paths = publish(experiment, record, runs, request.storage / "reports" / request.study)
+        runs.close(experiment, complete=not failures)
+    for analysis in report.analyses:
         results.print(to_terminal(ablation_table(analysis)))
     for failure in failures:
         cell = failure.cell
         results.print(f"failed: {cell.corpus} · {cell.variant} · seed {cell.seed}: {failure.error}", style="red")
     results.print(f"report   {paths.html}", soft_wrap=True)
     results.print(f"compare  mlflow ui --backend-store-uri {experiment.uri}", soft_wrap=True)
-    return AblationOutcome(complete=not failures, inputs=tuple(inputs), analyses=analyses)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _StudyRuns:
-    """MLflow ids of the runs above the cells."""
-
-    study: str
-    variants: dict[tuple[str, str], str]
-    """By (corpus, variant)."""
-
-    @classmethod
-    def open(cls, experiment: Experiment, inputs: Sequence[CorpusInputs], variants: Sequence[Variant]) -> _StudyRuns:
-        study = experiment.find_or_create(experiment.study, None, level="study")
-        experiment.tag(study, {f"fmerl.{name}": value for name, value in provenance().items()})
-        by_variant = {}
-        for item in inputs:
-            corpus = item.data.corpus
-            for variant in variants:
-                declared = ", ".join(f"`{path}`" for path in variant.declares)
-                note = f"Changes {declared} of {CONTROL} on {corpus}." if declared else f"Control on {corpus}."
-                by_variant[corpus, variant.name] = experiment.find_or_create(
-                    f"{corpus} · {variant.name}", study, note, level="variant", corpus=corpus, variant=variant.name
-                )
-        return cls(study=study, variants=by_variant)
+    return AblationOutcome(complete=not failures, inputs=tuple(inputs), analyses=report.analyses)
 
 
 def _train(
@@ -122,7 +107,7 @@ def _train(
     done: int,
     inputs: Sequence[CorpusInputs],
     experiment: Experiment,
-    runs: _StudyRuns,
+    runs: StudyRuns,
     request: AblationRequest,
     console: Console,
 ) -> list[Failure]:
@@ -142,59 +127,6 @@ def _train(
         )
 
 
-def _analyse(
-    cells: Sequence[Cell],
-    failures: Sequence[Failure],
-    inputs: Sequence[CorpusInputs],
-    experiment: Experiment,
-    request: AblationRequest,
-) -> tuple[CorpusAnalysis, ...]:
-    records = defaultdict(list)
-    for record in read_cells(experiment, (cell.fingerprint for cell in cells)):
-        records[record.corpus].append(record)
-    reasons = {failure.cell.fingerprint: failure.error for failure in failures}
-    return tuple(
-        analyse(
-            CorpusResults(
-                corpus=item.data.corpus,
-                classes=item.data.classes,
-                control=CONTROL,
-                variants=tuple(variant.name for variant in request.variants),
-                cells=tuple(records[item.data.corpus]),
-                missing=tuple(
-                    (cell.variant, cell.seed, reasons[cell.fingerprint])
-                    for cell in cells
-                    if cell.corpus == item.data.corpus and cell.fingerprint in reasons
-                ),
-            )
-        )
-        for item in inputs
-    )
-
-
-def _publish(
-    analyses: tuple[CorpusAnalysis, ...],
-    experiment: Experiment,
-    runs: _StudyRuns,
-    request: AblationRequest,
-    *,
-    complete: bool,
-) -> ReportPaths:
-    """Aggregates to the variants' runs, the report to disk and to the study's run."""
-    client, status = experiment.client(), "FINISHED" if complete else "FAILED"
-    for analysis in analyses:
-        for row in analysis.rows:
-            run_id = runs.variants[analysis.results.corpus, row.variant]
-            experiment.log_once(run_id, variant_metrics(row), step=len(request.seeds))
-            experiment.tag(run_id, {"fmerl.verdict": row.comparison.verdict if row.comparison else "control"})
-            client.set_terminated(run_id, "FINISHED")
-    report = StudyReport(study=request.study, analyses=analyses, provenance=provenance())
-    paths = write_report(report, request.storage / "reports" / request.study)
-    client.log_artifacts(runs.study, str(paths.html.parent), "report")
-    client.set_terminated(runs.study, status)
-    return paths
-
-
 def _describe(inputs: Sequence[CorpusInputs], console: Console) -> None:
     for item in inputs:
         data, config = item.data, item.control
@@ -210,7 +142,7 @@ def _describe(inputs: Sequence[CorpusInputs], console: Console) -> None:
 def _plan_table(cells: Sequence[Cell], request: AblationRequest) -> Table:
     table = Table(title=f"{len(cells)} cells of study {request.study}")
     for heading in ("corpus", "variant", "seeds", "epochs", "changes of the control"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     declares = {variant.name: ", ".join(variant.declares) for variant in request.variants}
     by_variant: dict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in cells:
@@ -231,12 +163,3 @@ def _only_driver(request: AblationRequest) -> Iterator[None]:
         except BlockingIOError:
             raise InputError(path, "this study is running already", "wait for it, or name another --study") from None
         yield
-
-
-def _tracking_uri(storage: Path) -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(storage / 'mlflow.db').resolve()}"
-
-
-def _artifacts(storage: Path) -> Path | None:
-    """A tracking server chooses its own place for artifacts."""
-    return None if os.environ.get("MLFLOW_TRACKING_URI") else storage / "artifacts"

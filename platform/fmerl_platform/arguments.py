@@ -10,9 +10,15 @@ from fmerl.config import MODALITIES
 from fmerl.errors import InputError
 from fmerl.presets import PRESETS
 from fmerl_platform.ablation import AblationRequest
+from fmerl_platform.axes import axis_variants
 from fmerl_platform.grid import Resources
 from fmerl_platform.inputs import InputOptions
+from fmerl_platform.study import Variant
+from fmerl_platform.study_file import read_study_file
 from fmerl_platform.variants import CONTROL, PAPER_VARIANTS
+
+ALL = "all"
+"""Of the paper's variants."""
 
 
 def add_grid_arguments(parser: argparse.ArgumentParser, study: str) -> None:
@@ -21,10 +27,21 @@ def add_grid_arguments(parser: argparse.ArgumentParser, study: str) -> None:
     parser.add_argument(
         "--variants",
         nargs="+",
-        choices=PAPER_VARIANTS,
-        default=list(PAPER_VARIANTS),
+        choices=[*PAPER_VARIANTS, ALL],
         metavar="NAME",
-        help=f"of: {'; '.join(PAPER_VARIANTS)}; the control always runs",
+        help=f"{ALL}, or of: {'; '.join(PAPER_VARIANTS)}; the control always runs (default: {ALL}, or none where "
+        "--axis or --study-file gives others)",
+    )
+    parser.add_argument(
+        "--axis",
+        action="append",
+        default=[],
+        metavar="FIELD[=V1,V2]",
+        help="a variant for each value of a configuration field, as in training.batch_size=8,16, "
+        "modalities=text,text+audio, or modalities for all sets; may be given again for other fields",
+    )
+    parser.add_argument(
+        "--study-file", type=Path, metavar="FILE", help="Python file that defines VARIANTS, the control first"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], metavar="N")
     parser.add_argument("--epochs", type=int, metavar="N", help="in place of the preset's")
@@ -51,10 +68,9 @@ def ablation_request(
         raise InputError("--seeds", f"a seed stands twice in {arguments.seeds}", "name each once")
     if arguments.epochs is not None and arguments.epochs < 1:
         raise InputError("--epochs", f"{arguments.epochs} is no number of epochs", "give at least 1")
-    wanted = {CONTROL, *arguments.variants}
     return AblationRequest(
         corpora=tuple(corpora),
-        variants=tuple(variant for name, variant in PAPER_VARIANTS.items() if name in wanted),
+        variants=_variants(arguments),
         seeds=tuple(arguments.seeds),
         study=arguments.study,
         storage=arguments.storage,
@@ -72,3 +88,11 @@ def ablation_request(
         keep_weights=arguments.keep_weights,
         dry_run=arguments.dry_run,
     )
+
+
+def _variants(arguments: argparse.Namespace) -> tuple[Variant, ...]:
+    """Control first: the study file's or the paper's; then the paper's variants that are wanted, then the axes'."""
+    own = read_study_file(arguments.study_file) if arguments.study_file else (PAPER_VARIANTS[CONTROL],)
+    names = arguments.variants or ([] if arguments.axis or arguments.study_file else [ALL])
+    paper = [variant for name, variant in PAPER_VARIANTS.items() if name != CONTROL and (name in names or ALL in names)]
+    return (*own, *paper, *(variant for axis in arguments.axis for variant in axis_variants(axis)))

@@ -6,7 +6,8 @@ intervals cover the true effect, and how often a planted effect is found beside 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -93,9 +94,8 @@ class VariantCalibration:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What the verdicts of many studies of one model were worth."""
+    """What the verdicts of many studies of one kind were worth."""
 
-    model: StudyModel
     n_studies: int
     family_wise_errors: int
     """Studies with a verdict other than inconclusive on any variant whose effect is 0."""
@@ -132,18 +132,69 @@ def calibrate(
         studies.append(
             compare(control, variants, len(model.class_counts), resamples=resamples, alpha=alpha, seed=len(studies))
         )
-    effects = dict(zip(studies[0], model.effects, strict=True))
-    null_names = [name for name, effect in effects.items() if effect == 0]
     control_score = population_score(model, 0.0)
+    truths = [population_score(model, effect) - control_score if effect else 0.0 for effect in model.effects]
+    return _calibration(studies, truths, model.n_seeds, model.n_dialogues, alpha)
+
+
+def calibrate_on_predictions(
+    n_studies: int,
+    cells: Sequence[CellPredictions],
+    n_classes: int,
+    *,
+    n_seeds: int = 5,
+    alpha: float = 0.05,
+    resamples: int = 300,
+    seed: int = 0,
+) -> Calibration:
+    """As `calibrate`, of studies without effect that are made from the predictions of a real one.
+
+    Each study deals the cells at random into a control and variants, so that none is better than another, and tests
+    them on dialogues drawn with replacement.
+
+    Args:
+        n_studies: At least 1.
+        cells: All of one corpus, of any variants.
+        n_classes: C.
+        n_seeds: Cells of a variant.
+        alpha: Level of the verdicts and intervals.
+        resamples: Of each comparison.
+        seed: Of everything drawn.
+    """
+    rng = np.random.default_rng(seed)
+    dialogues = [np.flatnonzero(cells[0].dialogue == name) for name in np.unique(cells[0].dialogue)]
+    studies: list[dict[str, Comparison]] = []
+    for _ in range(n_studies):
+        drawn = [dialogues[index] for index in rng.integers(len(dialogues), size=len(dialogues))]
+        rows, ids = np.concatenate(drawn), np.repeat(np.arange(len(drawn)), [len(part) for part in drawn])
+        dealt = [
+            replace(
+                cells[cell],
+                seed=position % n_seeds,
+                dialogue=ids,
+                gold=cells[cell].gold[rows],
+                predicted=cells[cell].predicted[rows],
+            )
+            for position, cell in enumerate(rng.permutation(len(cells)))
+        ]
+        control, *variants = [dealt[start : start + n_seeds] for start in range(0, len(dealt), n_seeds)]
+        named = {f"variant {number}": variant for number, variant in enumerate(variants, start=1)}
+        studies.append(compare(control, named, n_classes, resamples=resamples, alpha=alpha, seed=len(studies)))
+    return _calibration(studies, [0.0] * len(studies[0]), n_seeds, len(dialogues), alpha)
+
+
+def _calibration(
+    studies: Sequence[dict[str, Comparison]], truths: Sequence[float], n_seeds: int, n_dialogues: int, alpha: float
+) -> Calibration:
+    """Count over studies whose variants have these true effects on weighted F1."""
+    names = list(studies[0])
+    null_names = [name for name, truth in zip(names, truths, strict=True) if truth == 0]
     return Calibration(
-        model=model,
-        n_studies=n_studies,
+        n_studies=len(studies),
         family_wise_errors=sum(any(study[name].verdict != "inconclusive" for name in null_names) for study in studies),
         variants={
-            name: _judge(
-                [study[name] for study in studies], population_score(model, effect) - control_score, model, alpha
-            )
-            for name, effect in effects.items()
+            name: _judge([study[name] for study in studies], truth, n_seeds, n_dialogues, alpha / len(names))
+            for name, truth in zip(names, truths, strict=True)
         },
     )
 
@@ -162,18 +213,20 @@ def population_score(model: StudyModel, effect: float) -> float:
     return float(weighted_f1(shares[:, None] * (right * np.eye(len(shares)) + (1 - right) * distractor)))
 
 
-def _judge(comparisons: list[Comparison], truth: float, model: StudyModel, alpha: float) -> VariantCalibration:
+def _judge(
+    comparisons: list[Comparison], truth: float, n_seeds: int, n_dialogues: int, level: float
+) -> VariantCalibration:
     effect = CrossedMean(
         mean=truth,
         seed_variance=float(np.mean([comparison.seed_variance for comparison in comparisons])),
         dialogue_variance=float(np.mean([comparison.dialogue_variance for comparison in comparisons])),
-        n_seeds=model.n_seeds,
-        n_dialogues=model.n_dialogues,
+        n_seeds=n_seeds,
+        n_dialogues=n_dialogues,
     )
     return VariantCalibration(
         effect=effect,
         coverage=float(np.mean([comparison.ci_low <= truth <= comparison.ci_high for comparison in comparisons])),
         helps=float(np.mean([comparison.verdict == "helps" for comparison in comparisons])),
         hurts=float(np.mean([comparison.verdict == "hurts" for comparison in comparisons])),
-        promised_power=planned_power(effect, model.n_seeds, alpha / len(model.effects)),
+        promised_power=planned_power(effect, n_seeds, level),
     )

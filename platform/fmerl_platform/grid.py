@@ -23,7 +23,8 @@ from fmerl_platform.progress import GridProgress
 from fmerl_platform.study import Cell, CorpusInputs
 from fmerl_platform.tracking import Experiment
 
-PREDICTIONS = "predictions.parquet"
+PREDICTIONS, CONDITIONS = "predictions.parquet", "conditions.parquet"
+"""What a cell leaves, as artifacts of its run."""
 
 _GROUPS_PER_SLOT = 32
 """Enough groups that no worker idles long at the end; starting a trial on a warm worker takes about .1 s."""
@@ -151,11 +152,12 @@ def _train_and_log(
             cell.config, inputs.data, inputs.anchors[cell.config.anchors], cell.seed, on_epoch=run.log_epoch
         )
         with tempfile.TemporaryDirectory() as folder:
-            predictions = Path(folder) / PREDICTIONS
-            pq.write_table(result.predictions, predictions)
+            tables = {PREDICTIONS: result.predictions, CONDITIONS: result.conditions}
+            for name, table in tables.items():
+                pq.write_table(table, Path(folder) / name)
             if checkpoints:
                 torch.save(result.weights, checkpoints / f"{cell.fingerprint}.pt")
-            run.finish(result.metrics, cell.config.training.epochs, [predictions])
+            run.finish(result.metrics, cell.config.training.epochs, [Path(folder) / name for name in tables])
     except Exception as error:
         run.fail(error)
         return f"{type(error).__name__}: {error}"

@@ -15,7 +15,7 @@ from fmerl.features.store import FeatureTable, features_current, read_features, 
 from fmerl.presets import PRESETS
 from fmerl.supervision.anchors import encode_anchors
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
-from fmerl.supervision.labels import read_labels
+from fmerl.supervision.labels import read_labels_of
 from fmerl_platform.study import CorpusInputs, Variant
 
 
@@ -46,6 +46,18 @@ def load_inputs(corpora: Sequence[str], variants: Sequence[Variant], options: In
 
 
 def _load(name: str, variants: Sequence[Variant], options: InputOptions) -> CorpusInputs:
+    corpus, features = open_corpus(name, options)
+    preset = control_config(corpus, _tables_found(features, corpus, options.modalities), options)
+    control = variants[0].derive(preset)
+    return join_inputs(name, corpus, features, [control, *(item.derive(control) for item in variants[1:])], options)
+
+
+def open_corpus(name: str, options: InputOptions) -> tuple[Corpus, Path]:
+    """A corpus and the folder of its feature tables.
+
+    Raises:
+        InputError: Neither a synthetic corpus nor a sound folder with features.
+    """
     folder, features = Path(name), options.features
     if name in SHAPES:
         folder, features = materialise(replace(SHAPES[name], scale=options.scale), options.storage)
@@ -55,21 +67,30 @@ def _load(name: str, variants: Sequence[Variant], options: InputOptions) -> Corp
         )
     elif features is None:
         raise InputError(name, "a corpus folder needs feature tables", "give their folder with --features")
-    corpus = read_corpus(folder)
-    control = control_config(corpus, _tables_found(features, corpus, options.modalities), options)
+    return read_corpus(folder), features
+
+
+def join_inputs(
+    name: str, corpus: Corpus, features: Path, configs: Sequence[CellConfig], options: InputOptions
+) -> CorpusInputs:
+    """All that these configurations read, the control's first.
+
+    Raises:
+        InputError: Any fault of feature tables, label set or anchors.
+    """
+    used = {modality for config in configs for modality in config.backbone.modalities}
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
     tables: list[FeatureTable] = [
-        read_features(features, corpus.name, modality, ids) for modality in control.backbone.modalities
+        read_features(features, corpus.name, modality, ids) for modality in MODALITIES if modality in used
     ]
     # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
     labelled = options.labels is not None and name not in SHAPES
-    labels = read_labels(options.labels, corpus.name, ids, corpus.classes) if options.labels and labelled else None
+    labels = read_labels_of(options.labels, corpus) if options.labels and labelled else None
     descriptions = labels.descriptions if labels else read_descriptions(DEFAULT_DESCRIPTIONS)
-    configs = {variant.derive(control).anchors for variant in variants}
     return CorpusInputs(
         data=assemble(corpus, tables, labels),
-        control=control,
-        anchors=encode_anchors(corpus.classes, descriptions, sorted(configs, key=repr)),
+        control=configs[0],
+        anchors=encode_anchors(corpus.classes, descriptions, dict.fromkeys(config.anchors for config in configs)),
     )
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from fmerl_platform.grid import PREDICTIONS
+from fmerl_platform.grid import CONDITIONS, PREDICTIONS, Failure
 from fmerl_platform.report.results import CellRecord, VariantRow
 from fmerl_platform.study import Cell
 from fmerl_platform.tracking import Experiment
@@ -56,6 +56,22 @@ def read_cells(experiment: Experiment, fingerprints: Iterable[str]) -> list[Cell
     ]
 
 
+def mark_failed(experiment: Experiment, failures: Iterable[Failure]) -> None:
+    """End the runs of cells that left no result, saying why; a worker that died could not do it itself."""
+    client = experiment.client()
+    for failure in failures:
+        for run in experiment.find(fingerprint=failure.cell.fingerprint):
+            if run.info.status == "RUNNING":
+                experiment.tag(run.info.run_id, {"fmerl.error": failure.error[:5000]})
+                client.set_terminated(run.info.run_id, "FAILED")
+
+
+def failure_reasons(experiment: Experiment) -> dict[str, str]:
+    """What went wrong, by fingerprint of each failed cell."""
+    tags = [run.data.tags for run in experiment.find(level="seed") if run.info.status == "FAILED"]
+    return {tag["fmerl.fingerprint"]: tag["fmerl.error"] for tag in tags if "fmerl.error" in tag}
+
+
 def variant_metrics(row: VariantRow) -> dict[str, float]:
     """A table row as metrics of its variant's run, so that the MLflow UI compares variants; undefined ones left out."""
     score, against = row.weighted_f1, row.comparison
@@ -87,7 +103,9 @@ def _record(client: MlflowClient, run: Run) -> CellRecord:
         for name in HISTORY
     }
     with tempfile.TemporaryDirectory() as folder:
-        predictions = pq.read_table(client.download_artifacts(run_id, PREDICTIONS, folder))
+        predictions, conditions = (
+            pq.read_table(client.download_artifacts(run_id, name, folder)) for name in (PREDICTIONS, CONDITIONS)
+        )
     return CellRecord(
         corpus=tags["fmerl.corpus"],
         variant=tags["fmerl.variant"],
@@ -97,4 +115,5 @@ def _record(client: MlflowClient, run: Run) -> CellRecord:
         metrics={name: value for name, value in run.data.metrics.items() if name not in HISTORY},
         history=history,
         predictions=predictions,
+        conditions=conditions,
     )

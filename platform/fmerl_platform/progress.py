@@ -86,14 +86,15 @@ class GridProgress:
             parts.append(f"{self._failed} failed")
         seconds = self.seconds_left()
         if seconds is not None:
-            parts.append(f"about {_duration(seconds)} to go")
+            parts.append(f"about {duration(seconds)} to go")
         return ", ".join(parts)
 
     def _draw(self) -> None:
         self._bar.update(self._task, completed=self._before + self._ended, state=self._state())
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """As one reads it: hours and minutes, minutes, or seconds."""
     minutes = round(seconds / 60)
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"

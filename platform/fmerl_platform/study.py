@@ -30,17 +30,23 @@ class Variant:
     change: Callable[[CellConfig], CellConfig]
     declares: tuple[str, ...] = ()
     """Dotted paths of `CellConfig.flatten()`; empty for the control."""
+    may_be_control: bool = False
+    """A value on an axis may be the control's own on some corpus, and is then no cell of that corpus."""
 
     def derive(self, control: CellConfig) -> CellConfig:
         """The control with this change made.
 
         Raises:
-            StudyError: It changes other fields than it declares, or leaves a declared one as it was.
+            StudyError: It changes other fields than it declares, leaves a declared one as it was, or gives one a value
+                that the config refuses.
         """
-        config = self.change(control)
+        try:
+            config = self.change(control)
+        except ValueError as error:
+            raise StudyError(f"variant {self.name!r}: {error}") from error
         before, after = control.flatten(), config.flatten()
         changed = {path for path in before if before[path] != after[path]}
-        if changed != set(self.declares):
+        if changed != set(self.declares) and (changed or not self.may_be_control):
             raise StudyError(
                 f"variant {self.name!r} declares {sorted(self.declares)} but changes {sorted(changed)} of its control"
             )
@@ -53,6 +59,7 @@ class CorpusInputs:
 
     data: ConversationData
     control: CellConfig
+    """With the change that the study's first variant, the control, makes of the preset."""
     anchors: Mapping[AnchorConfig, NDArray[np.float32]]
     """Encoded descriptions in label order, [C, E], for every `AnchorConfig` of the study's variants."""
 
@@ -102,7 +109,7 @@ def code_digest() -> str:
 
 
 def plan_cells(corpora: Sequence[CorpusInputs], variants: Sequence[Variant], seeds: Sequence[int]) -> list[Cell]:
-    """Every corpus x variant x seed.
+    """Every corpus x variant x seed, the control first.
 
     Raises:
         StudyError: No or double seeds, variants or corpora, a variant that is not what it declares, or two variants
@@ -118,7 +125,9 @@ def plan_cells(corpora: Sequence[CorpusInputs], variants: Sequence[Variant], see
     cells = []
     for inputs in corpora:
         for variant in variants:
-            config = variant.derive(inputs.control)
+            config = inputs.control if variant is variants[0] else variant.derive(inputs.control)
+            if variant.may_be_control and config == inputs.control:
+                continue
             anchors = inputs.anchors[config.anchors]
             cells += [
                 Cell(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
+from fmerl.errors import InputError
 from fmerl_platform.study import Cell
 
 # A new database is no news, and neither are the steps that make it.
@@ -30,6 +32,29 @@ class Experiment:
     uri: str
     experiment_id: str
     study: str
+
+    @classmethod
+    def in_storage(cls, storage: Path, study: str) -> Experiment:
+        """The study's experiment on the server of `MLFLOW_TRACKING_URI`, or in SQLite and files in `storage`."""
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        # A tracking server chooses its own place for artifacts.
+        return cls.open(server or _database(storage), study, None if server else storage / "artifacts")
+
+    @classmethod
+    def existing(cls, storage: Path, study: str) -> Experiment:
+        """As `in_storage`, of a study that must be there.
+
+        Raises:
+            InputError: There is no such study.
+        """
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        if not server and not (storage / "mlflow.db").exists():
+            raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
+        known = {found.name for found in MlflowClient(server or _database(storage)).search_experiments()}
+        if study not in known:
+            where, names = server or storage / "mlflow.db", ", ".join(sorted(known))
+            raise InputError(where, f"no study {study!r}", f"give --study, one of {names}")
+        return cls.in_storage(storage, study)
 
     @classmethod
     def open(cls, uri: str, study: str, artifacts: Path | None) -> Experiment:
@@ -90,7 +115,11 @@ class Experiment:
             "seed": str(cell.seed),
             "fingerprint": cell.fingerprint,
         }
-        run = self._create(f"seed {cell.seed}", parent, None, tags)
+        note = (
+            f"Seed {cell.seed} of {cell.variant} on {cell.corpus}. Trained again and compared by "
+            f"`python experiments/report.py --study {self.study} --reproduce {cell.fingerprint[:12]}`."
+        )
+        run = self._create(f"{cell.corpus} · {cell.variant} · seed {cell.seed}", parent, note, tags)
         client = self.client()
         params = [Param(path, str(value)) for path, value in cell.config.flatten().items()]
         client.log_batch(run.info.run_id, params=params)
@@ -118,6 +147,14 @@ class Experiment:
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         self.client().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def read_text(self, run_id: str, name: str) -> str | None:
+        """A text artifact at the top of a run's artifacts; None when there is none of this name."""
+        client = self.client()
+        if name not in {file.path for file in client.list_artifacts(run_id)}:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
 
 
 class CellRun:
@@ -156,6 +193,10 @@ class CellRun:
         for start in range(0, len(self._pending), _BATCH):
             self._client.log_batch(self.run_id, metrics=self._pending[start : start + _BATCH])
         self._pending, self._flushed = [], time.monotonic()
+
+
+def _database(storage: Path) -> str:
+    return f"sqlite:///{(storage / 'mlflow.db').resolve()}"
 
 
 def _now() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from rich.console import Console
 from fmerl.errors import InputError
 from fmerl_platform.ablation import AblationRequest, run_ablation
 from fmerl_platform.inputs import InputOptions
+from fmerl_platform.record import StudyRecord
+from fmerl_platform.reporting import publish, read_runs
+from fmerl_platform.reproduction import reproduce
 from fmerl_platform.tracking import Experiment
 from fmerl_platform.variants import PAPER_VARIANTS
 
@@ -102,6 +107,9 @@ def test_a_seed_run_holds_epochs_finals_and_predictions(experiment: Experiment, 
         assert run.data.metrics["test_oracle_weighted_f1"] >= run.data.metrics["test_weighted_f1"]
     table = pq.read_table(client.download_artifacts(run_id, "predictions.parquet", str(tmp_path)))
     assert set(table["split"].to_pylist()) == {"validation", "test"}
+    table = pq.read_table(client.download_artifacts(run_id, "conditions.parquet", str(tmp_path)))
+    masked = {f"{modality} masked" for modality in ("text", "audio", "visual")}
+    assert set(table["condition"].to_pylist()) == {"first epoch", *masked}
 
 
 def test_the_report_and_what_is_printed(request_: AblationRequest, printed: str, experiment: Experiment) -> None:
@@ -114,6 +122,95 @@ def test_the_report_and_what_is_printed(request_: AblationRequest, printed: str,
     assert "report/report.html" in {
         file.path for file in experiment.client().list_artifacts(study.info.run_id, "report")
     }
+
+
+def test_the_report_is_made_again_from_mlflow_alone(
+    request_: AblationRequest, experiment: Experiment, tmp_path: Path
+) -> None:
+    runs = read_runs(experiment)
+    record = StudyRecord.read(experiment, runs.study)
+    _, again = publish(experiment, record, runs, tmp_path)
+    first = request_.storage / "reports" / request_.study
+    for path in (again.html, again.rows, again.latex, again.markdown):
+        assert path.read_bytes() == (first / path.name).read_bytes()
+
+
+def test_the_study_says_what_it_was_made_of(request_: AblationRequest, experiment: Experiment) -> None:
+    runs = read_runs(experiment)
+    record = StudyRecord.read(experiment, runs.study)
+    assert [corpus.corpus for corpus in record.corpora] == list(request_.corpora)
+    assert {cell.fingerprint for corpus in record.corpora for cell in corpus.cells} == {
+        run.data.tags["fmerl.fingerprint"] for run in _seed_runs(experiment).values()
+    }
+    tags = experiment.client().get_run(runs.study).data.tags
+    assert {"command", "seeds", "code_digest", "git_commit", "packages", "processor", "host", "data"} <= {
+        name.removeprefix("fmerl.") for name in tags
+    }
+    assert all(digest in tags["fmerl.data"] for corpus in record.corpora for digest in corpus.digests.values())
+    assert experiment.read_text(runs.study, "source.diff") is not None
+    [run] = experiment.find(level="variant", corpus="synthetic-meld", variant="w/o Valence")
+    assert "regression.dimensions" in run.data.tags["fmerl.changes"]
+    assert run.data.tags["fmerl.verdict"] in run.data.tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize("by", ["fingerprint", "name"])
+def test_a_cell_trained_again_gives_the_same_bits(request_: AblationRequest, experiment: Experiment, by: str) -> None:
+    record = StudyRecord.read(experiment, read_runs(experiment).study)
+    cell = record.corpora[1].cells[-1]
+    name = cell.fingerprint[:10] if by == "fingerprint" else f"synthetic-meld/{cell.variant}/{cell.seed}"
+    again = reproduce(experiment, record, name, request_.storage)
+    assert (again.cell.variant, again.cell.seed) == (cell.variant, cell.seed)
+    assert again.differs == ()
+    assert again.identical
+    assert again.within_tolerance
+
+
+def test_a_cell_is_compared_with_what_it_left(request_: AblationRequest, experiment: Experiment) -> None:
+    record = StudyRecord.read(experiment, read_runs(experiment).study)
+    corpus = record.corpora[1]
+    other = replace(corpus, control={**corpus.control, "training.learning_rate": 0.02})
+    again = reproduce(experiment, replace(record, corpora=(other,)), "synthetic-meld/FMERL/0", request_.storage)
+    assert again.changed_predictions
+    assert again.differs
+    moved = replace(corpus, digests={**corpus.digests, "corpus": "0" * 64})
+    with pytest.raises(InputError, match="not what the study read"):
+        reproduce(experiment, replace(record, corpora=(moved,)), "synthetic-meld/FMERL/0", request_.storage)
+    with pytest.raises(InputError, match="no such cell"):
+        reproduce(experiment, record, "synthetic-meld/FMERL/99", request_.storage)
+
+
+REPORT = Path(__file__).parents[2] / "experiments" / "report.py"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--corpus", "synthetic-meld"], 0, "report.html"),
+        (["--reproduce", "synthetic-iemocap/w/o Valence/1"], 0, "reproduced (same code"),
+        (["--reproduce", "nothing"], 2, "synthetic-iemocap/FMERL/0"),
+        (["--corpus", "synthetic-meld", "elsewhere"], 2, "name one of synthetic-iemocap, synthetic-meld"),
+        (["--study", "another"], 2, "no study 'another'"),
+    ],
+)
+def test_the_report_script(
+    arguments: list[str],
+    code: int,
+    said: str,
+    request_: AblationRequest,
+    experiment: Experiment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", experiment.uri)
+    where = ["--study", request_.study, "--storage", str(request_.storage), "--output", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [str(REPORT), *where, *arguments])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(REPORT), run_name="__main__")
+    printed = capfd.readouterr()
+    assert left.value.code == code, printed.err
+    assert said in (printed.err if code else " ".join(printed.out.split()))
+    assert not code or printed.err.count("\n") == 1
 
 
 def test_weights_are_kept_where_asked(request_: AblationRequest, experiment: Experiment) -> None:

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fmerl_platform.calibration import StudyModel, calibrate, population_score, simulate_study
+from fmerl_platform.calibration import (
+    StudyModel,
+    calibrate,
+    calibrate_on_predictions,
+    population_score,
+    simulate_study,
+)
 from fmerl_platform.statistics import CrossedMean, accuracy, confusion_by_dialogue, seeds_to_decide, weighted_f1
 
 MELD = StudyModel()
@@ -67,6 +73,16 @@ def test_satterthwaite_would_reject_too_often_and_cochran_cox_does_not():
 )
 def test_studies_without_effect_are_rarely_decided_and_intervals_cover(model):
     result = calibrate(400, model)
+    excess = stats.binomtest(result.family_wise_errors, result.n_studies, 0.05, alternative="greater")
+    assert excess.pvalue > 0.025, f"family-wise error {result.family_wise_errors} of {result.n_studies}"
+    assert 0.92 <= result.coverage <= 0.99
+
+
+@pytest.mark.slow
+def test_predictions_dealt_at_random_are_rarely_decided():
+    control, variants = simulate_study(np.random.default_rng(5), replace(MELD, effects=(0.2, -0.2, 0, 0, 0, 0)))
+    cells = [*control, *(cell for variant in variants.values() for cell in variant)]
+    result = calibrate_on_predictions(300, cells, 7)
     excess = stats.binomtest(result.family_wise_errors, result.n_studies, 0.05, alternative="greater")
     assert excess.pvalue > 0.025, f"family-wise error {result.family_wise_errors} of {result.n_studies}"
     assert 0.92 <= result.coverage <= 0.99

@@ -6,18 +6,15 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from fmerl.config import DIMENSIONS
 from fmerl_platform.report.canvas import BLUE, GREEN, INK, VERMILLION, WIDTH, ReportFigure, style
+from fmerl_platform.report.prediction_figures import anchors, confusion, dimensions, ellipses
 from fmerl_platform.report.results import CellRecord, CorpusAnalysis
-from fmerl_platform.report.wording import finding, interval, percent, seeds, signed
-from fmerl_platform.statistics import confusion_by_dialogue
+from fmerl_platform.report.wording import finding, interval, signed
 
 _VERDICT_COLORS = {"helps": GREEN, "hurts": VERMILLION, "inconclusive": BLUE}
 
@@ -28,8 +25,10 @@ def corpus_figures(analysis: CorpusAnalysis) -> list[ReportFigure]:
         _effects,
         _validation_curves,
         _loss_curves,
-        _confusion,
-        _dimensions,
+        confusion,
+        ellipses,
+        dimensions,
+        anchors,
     )
     with style():
         return [figure for builder in builders if (figure := builder(analysis)) is not None]
@@ -143,84 +142,3 @@ def _by_epoch(cells: Sequence[CellRecord], metric: str) -> NDArray[np.float64]:
     """Values [seeds, epochs], NaN after a seed's last epoch; empty when no cell has the metric."""
     histories = [cell.history[metric] for cell in cells if metric in cell.history]
     return np.array(list(zip_longest(*histories, fillvalue=np.nan)), dtype=float).T
-
-
-def _confusion(analysis: CorpusAnalysis) -> ReportFigure | None:
-    """What the control takes each gold class for."""
-    results = analysis.results
-    predictions = results.predictions_of(results.control)
-    if not predictions:
-        return None
-    classes = results.classes
-    counts = confusion_by_dialogue(predictions, len(classes)).sum(axis=(0, 1))
-    totals = counts.sum(axis=1)
-    share = counts / np.where(totals, totals, np.nan)[:, None]
-    side = 1.5 + 0.5 * len(classes)
-    figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.add_subplot()
-    axes.pcolormesh(100 * share, cmap="Blues", vmin=0, vmax=100, edgecolor="white", linewidth=0.5)
-    for (row, column), value in np.ndenumerate(share):
-        if np.isfinite(value):
-            color = "white" if value > 0.55 else "black"
-            axes.text(column + 0.5, row + 0.5, f"{100 * value:.0f}", ha="center", va="center", color=color)
-    centres = np.arange(len(classes)) + 0.5
-    axes.set_xticks(centres, classes, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(
-        centres, [f"{name} ({total / len(predictions):.0f})" for name, total in zip(classes, totals, strict=True)]
-    )
-    axes.invert_yaxis()
-    axes.set_aspect("equal")
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    axes.grid(visible=False)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("gold class (utterances)")
-    errors = np.nan_to_num(share) * (1 - np.eye(len(classes)))
-    gold, taken_for = np.unravel_index(errors.argmax(), errors.shape)
-    recall = [f"{name} {percent(value)}" for name, value in zip(classes, share.diagonal(), strict=True)]
-    return ReportFigure(
-        "confusion",
-        f"What {results.control} takes each class for",
-        f"Test predictions pooled over {seeds(len(predictions))}, in percent of each gold class.",
-        f"Confusion matrix. Recall in percent: {', '.join(recall)}. Most frequent error: {classes[gold]} taken for "
-        f"{classes[taken_for]}, {percent(errors.max())}% of its utterances.",
-        figure,
-    )
-
-
-def _dimensions(analysis: CorpusAnalysis) -> ReportFigure | None:
-    """The control's predicted valence, arousal and dominance by gold class."""
-    results = analysis.results
-    cells = results.of_variant(results.control)
-    if not cells:
-        return None
-    rows = pa.concat_tables([cell.labelled_test() for cell in cells])
-    present = [dimension for dimension in DIMENSIONS if rows[dimension].null_count < len(rows)]
-    if not present:
-        return None
-    figure = Figure(figsize=(WIDTH, 1.1 + 0.3 * len(results.classes)), layout="constrained")
-    grid = figure.subplots(1, len(present), sharey=True, squeeze=False)[0]
-    medians = []
-    for axes, dimension in zip(grid, present, strict=True):
-        for y, name in enumerate(results.classes):
-            scores = rows.filter(pc.field("gold") == name)[dimension].drop_null().to_numpy()
-            if not len(scores):
-                continue
-            p5, p25, p50, p75, p95 = np.percentile(scores, (5, 25, 50, 75, 95))
-            axes.plot([p5, p95], [y, y], color=BLUE, linewidth=1)
-            axes.plot([p25, p75], [y, y], color=BLUE, linewidth=6, solid_capstyle="butt")
-            axes.plot(p50, y, "o", color=BLUE, markerfacecolor="white", markersize=5)
-            medians.append(f"{dimension} of {name} {p50:.2f}")
-        axes.set_title(dimension)
-        axes.grid(visible=False, axis="y")
-    grid[0].set_yticks(range(len(results.classes)), results.classes)
-    grid[0].set_ylim(len(results.classes) - 0.5, -0.5)
-    grid[0].set_ylabel("gold class")
-    figure.supxlabel("predicted score (label scale)", fontsize="medium")
-    return ReportFigure(
-        "dimensions",
-        f"Dimensions that {results.control} predicts for each class",
-        f"Test predictions pooled over {seeds(len(cells))}. Circle: median; thick bar: middle half; thin: middle 90%.",
-        f"Interval plots of predicted {', '.join(present)} by gold class. Medians: {', '.join(medians)}.",
-        figure,
-    )

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from fmerl_platform.report.canvas import PALETTE, ReportFigure
 from fmerl_platform.report.figures import corpus_figures
 from fmerl_platform.report.results import CorpusAnalysis, StudyReport
+from fmerl_platform.report.strata import modality_table, strata_table
 from fmerl_platform.report.tables import Table, ablation_table, markdown_text, to_latex, to_markdown
 from fmerl_platform.report.wording import finding
 
@@ -51,6 +52,7 @@ class _Section:
     analysis: CorpusAnalysis
     finding: str
     table: Table
+    details: list[Table]
     figures: list[ReportFigure]
 
 
@@ -67,6 +69,9 @@ def write_report(report: StudyReport, folder: Path) -> ReportPaths:
             analysis=analysis,
             finding=finding(analysis),
             table=ablation_table(analysis),
+            details=[
+                table for build in (modality_table, strata_table) if (table := build(analysis.results)) is not None
+            ],
             figures=corpus_figures(analysis),
         )
         for number, analysis in enumerate(report.analyses, start=1)
@@ -89,7 +94,7 @@ def write_report(report: StudyReport, folder: Path) -> ReportPaths:
 
 def _markdown(study: str, sections: list[_Section]) -> str:
     findings = "\n\n".join(markdown_text(section.finding) for section in sections)
-    tables = "\n".join(to_markdown(section.table) for section in sections)
+    tables = "\n".join(to_markdown(table) for section in sections for table in (section.table, *section.details))
     return f"# Ablation report: {markdown_text(study)}\n\n{findings}\n\n{tables}"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics as moments
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,10 +32,23 @@ class CellRecord:
     """Per-epoch metrics by name, from epoch 1."""
     predictions: pa.Table
     """`predictions.parquet`: validation and test rows at the selected epoch."""
+    conditions: pa.Table
+    """`conditions.parquet`: test rows, told by `condition`, after the first epoch and with masked modalities."""
 
-    def labelled_test(self) -> pa.Table:
-        """Test rows that have a gold class; the others were context only."""
-        return self.predictions.filter((pc.field("split") == "test") & pc.field("gold").is_valid())
+    def labelled_test(self, condition: str | None = None) -> pa.Table:
+        """Test rows that have a gold class, at the selected epoch or under a condition; others were context only."""
+        test = pc.field("split") == "test" if condition is None else pc.field("condition") == condition
+        table = self.predictions if condition is None else self.conditions
+        return table.filter(test & pc.field("gold").is_valid())
+
+
+@dataclass(frozen=True)
+class AnchorCosines:
+    """How alike the emotion descriptions of some variants are to their encoder."""
+
+    variants: tuple[str, ...]
+    cosines: tuple[tuple[float, ...], ...]
+    """Of every pair of classes in label order, [C, C]."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +64,29 @@ class CorpusResults:
     cells: tuple[CellRecord, ...]
     missing: Sequence[tuple[str, int, str]] = ()
     """Cells without a result: variant, seed, reason."""
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Configuration fields that a variant changes of the control, by dotted path."""
+    modalities: tuple[str, ...] = ()
+    """That the control reads."""
+    anchors: tuple[AnchorCosines, ...] = ()
 
     def of_variant(self, variant: str) -> tuple[CellRecord, ...]:
         """A variant's cells by ascending seed."""
         return tuple(sorted((cell for cell in self.cells if cell.variant == variant), key=lambda cell: cell.seed))
 
-    def predictions_of(self, variant: str) -> list[CellPredictions]:
+    def predictions_of(self, variant: str, condition: str | None = None) -> list[CellPredictions]:
         """The variant's labelled test utterances with classes as indices in label order, by ascending seed.
+
+        Cells that were not tested under the condition are left out.
 
         Raises:
             InputError: A prediction names a class that the corpus does not have.
         """
-        return [labelled_predictions(cell, self.classes) for cell in self.of_variant(variant)]
+        return [
+            labelled_predictions(cell, self.classes, condition)
+            for cell in self.of_variant(variant)
+            if condition is None or condition in cell.conditions["condition"].unique().to_pylist()
+        ]
 
 
 @dataclass(frozen=True)
@@ -178,9 +203,9 @@ def _row(
     )
 
 
-def labelled_predictions(cell: CellRecord, classes: tuple[str, ...]) -> CellPredictions:
+def labelled_predictions(cell: CellRecord, classes: tuple[str, ...], condition: str | None = None) -> CellPredictions:
     """A cell's labelled test rows with classes as indices, in the ledger's order."""
-    rows = cell.labelled_test()
+    rows = cell.labelled_test(condition)
     return CellPredictions(
         seed=cell.seed,
         dialogue=np.asarray(rows["dialogue_id"].to_pylist()),

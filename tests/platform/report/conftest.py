@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from fmerl_platform.report.results import CellRecord, CorpusAnalysis, CorpusResults, analyse
+from fmerl_platform.report.results import AnchorCosines, CellRecord, CorpusAnalysis, CorpusResults, analyse
 
 CLASSES = ("neutral", "joy", "anger & disgust")
 VARIANTS = ("FMERL", "w/o Valence", "w/o Arousal", "w/o Triple-loss")
@@ -36,7 +36,20 @@ def make_results() -> MakeResults:
             for seed in range(seeds)
             if (variant, seed) not in left_out
         ]
-        return CorpusResults(corpus, CLASSES, variants[0], tuple(variants), tuple(cells), missing)
+        return CorpusResults(
+            corpus,
+            CLASSES,
+            variants[0],
+            tuple(variants),
+            tuple(cells),
+            missing,
+            changes={variants[0]: {}, **{name: {"regression.dimensions": ["arousal"]} for name in variants[1:]}},
+            modalities=("text", "audio"),
+            anchors=(
+                AnchorCosines((variants[0], "a", "b", "c"), ((1, 0.91, 0.9), (0.91, 1, 0.95), (0.9, 0.95, 1))),
+                AnchorCosines(("w/o Descriptions",), ((1, 0.5, 0.4), (0.5, 1, 0.6), (0.4, 0.6, 1))),
+            ),
+        )
 
     return make
 
@@ -66,6 +79,12 @@ def _cell(corpus: str, variant: str, seed: int, dialogues: int = 60, turns: int 
             **vad,
         }
     )
+    hardly_trained = predictions.filter(pa.array(split == "test"))
+    hardly_trained = hardly_trained.set_column(
+        hardly_trained.column_names.index("predicted"),
+        "predicted",
+        pa.array(names[own.integers(3, size=len(hardly_trained))]),
+    )
     seen = (split == "test") & ~context_only
     weighted_f1 = f1_score(gold[seen], predicted[seen], average="weighted")
     epochs = np.arange(1, 13)
@@ -86,6 +105,7 @@ def _cell(corpus: str, variant: str, seed: int, dialogues: int = 60, turns: int 
             "train_loss": list(1.5 * np.exp(-epochs / 5) + own.normal(0, 0.02, 12) ** 2),
         },
         predictions=predictions,
+        conditions=hardly_trained.append_column("condition", pa.array(["first epoch"] * len(hardly_trained))),
     )
 
 

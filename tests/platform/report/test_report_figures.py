@@ -17,6 +17,7 @@ from fmerl_platform.report.figures import corpus_figures
 from fmerl_platform.report.results import CellRecord, CorpusAnalysis, CorpusResults, analyse
 
 MakeResults = Callable[..., CorpusResults]
+FIGURES = ["effects", "validation-curves", "loss-curves", "confusion", "ellipses", "dimensions", "anchors"]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def changed(analysis: CorpusAnalysis, change: Callable[[CellRecord], CellRecord]
 
 
 def test_all_are_there_and_drawn(figures: dict[str, ReportFigure]) -> None:
-    assert list(figures) == ["effects", "validation-curves", "loss-curves", "confusion", "dimensions"]
+    assert list(figures) == FIGURES
     for figure in figures.values():
         assert figure.png.startswith(b"\x89PNG")
         assert figure.svg.startswith("<svg")
@@ -50,6 +51,8 @@ def test_all_are_there_and_drawn(figures: dict[str, ReportFigure]) -> None:
         ("validation-curves", ["epoch", "validation w-F1 (%)", "w/o Triple-loss"]),
         ("loss-curves", ["epoch", "training loss", "w/o Triple-loss"]),
         ("confusion", ["predicted class", "gold class (utterances)", "anger & disgust"]),
+        ("ellipses", ["after the first epoch", "at the selected epoch", "valence", "dominance", "anger & disgust"]),
+        ("anchors", ["FMERL and 3 more", "w/o Descriptions", "0.91", "joy"]),
         ("dimensions", ["gold class", "predicted score (label scale)", "valence", "arousal", "dominance"]),
     ],
 )
@@ -69,11 +72,25 @@ def test_the_forest_plot_holds_every_seed_and_interval(
 
 
 def test_rows_of_the_confusion_matrix_sum_to_100(figures: dict[str, ReportFigure], analysis: CorpusAnalysis) -> None:
-    axes = figures["confusion"].figure.axes[0]
-    share = np.asarray(axes.collections[0].get_array()).reshape(3, 3)
-    assert share.sum(axis=1) == pytest.approx([100, 100, 100])
-    utterances = sum(int(label.get_text().split("(")[1].rstrip(")")) for label in axes.get_yticklabels())
+    early, selected = figures["confusion"].figure.axes
+    share = [np.asarray(axes.collections[0].get_array()).reshape(3, 3) for axes in (early, selected)]
+    assert np.array(share).sum(axis=2) == pytest.approx(np.full((2, 3), 100))
+    assert share[1].diagonal() == pytest.approx([70, 70, 70], abs=10)
+    assert share[0].diagonal() == pytest.approx([33, 33, 33], abs=10), "the first epoch's cells guess"
+    utterances = sum(int(label.get_text().split("(")[1].rstrip(")")) for label in early.get_yticklabels())
     assert utterances == analysis.results.of_variant("FMERL")[0].labelled_test().num_rows
+
+
+def test_ellipses_are_the_classes_gaussians(figures: dict[str, ReportFigure], analysis: CorpusAnalysis) -> None:
+    axes = figures["ellipses"].figure.axes[3]
+    rows = pa.concat_tables([cell.labelled_test() for cell in analysis.results.of_variant("FMERL")])
+    joy = rows.filter(pa.compute.field("gold") == "joy")
+    points = np.array([joy["valence"].to_numpy(), joy["arousal"].to_numpy()])
+    mean, ellipse = axes.lines[2], np.array(axes.lines[3].get_data())
+    assert np.ravel(mean.get_data()) == pytest.approx(points.mean(axis=1))
+    centred = ellipse - points.mean(axis=1, keepdims=True)
+    distance = np.einsum("ip,ij,jp->p", centred, np.linalg.inv(np.cov(points)), centred)
+    assert distance == pytest.approx(np.ones_like(distance)), "one standard deviation in every direction"
 
 
 def test_bands_reach_from_the_lowest_to_the_highest_seed(
@@ -89,9 +106,12 @@ def test_what_has_no_data_is_left_out(analysis: CorpusAnalysis) -> None:
     def bare(cell: CellRecord) -> CellRecord:
         nothing = pa.nulls(len(cell.predictions), pa.float32())
         columns = [nothing if name in DIMENSIONS else cell.predictions[name] for name in cell.predictions.column_names]
-        return replace(cell, history={}, predictions=pa.table(columns, names=cell.predictions.column_names))
+        predictions = pa.table(columns, names=cell.predictions.column_names)
+        return replace(cell, history={}, predictions=predictions, conditions=cell.conditions.slice(0, 0))
 
-    assert [figure.name for figure in corpus_figures(changed(analysis, bare))] == ["effects", "confusion"]
+    without = changed(analysis, bare)
+    without = replace(without, results=replace(without.results, anchors=()))
+    assert [figure.name for figure in corpus_figures(without)] == ["effects", "confusion"]
 
 
 def test_seeds_of_different_length_keep_their_epochs(analysis: CorpusAnalysis) -> None:
@@ -106,4 +126,4 @@ def test_seeds_of_different_length_keep_their_epochs(analysis: CorpusAnalysis) -
 def test_a_control_alone_still_has_its_plots(make_results: MakeResults) -> None:
     alone = analyse(make_results(variants=("FMERL",), seeds=2), resamples=50)
     names = [figure.name for figure in corpus_figures(alone)]
-    assert names == ["validation-curves", "loss-curves", "confusion", "dimensions"]
+    assert names == FIGURES[1:]

@@ -93,9 +93,9 @@ def test_every_reference_has_its_target(paths: ReportPaths, page: Page) -> None:
 
 def test_pictures_and_tables_speak(page: Page) -> None:
     drawings = [attrs for tag, attrs in page.tags if tag == "svg"]
-    assert len(drawings) == 10
+    assert len(drawings) == 14
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in drawings)
-    assert page.count("table") == page.count("caption") == 4
+    assert page.count("table") == page.count("caption") == 6
     assert page.count("h1") == 1
     assert ("html", {"lang": "en"}) in page.tags
 
@@ -121,14 +121,14 @@ def test_names_are_text_and_never_markup(page: Page) -> None:
 
 def test_files_are_complete_and_named_by_corpus(paths: ReportPaths, report: StudyReport) -> None:
     names = {path.name for path in paths.figures}
-    assert len(names) == 20
+    assert len(names) == 28
     assert {"meld-effects.png", "meld-effects.svg"} <= names
     folder = paths.html.parent
     written = {path for path in folder.rglob("*") if path.is_file()}
     assert written == {paths.html, paths.markdown, paths.latex, paths.rows, *paths.figures}
     assert all(path.stat().st_size for path in written)
     assert paths.latex.read_text(encoding="utf-8").count(r"\begin{table*}") == len(report.analyses)
-    assert paths.markdown.read_text(encoding="utf-8").count("\n## ") == len(report.analyses)
+    assert paths.markdown.read_text(encoding="utf-8").count("\n## ") == 2 * len(report.analyses)
 
 
 def test_rows_as_json_are_the_analysis(paths: ReportPaths, report: StudyReport) -> None:
