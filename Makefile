@@ -30,7 +30,7 @@ test-all: lint  ## the slow tests as well
 	$(BIN)/pytest -m ""
 
 benchmark: $(READY)  ## measure, each ratio within one run
-	set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+	set -e; for file in $$(grep -l __main__ benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file; done
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

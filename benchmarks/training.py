@@ -167,6 +167,7 @@ def seconds(action: Callable[[], None], clock: Callable[[], float]) -> float:
 
 def measure(name: str, sides: tuple[str, ...], rounds: int, reference: Path | None, threads: int) -> dict[str, float]:
     """Print one setting's table; returns its ratios."""
+    peaks = {side: peak_memory(name, side, reference, threads) for side in sides}  # first: all sides at once are large
     bench = Bench(SETTINGS[name], sides, reference)
     bench.check()
     train_flops = sum(useful_flops(bench.packed, batch, True) for batch in bench.train_batches())
@@ -188,7 +189,6 @@ def measure(name: str, sides: tuple[str, ...], rounds: int, reference: Path | No
     columns = ("train s", "of GEMM", "x packed", "eval s", "of GEMM", "x packed", "peak GiB")
     print(f"{'side':8}" + "".join(f"{column:>9}" for column in columns))
     ratios = {}
-    peaks = {side: peak_memory(name, side, reference, threads) for side in sides}
     for side in sides:
         fraction, slower = _fraction(train[side], rates, train_flops), _ratio(train[side], train["packed"])
         fraction_eval = _fraction(evaluation[side], rates, evaluation_flops)
@@ -224,7 +224,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS), help="default: all")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
     parser.add_argument("--reference", type=Path, help="folder of SDT's public code, to measure beside the others")
     parser.add_argument("--store", action="store_true", help="write the ratios as those to compare with")
     parser.add_argument("--memory-of", choices=("packed", "plain", "public"), help=argparse.SUPPRESS)
