@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,16 +28,26 @@ from aiohttp import ClientSession, ClientWebSocketResponse
 
 from fmerl_platform.tracking import Experiment
 
-WIDTH, HEIGHT = 1600, 640
+WIDTH = 1600
 _TIDY = (
     "document.querySelectorAll('[aria-label=Close], [aria-label=\"Close panel\"]').forEach(button => button.click())"
 )
 """MLflow opens its assistant on a first visit."""
+_FOLD = "[...document.querySelectorAll('[role=button]')].find(item => item.textContent.includes(%s)).click()"
 _TEXT = "document.body ? document.body.innerText : ''"
-_FOLD_PLOTS = """
-for (const header of document.querySelectorAll('[role=button], button'))
-    if (header.textContent.includes('Visualizations')) { header.click(); break; }
-"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page to photograph."""
+
+    address: str
+    """After the server's."""
+    texts: list[str]
+    """What it must show."""
+    height: int = 640
+    folded: tuple[str, ...] = ()
+    """Sections to close, so that the interesting ones are on the picture."""
 
 
 def main() -> None:
@@ -52,8 +63,8 @@ def main() -> None:
             print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
 
 
-def pages(experiment: Experiment) -> dict[str, tuple[str, list[str]]]:
-    """Address and expected text of each picture, by file name."""
+def pages(experiment: Experiment) -> dict[str, Page]:
+    """By file name of the picture."""
     home = f"#/experiments/{experiment.experiment_id}/runs"
     variants = experiment.find(level="variant")
     corpus = variants[0].data.tags["fmerl.corpus"]
@@ -62,17 +73,19 @@ def pages(experiment: Experiment) -> dict[str, tuple[str, list[str]]]:
     names = [str(run.info.run_name) for run in runs]
     chosen = quote(json.dumps([run.info.run_id for run in runs]))
     return {
-        "mlflow-table.png": (f"{home}?viewStateShareKey=variants", [*names, "delta_weighted_f1"]),
-        "mlflow-chart.png": (f"{home}?viewStateShareKey=variants&compareRunsMode=CHART", ["delta_weighted_f1"]),
-        "mlflow-compare.png": (
+        "mlflow-table.png": Page(f"{home}?viewStateShareKey=variants", [*names, "delta_weighted_f1"]),
+        "mlflow-chart.png": Page(f"{home}?viewStateShareKey=variants&compareRunsMode=CHART", ["delta_weighted_f1"]),
+        "mlflow-compare.png": Page(
             f"#/compare-runs?runs={chosen}&experiments={quote(json.dumps([experiment.experiment_id]))}",
             ["Comparing", "delta_weighted_f1"],
+            height=900,
+            folded=("Visualizations", "Parameters"),
         ),
-        "mlflow-variant.png": (f"{home}/{changed.info.run_id}", ["Test weighted F1", "fmerl.verdict"]),
+        "mlflow-variant.png": Page(f"{home}/{changed.info.run_id}", ["Test weighted F1", "fmerl.verdict"]),
     }
 
 
-async def photograph(debugger: str, address: str, wanted: dict[str, tuple[str, list[str]]], folder: Path) -> list[Path]:
+async def photograph(debugger: str, address: str, wanted: dict[str, Page], folder: Path) -> list[Path]:
     """Open each page and write what it looks like once its text is there.
 
     Raises:
@@ -83,12 +96,13 @@ async def photograph(debugger: str, address: str, wanted: dict[str, tuple[str, l
     async with ClientSession() as session, session.ws_connect(debugger, max_msg_size=0) as socket_:
         tab = _Tab(socket_)
         await tab.open()
-        for name, (page, texts) in wanted.items():
+        for name, page in wanted.items():
             await tab.send("Page.navigate", url="about:blank")
-            await tab.send("Page.navigate", url=f"{address}/{page}")
-            await tab.wait_for(texts)
-            if name == "mlflow-compare.png":  # its plots come first and fill the screen
-                await tab.send("Runtime.evaluate", expression=_FOLD_PLOTS)
+            await tab.resize(page.height)
+            await tab.send("Page.navigate", url=f"{address}/{page.address}")
+            await tab.wait_for(page.texts)
+            for section in page.folded:
+                await tab.send("Runtime.evaluate", expression=_FOLD % json.dumps(section))
             (folder / name).write_bytes(await tab.still_picture())
             written.append(folder / name)
     return written
@@ -104,8 +118,10 @@ class _Tab:
         target = await self.send("Target.createTarget", url="about:blank")
         attached = await self.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = attached["sessionId"]
+
+    async def resize(self, height: int) -> None:
         await self.send(
-            "Emulation.setDeviceMetricsOverride", width=WIDTH, height=HEIGHT, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride", width=WIDTH, height=height, deviceScaleFactor=1, mobile=False
         )
 
     async def send(self, method: str, **params: Any) -> dict[str, Any]:

@@ -28,7 +28,9 @@ def main() -> int:
     try:
         done = label_corpus(request, cli.console)
     except RequestFailedError as failure:
-        cli.console.print(f"the endpoint cannot be asked: {failure}", style="red", highlight=False, soft_wrap=True)
+        cli.console.print(
+            f"the endpoint cannot be asked: {failure}", style="red", highlight=False, soft_wrap=True, markup=False
+        )
         return cli.EXIT_FAILED
     print_summary(done, request, cli.results)
     return cli.EXIT_OK if done.complete(request.max_error_share) else cli.EXIT_FAILED

@@ -16,7 +16,7 @@ _COLUMNS = (
 
 
 def variants_view(study_run: str) -> dict[str, str]:
-    """Experiment tags of the view `?viewStateShareKey=variants`: a row per variant, largest effect first."""
+    """Experiment tags of the view `?viewStateShareKey=variants`: a row per variant, largest Δ first."""
     view = {
         "searchFilter": "tags.fmerl.level = 'variant'",
         "orderByKey": "metrics.`delta_weighted_f1`",

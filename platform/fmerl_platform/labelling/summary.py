@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 
 from fmerl.supervision.agreement import Agreement, Estimate
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import Labelled
+
+_PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False}
+"""What a model or an endpoint said may look like markup."""
 
 
 def print_summary(done: Labelled, request: LabelRequest, results: Console) -> None:
@@ -24,25 +29,24 @@ def print_summary(done: Labelled, request: LabelRequest, results: Console) -> No
     if currency:
         lines.append(f"spent {usage.cost:,.4f} {currency}")
     for line in lines:
-        results.print(line, highlight=False, soft_wrap=True)
+        results.print(line, **_PLAIN)
     for title, agreements in (("human", quality.human_agreement), ("retest", quality.retest_agreement)):
         for dimension, value in agreements.items():
-            results.print(f"{title} agreement, {dimension}: {_told(value)}", highlight=False, soft_wrap=True)
+            results.print(f"{title} agreement, {dimension}: {_told(value)}", **_PLAIN)
     if quality.error_rate > request.max_error_share:
         results.print(
             f"{quality.error_rate:.1%} of the utterances have no scores, more than --max-error-share "
             f"{request.max_error_share:.1%}; the same command asks again for those whose requests failed",
             style="red",
-            highlight=False,
-            soft_wrap=True,
+            **_PLAIN,
         )
     for emotion, problem in done.drafts.problems.items():
-        results.print(f"no description of {emotion}: {problem}", style="red", highlight=False, soft_wrap=True)
+        results.print(f"no description of {emotion}: {problem}", style="red", **_PLAIN)
     if done.draft_file is not None:
         review = f"review {done.draft_file}, then give it with --descriptions (no call is repeated)"
-        results.print(review, highlight=False, soft_wrap=True)
-    results.print(f"labels   {done.folder}", soft_wrap=True)
-    results.print(f"judge    mlflow ui --backend-store-uri {done.tracking_uri}", soft_wrap=True)
+        results.print(review, **_PLAIN)
+    results.print(f"labels   {done.folder}", **_PLAIN)
+    results.print(f"judge    mlflow ui --backend-store-uri {done.tracking_uri}", **_PLAIN)
 
 
 def _told(value: Agreement) -> str:

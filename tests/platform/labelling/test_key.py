@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import pickle
@@ -67,7 +68,7 @@ def test_key_is_in_no_file_and_on_no_screen(
     assert SENTINEL not in text.getvalue()
 
 
-async def _failure(call: object) -> BaseException:
+async def _failure() -> BaseException:
     client = EndpointClient(Endpoint.from_environment(2.0))
     try:
         with pytest.raises(RequestFailedError) as caught:
@@ -79,12 +80,10 @@ async def _failure(call: object) -> BaseException:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
 def test_no_error_holds_the_key(endpoint: FakeEndpoint, status: int) -> None:
-    import asyncio
-
     endpoint.handler = lambda request, body, number: web.json_response(
         {"error": {"message": f"key {request.headers['Authorization']} is bad"}}, status=status
     )
-    error = asyncio.run(_failure(CALL))
+    error = asyncio.run(_failure())
     shown = "".join(traceback.format_exception(error)) + repr(error.__dict__)
     assert "[API key]" in shown
     assert SENTINEL not in shown
@@ -95,7 +94,7 @@ def test_no_error_holds_the_key(endpoint: FakeEndpoint, status: int) -> None:
 
 def test_refused_key_ends_the_run_with_one_line(endpoint: FakeEndpoint, tmp_path: Path) -> None:
     endpoint.handler = lambda request, body, number: web.json_response(
-        {"error": {"message": f"Incorrect API key provided: {SENTINEL}"}}, status=401
+        {"error": {"message": f"Incorrect API key provided: {SENTINEL} [/see the manual]"}}, status=401
     )
     write_corpus(talk([f"say {row}" for row in range(12)]), tmp_path / "corpus")
     command = [sys.executable, REPOSITORY / "experiments" / "label_corpus.py", "--corpus", tmp_path / "corpus"]
