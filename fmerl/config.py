@@ -12,6 +12,8 @@ from typing import Any, Literal, get_args, get_type_hints
 
 MODALITIES = ("text", "audio", "visual")
 DIMENSIONS = ("valence", "arousal", "dominance")
+DEFAULT_TEXT_ENCODER = "FacebookAI/roberta-large"
+"""The paper's encoder of utterances and of emotion descriptions."""
 
 
 def _check_choices(config: Any) -> None:
@@ -119,7 +121,7 @@ class ContrastiveConfig:
 class AnchorConfig:
     """What the frozen emotion encoder E_e reads and how it is pooled (Eq. 4)."""
 
-    encoder: str = "FacebookAI/roberta-large"
+    encoder: str = DEFAULT_TEXT_ENCODER
     """Hugging Face id, local folder, or `package:MODULE` for a model shipped in a Python package."""
     pooling: Literal["mean", "cls"] = "mean"
     """Over the description's tokens of the last layer."""

@@ -19,11 +19,10 @@ import torch
 from numpy.typing import NDArray
 
 from fmerl.card import content_digest
+from fmerl.config import DEFAULT_TEXT_ENCODER
 from fmerl.corpus.dialogue import Corpus
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable
-
-DEFAULT_TEXT_ENCODER = "FacebookAI/roberta-large"
 
 Pooling = Literal["cls", "mean"]
 
@@ -57,7 +56,7 @@ class TextEncoder:
 
     def __init__(
         self,
-        name: str,
+        name: str = DEFAULT_TEXT_ENCODER,
         *,
         pooling: Pooling = "cls",
         layer: int = -1,
