@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from fmerl.errors import InputError
 from fmerl.supervision.anchors import mean_cosine
+from fmerl_platform.exclusive import exclusive
 from fmerl_platform.grid import Failure, Resources, run_grid
 from fmerl_platform.inputs import InputOptions, load_inputs
 from fmerl_platform.ledger import mark_failed, unfinished
@@ -73,7 +71,9 @@ def run_ablation(request: AblationRequest, console: Console, results: Console) -
         results.print(_plan_table(cells, request))
         return AblationOutcome(complete=True, inputs=tuple(inputs), analyses=())
     request.storage.mkdir(parents=True, exist_ok=True)
-    with _only_driver(request):
+    # Two drivers would train each other's cells.
+    lock = request.storage / f".{request.study}.lock"
+    with exclusive(lock, "this study is running already", "wait for it, or name another --study"):
         experiment = Experiment.in_storage(request.storage, request.study)
         record = record_study(
             request.study,
@@ -151,15 +151,3 @@ def _plan_table(cells: Sequence[Cell], request: AblationRequest) -> Table:
         seeds, epochs = " ".join(str(cell.seed) for cell in group), str(group[0].config.training.epochs)
         table.add_row(corpus, variant, seeds, epochs, declares[variant])
     return table
-
-
-@contextmanager
-def _only_driver(request: AblationRequest) -> Iterator[None]:
-    """One driver at a time per study and storage: two would train each other's cells."""
-    path = request.storage / f".{request.study}.lock"
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(path, "this study is running already", "wait for it, or name another --study") from None
-        yield

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from fmerl.errors import InputError
 from fmerl_platform.ablation import AblationRequest, run_ablation
+from fmerl_platform.exclusive import exclusive
 from fmerl_platform.inputs import InputOptions
 from fmerl_platform.record import StudyRecord
 from fmerl_platform.reporting import publish, read_runs
@@ -265,8 +266,8 @@ def test_a_dry_run_shows_the_cells_and_writes_no_run(request_: AblationRequest, 
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_a_second_driver_of_the_same_study_is_refused(request_: AblationRequest, tmp_path: Path) -> None:
-    from fmerl_platform.ablation import _only_driver
-
-    with _only_driver(request_), pytest.raises(InputError, match="running already"), _only_driver(request_):
-        pass
+def test_a_second_driver_of_the_same_study_is_refused(request_: AblationRequest) -> None:
+    request_.storage.mkdir(parents=True, exist_ok=True)
+    held = exclusive(request_.storage / f".{request_.study}.lock", "", "")
+    with held, pytest.raises(InputError, match="running already"):
+        run_ablation(request_, Console(quiet=True), Console(quiet=True))

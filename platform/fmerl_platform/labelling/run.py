@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +10,9 @@ from rich.console import Console
 
 from fmerl.card import read_card
 from fmerl.config import DIMENSIONS
-from fmerl.errors import InputError
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.labels import LabelSet, write_labels
+from fmerl_platform.exclusive import exclusive
 from fmerl_platform.labelling.asking import Outcome
 from fmerl_platform.labelling.cards import label_card
 from fmerl_platform.labelling.endpoint import Endpoint
@@ -73,7 +70,8 @@ def label_corpus(request: LabelRequest, console: Console) -> Labelled:
         concurrency=request.fleet.concurrency,
     )
     request.journal.mkdir(parents=True, exist_ok=True)
-    with _only_driver(request.home):
+    # Two runs would pay for the same calls.
+    with exclusive(request.home / ".lock", "this corpus is being labelled already", "wait for the other run"):
         await_writers(request.journal, _WRITERS_SECONDS)
         mode = _mode(request, config)
         plan = request.plan(mode)
@@ -137,15 +135,3 @@ def _publish(request: LabelRequest, labels: LabelSet, quality: Quality, folder: 
     if quality.human:
         figures.append(calibration(quality.human, request.corpus.vad_range))
     return publish(request.storage, request.corpus.name, read_card(folder), quality_metrics(quality), figures)
-
-
-@contextmanager
-def _only_driver(home: Path) -> Iterator[None]:
-    """One run at a time per corpus and storage: two would pay for the same calls."""
-    path = home / ".lock"
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(path, "this corpus is being labelled already", "wait for the other run") from None
-        yield
