@@ -37,9 +37,10 @@ def assemble(corpus: Corpus, features: Sequence[FeatureTable], labels: LabelSet 
     order = np.array([row_of[utterance.utterance_id] for utterance in utterances])
     lengths = [len(dialogue.utterances) for dialogue in dialogues]
     class_index = {name: index for index, name in enumerate(corpus.classes)}
+    corpus_digest = corpus.digest()
     if labels is None:
         own = [[getattr(utterance, dimension) for dimension in DIMENSIONS] for utterance in utterances]
-        vad, vad_range, vad_digest = np.array(own, dtype=np.float32), corpus.vad_range, corpus.digest()
+        vad, vad_range, vad_digest = np.array(own, dtype=np.float32), corpus.vad_range, corpus_digest
     else:
         vad, vad_range, vad_digest = labels.vad[order], labels.vad_range, labels.card["content_digest"]
     train = np.repeat([dialogue.split == "train" for dialogue in dialogues], lengths)
@@ -66,7 +67,7 @@ def assemble(corpus: Corpus, features: Sequence[FeatureTable], labels: LabelSet 
         features={table.modality: table.values[order] for table in features},
         missing={table.modality: table.missing[order] for table in features},
         digests={
-            "corpus": corpus.digest(),
+            "corpus": corpus_digest,
             "vad": vad_digest,
             **{f"features.{table.modality}": table.card["content_digest"] for table in features},
         },
