@@ -18,35 +18,35 @@ from fmerl.batching import BatchLoader
 from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import SPLITS
 from fmerl.dataset import ConversationData
-from fmerl.model import FMERL
+from fmerl.model import System
 
 
 class Predictions(NamedTuple):
     """What a model says of every row of a `ConversationData`."""
 
-    cosine: NDArray[np.float32]
-    """With each class's anchor, [U, C]."""
+    scores: NDArray[np.float32]
+    """Of each class, [U, C]; of FMERL the cosine with its anchor."""
     vad: NDArray[np.float32]
     """In the labels' range, NaN where there is no net, [U, 3]."""
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Eq. 11: the class of the nearest anchor, [U]."""
-        return self.cosine.argmax(1)
+        """The class of the highest score (Eq. 11), [U]."""
+        return self.scores.argmax(1)
 
 
 @torch.inference_mode()
-def predict(model: FMERL, loader: BatchLoader) -> Predictions:
+def predict(model: System, loader: BatchLoader) -> Predictions:
     """Predictions in the rows' own order; leaves the model in evaluation mode."""
     model.eval()
-    rows, cosine, vad = [], [], []
+    rows, scores, vad = [], [], []
     for batch in loader.in_order():
         output = model(batch)
         rows.append(batch.rows)
-        cosine.append(output.cosine)
-        vad.append(model.regression.scores(output.vad))
+        scores.append(output.scores)
+        vad.append(model.vad_scores(output))
     order = torch.cat(rows).argsort()
-    return Predictions(torch.cat(cosine)[order].cpu().numpy(), torch.cat(vad)[order].cpu().numpy())
+    return Predictions(torch.cat(scores)[order].cpu().numpy(), torch.cat(vad)[order].cpu().numpy())
 
 
 def classification_scores(gold: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int) -> dict[str, float]:
@@ -75,8 +75,8 @@ def prediction_table(data: ConversationData, predictions: Predictions) -> pa.Tab
         name: pa.array(predictions.vad[:, column], from_pandas=True)  # NaN becomes null
         for column, name in enumerate(DIMENSIONS)
     }
-    scores = pa.array(predictions.cosine.reshape(-1), pa.float32())
-    offsets = pa.array(np.arange(len(predictions.cosine) + 1) * len(data.classes), pa.int32())
+    scores = pa.array(predictions.scores.reshape(-1), pa.float32())
+    offsets = pa.array(np.arange(len(predictions.scores) + 1) * len(data.classes), pa.int32())
     return pa.table(
         {
             "utterance_id": data.utterance_id,

@@ -14,7 +14,7 @@ from fmerl.batching import BatchLoader
 from fmerl.config import CellConfig
 from fmerl.dataset import ConversationData
 from fmerl.evaluation import classification_scores, predict
-from fmerl.model import FMERL
+from fmerl.model import ModelInputs, System, create_system
 
 
 class DivergedError(RuntimeError):
@@ -49,7 +49,7 @@ def deterministic(threads: int) -> Iterator[None]:
         torch.utils.deterministic.fill_uninitialized_memory = before[3]  # type: ignore[attr-defined]
 
 
-def build_model(config: CellConfig, train: ConversationData, anchors: np.ndarray, seed: int) -> FMERL:
+def build_model(config: CellConfig, train: ConversationData, anchors: np.ndarray, seed: int) -> System:
     """A model for this training data, initialised from the seed and with its input statistics fitted.
 
     Args:
@@ -60,20 +60,20 @@ def build_model(config: CellConfig, train: ConversationData, anchors: np.ndarray
     """
     torch.manual_seed(random_state(seed, "init"))
     known = train.label[train.label >= 0]
-    model = FMERL(
-        config,
+    inputs = ModelInputs(
         widths=train.widths(config.backbone.modalities),
         n_speakers=train.n_speakers,
         anchors=torch.tensor(anchors),
         vad_range=train.vad_range,
         train_counts=np.bincount(known, minlength=len(train.classes)).tolist(),
     )
+    model = create_system(config, inputs)
     loader = BatchLoader(train, config.backbone.modalities, config.training, torch.device("cpu"))
-    model.backbone.fit_statistics(loader.features, loader.missing)
+    model.fit_statistics(loader.features, loader.missing)
     return model
 
 
-def train_epochs(model: FMERL, data: ConversationData, seed: int, device: torch.device) -> Iterator[dict[str, float]]:
+def train_epochs(model: System, data: ConversationData, seed: int, device: torch.device) -> Iterator[dict[str, float]]:
     """Train, yielding each epoch's metrics while the model stands as that epoch left it.
 
     Data order and dropout follow (seed, epoch) alone, so an epoch can be repeated from its starting weights.

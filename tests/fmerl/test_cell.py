@@ -154,7 +154,7 @@ def test_predictions_are_the_selected_weights_on_validation_and_test(
             predictions.append(predict(model, BatchLoader(part, tiny.backbone.modalities, tiny.training, CPU)))
     table = result.predictions
     np.testing.assert_array_equal(
-        np.array(table["scores"].to_pylist(), dtype=np.float32), np.concatenate([p.cosine for p in predictions])
+        np.array(table["scores"].to_pylist(), dtype=np.float32), np.concatenate([p.scores for p in predictions])
     )
     assert table["utterance_id"].to_pylist() == data.subset("validation", "test").utterance_id.tolist()
     right = pa.compute.equal(table["gold"], table["predicted"]).to_pylist()
@@ -313,7 +313,7 @@ def test_other_conditions_are_the_first_epoch_and_masked_modalities(
     model.load_state_dict(result.weights)
     expected = predict(model, BatchLoader(unread, tiny.backbone.modalities, tiny.training, CPU))
     scores = np.array(tables["audio masked"]["scores"].to_pylist(), dtype=np.float32)
-    np.testing.assert_array_equal(scores, expected.cosine)
+    np.testing.assert_array_equal(scores, expected.scores)
 
 
 def test_a_single_modality_is_not_masked(make_data: MakeData, tiny: CellConfig, anchors: np.ndarray) -> None:

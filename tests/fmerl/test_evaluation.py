@@ -77,12 +77,12 @@ def test_predictions_stand_in_the_rows_own_order(make_data: MakeData, tiny: Cell
     model = model_for(data, tiny, anchors).train()
     whole = predict(model, BatchLoader(data, tiny.backbone.modalities, tiny.training, CPU))
     assert not model.training
-    assert whole.cosine.shape == (len(data.label), 4)
-    np.testing.assert_array_equal(whole.predicted, whole.cosine.argmax(1))
+    assert whole.scores.shape == (len(data.label), 4)
+    np.testing.assert_array_equal(whole.predicted, whole.scores.argmax(1))
     for split in ("train", "validation", "test"):
         part = predict(model, BatchLoader(data.subset(split), tiny.backbone.modalities, tiny.training, CPU))
         inside = np.repeat(data.split, np.diff(data.offsets)) == ("train", "validation", "test").index(split)
-        np.testing.assert_allclose(part.cosine, whole.cosine[inside], atol=1e-5)
+        np.testing.assert_allclose(part.scores, whole.scores[inside], atol=1e-5)
         np.testing.assert_allclose(part.vad, whole.vad[inside], atol=1e-5)
     assert ((whole.vad > 0) & (whole.vad < 5)).all(), "scores are in the labels' range"
 
@@ -120,7 +120,7 @@ def test_prediction_table_is_the_ledgers_contract(make_data: MakeData) -> None:
     assert columns["gold"] == [None if label < 0 else data.classes[label] for label in data.label]
     assert None in columns["gold"]
     assert columns["predicted"] == [data.classes[c] for c in predictions.predicted]
-    np.testing.assert_array_equal(np.array(columns["scores"], dtype=np.float32), predictions.cosine)
+    np.testing.assert_array_equal(np.array(columns["scores"], dtype=np.float32), predictions.scores)
     np.testing.assert_array_equal(np.array(columns["valence"], dtype=np.float32), vad[:, 0])
     assert columns["arousal"] == [None] * rows
 

@@ -13,7 +13,7 @@ import torch
 from fmerl.batching import BatchLoader
 from fmerl.config import CellConfig
 from fmerl.dataset import ConversationData
-from fmerl.model import FMERL
+from fmerl.model import FMERL, ModelInputs
 
 MakeData = Callable[..., ConversationData]
 
@@ -23,11 +23,13 @@ def model_and_batches(data: ConversationData, config: CellConfig, anchors: np.nd
     counts = np.bincount(data.label[data.label >= 0], minlength=len(data.classes)).tolist()
     model = FMERL(
         config,
-        widths=data.widths(config.backbone.modalities),
-        n_speakers=data.n_speakers,
-        anchors=torch.tensor(anchors),
-        vad_range=data.vad_range,
-        train_counts=counts,
+        ModelInputs(
+            widths=data.widths(config.backbone.modalities),
+            n_speakers=data.n_speakers,
+            anchors=torch.tensor(anchors),
+            vad_range=data.vad_range,
+            train_counts=counts,
+        ),
     )
     loader = BatchLoader(data, config.backbone.modalities, config.training, torch.device("cpu"))
     model.backbone.fit_statistics(loader.features, loader.missing)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from fmerl.config import BackboneConfig, CellConfig
-from fmerl.model import FMERL
+from fmerl.model import FMERL, ModelInputs
 from fmerl.model.backbone import Backbone
 
 H = 1024
@@ -30,11 +30,13 @@ def fmerl(**changes: object) -> FMERL:
     with torch.device("meta"):
         return FMERL(
             CellConfig().changed(**changes),
-            widths=IEMOCAP,
-            n_speakers=2,
-            anchors=torch.empty(6, H),
-            vad_range=(1.0, 5.0),
-            train_counts=[1] * 6,
+            ModelInputs(
+                widths=IEMOCAP,
+                n_speakers=2,
+                anchors=torch.empty(6, H),
+                vad_range=(1.0, 5.0),
+                train_counts=[1] * 6,
+            ),
         )
 
 
@@ -72,10 +74,12 @@ def test_anchors_of_another_width_cost_one_linear() -> None:
     with torch.device("meta"):
         narrow = FMERL(
             CellConfig(),
-            widths=IEMOCAP,
-            n_speakers=2,
-            anchors=torch.empty(6, 384),
-            vad_range=(1.0, 5.0),
-            train_counts=[1] * 6,
+            ModelInputs(
+                widths=IEMOCAP,
+                n_speakers=2,
+                anchors=torch.empty(6, 384),
+                vad_range=(1.0, 5.0),
+                train_counts=[1] * 6,
+            ),
         )
     assert count(narrow.alignment) == H * 384 + 384

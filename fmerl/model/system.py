@@ -1,0 +1,67 @@
+"""What the trainer and the evaluation ask of a model: FMERL, or a system it is compared with.
+
+Shapes: N utterances of B dialogues (packed, see `fmerl.batching.Batch`), C classes, D_m width of modality m.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from fmerl.batching import Batch
+from fmerl.config import CellConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInputs:
+    """What a model is built for: its training data's shape, and the anchors."""
+
+    widths: Mapping[str, int]
+    """Feature width D_m of each modality that is read."""
+    n_speakers: int
+    """Embedded speakers per dialogue."""
+    anchors: Tensor
+    """Encoded descriptions in label order, [C, E]."""
+    vad_range: tuple[float, float]
+    """Of the scores in batches."""
+    train_counts: Sequence[int]
+    """Training utterances per class, [C]; a class of 0 is unseen."""
+
+
+class Losses(NamedTuple):
+    """The total, which is minimised, and FMERL's parts of it, each a scalar; a system without a part gives 0."""
+
+    total: Tensor
+    mse: Tensor
+    contrastive: Tensor
+    negative: Tensor
+
+
+class System(nn.Module, ABC):
+    """A model that scores every class for every utterance of a batch.
+
+    `forward` gives a NamedTuple of tensors whose first axis is the batch's N utterances, one of them `scores` [N, C]
+    whose argmax is the prediction; `loss` uses that and the batch, and nothing that differs between the two halves of
+    a batch split over processes.
+    """
+
+    config: CellConfig
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Any: ...
+
+    @abstractmethod
+    def loss(self, output: Any, batch: Batch) -> Losses:
+        """Over the utterances that have a target."""
+
+    @abstractmethod
+    def vad_scores(self, output: Any) -> Tensor:
+        """Valence, arousal and dominance in the labels' range, NaN where the system predicts none, [N, 3]."""
+
+    @abstractmethod
+    def fit_statistics(self, features: Mapping[str, Tensor], missing: Mapping[str, Tensor]) -> None:
+        """Fit input statistics on the training split: [U, D_m] values and [U] missing flags by modality."""
