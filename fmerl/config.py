@@ -173,10 +173,67 @@ class TrainingConfig:
             raise ValueError("train_on_validation needs selection = last: validation can no longer select")
 
 
+SystemName = Literal[
+    "FMERL", "majority", "MLP", "BiGRU", "SDT", "SACL-LSTM", "EACL", "SSLCL", "MultiEMO", "DialogueRNN"
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemConfig:
+    """Which model a cell trains, and what only the systems that FMERL is compared with have.
+
+    Defaults are of each system's paper or published code on IEMOCAP; `fmerl.presets` sets what differs on MELD. Width,
+    heads, dropout and optimisation are every system's own sections, `backbone` and `training`: FMERL's.
+    """
+
+    name: SystemName = "FMERL"
+    class_weights: Literal["none", "inverse_frequency"] = "none"
+    """Weights of the cross-entropy of SDT, SACL-LSTM and the reference systems by the training split's class
+    frequencies (on IEMOCAP: SDT's and SACL-LSTM's code)."""
+    sdt_temperature: float = 1.0
+    """Of SDT's self-distillation; 8 on MELD."""
+    sacl_temperature: float = 0.1
+    """Of SACL-LSTM's contrastive losses; 1 on MELD."""
+    sacl_weight: float = 0.05
+    """Of the contrastive loss over clean representations; .1 on MELD (SACL's scripts)."""
+    sacl_adversarial_weight: float = 0.5
+    """Of the one over perturbed representations; .05 on MELD."""
+    sacl_radius: float = 0.4
+    """Euclidean length of the perturbation of one utterance. SACL's scripts spread one of length 5 over a whole batch,
+    which is .4 for each of 160 utterances."""
+    eacl_temperature: float = 0.1
+    eacl_cross_entropy_weight: float = 0.1
+    eacl_angle_weight: float = 0.1
+    """EACL's script has these three on every corpus."""
+    sslcl_correlation_weight: float = 0.1
+    """Of Soft-HGR between utterances and their labels; our choice, the paper's is not printed per corpus."""
+    multiemo_layers: int = 6
+    """Cross-attention layers per modality."""
+    multiemo_temperature: float = 0.8
+    multiemo_focus: float = 2.0
+    """Exponent of the focal contrastive loss on how hard a pair is."""
+    multiemo_sample_weight: float = 0.8
+    """Exponent on how rare a class is."""
+    multiemo_contrastive_weight: float = 0.4
+    multiemo_correlation_weight: float = 0.3
+    """The cross-entropy has what these two leave of 1."""
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        for name in ("sdt_temperature", "sacl_temperature", "eacl_temperature", "multiemo_temperature"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if self.multiemo_layers < 1:
+            raise ValueError(f"multiemo_layers must be at least 1, not {self.multiemo_layers}")
+        if self.multiemo_contrastive_weight + self.multiemo_correlation_weight >= 1:
+            raise ValueError("multiemo's two weights must leave some of 1 for the cross-entropy")
+
+
 @dataclass(frozen=True, kw_only=True)
 class CellConfig:
     """All that decides a cell's numbers but its data and its seed."""
 
+    system: SystemConfig = field(default_factory=SystemConfig)
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     regression: RegressionConfig = field(default_factory=RegressionConfig)
     contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from fmerl.batching import Batch
 from fmerl.config import BackboneConfig
-from fmerl.model.layers import Dropout, StackedFeedForward, StackedLinear, Standardizer, sinusoidal_positions
+from fmerl.model.features import Standardizers
+from fmerl.model.layers import Dropout, StackedFeedForward, StackedLinear, sinusoidal_positions
 
 
 class Backbone(nn.Module):
@@ -36,9 +37,7 @@ class Backbone(nn.Module):
         self.config = config
         width, modalities = config.hidden, len(config.modalities)
         encoders = modalities * modalities
-        self.standardize = nn.ModuleDict(
-            {name: Standardizer(widths[name]) for name in config.standardize if name in config.modalities}
-        )
+        self.standardize = Standardizers(config, widths)
         self.project = nn.ModuleDict({name: nn.Linear(widths[name], width, bias=False) for name in config.modalities})
         self.speaker = nn.Embedding(n_speakers + 1, width, padding_idx=n_speakers)
         self.register_buffer("positions", sinusoidal_positions(512, width), persistent=False)
@@ -56,18 +55,25 @@ class Backbone(nn.Module):
 
     def fit_statistics(self, features: Mapping[str, Tensor], missing: Mapping[str, Tensor]) -> None:
         """Fit the standardisation on the training split: [U, D_m] values and [U] missing flags by modality."""
-        for name, standardizer in self.standardize.items():
-            assert isinstance(standardizer, Standardizer)
-            standardizer.fit(features[name][~missing[name]])
+        self.standardize.fit_statistics(features, missing)
 
     def forward(self, batch: Batch) -> Tensor:
+        return self.fuse(self.streams(batch))
+
+    def streams(self, batch: Batch) -> Tensor:
+        """What each modality knows of the utterances after it has attended to all, [M, N, D]."""
         inputs = self._inputs(batch)
         encoded = self._encode(inputs, batch.runs)
         gated = torch.sigmoid(self.unimodal_gate(encoded)) * encoded
         if len(self.config.modalities) == 1:
-            return gated[0]
+            return gated
         by_target = gated.unflatten(0, (len(self.config.modalities), -1)).transpose(1, 2).flatten(2)
-        streams = self.reduce(by_target)
+        return self.reduce(by_target)
+
+    def fuse(self, streams: Tensor) -> Tensor:
+        """The multimodal gate, [M, N, D] -> [N, D]."""
+        if len(self.config.modalities) == 1:
+            return streams[0]
         return (torch.softmax(self.multimodal_gate(streams), dim=0) * streams).sum(0)
 
     def _inputs(self, batch: Batch) -> Tensor:
@@ -76,12 +82,7 @@ class Backbone(nn.Module):
         if longest > len(self.positions):
             self.positions = sinusoidal_positions(longest, self.config.hidden).to(self.positions)
         shared = self.positions[batch.position] + self.speaker(batch.speaker.clamp(max=self.speaker.num_embeddings - 1))
-        streams = []
-        for name in self.config.modalities:
-            values = batch.features[name]
-            if name in self.standardize:
-                values = self.standardize[name](values)
-            streams.append(self.project[name](values * batch.present[name]) + shared)
+        streams = [self.project[name](values) + shared for name, values in self.standardize(batch).items()]
         return self.dropout(torch.stack(streams))
 
     def _encode(self, inputs: Tensor, runs: tuple[tuple[int, int], ...]) -> Tensor:

@@ -15,7 +15,7 @@ from fmerl_platform.exclusive import exclusive
 from fmerl_platform.grid import Failure, Resources, run_grid
 from fmerl_platform.inputs import InputOptions, load_inputs
 from fmerl_platform.ledger import mark_failed, unfinished
-from fmerl_platform.progress import GridProgress
+from fmerl_platform.progress import RunProgress
 from fmerl_platform.provenance import command_line, provenance
 from fmerl_platform.record import record_study
 from fmerl_platform.report.results import CorpusAnalysis
@@ -95,8 +95,7 @@ def run_ablation(request: AblationRequest, console: Console, results: Console) -
     for analysis in report.analyses:
         results.print(to_terminal(ablation_table(analysis)))
     for failure in failures:
-        cell = failure.cell
-        results.print(f"failed: {cell.corpus} · {cell.variant} · seed {cell.seed}: {failure.error}", style="red")
+        results.print(f"failed: {failure.cell.name}: {failure.error}", style="red")
     results.print(f"report   {paths.html}", soft_wrap=True)
     results.print(f"compare  mlflow ui --backend-store-uri {experiment.uri}", soft_wrap=True)
     return AblationOutcome(complete=not failures, inputs=tuple(inputs), analyses=report.analyses)
@@ -114,7 +113,7 @@ def _train(
     if not cells:
         return []
     shared = sum(values.nbytes for item in inputs for values in item.data.features.values())
-    with GridProgress(console, len(cells), done) as progress, ray_session(shared):
+    with RunProgress(console, "cells", len(cells), done) as progress, ray_session(shared):
         return run_grid(
             cells,
             {item.data.corpus: item for item in inputs},

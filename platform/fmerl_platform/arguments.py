@@ -47,6 +47,9 @@ def add_grid_arguments(parser: argparse.ArgumentParser, study: str) -> None:
     parser.add_argument("--epochs", type=int, metavar="N", help="in place of the preset's")
     parser.add_argument("--modalities", nargs="+", choices=MODALITIES, help="default: all that have features")
     parser.add_argument("--emotion-encoder", metavar="ID|DIR|package:MODULE", help="in place of the preset's")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="JSON of configuration fields, such as a search's best.json"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="of the synthetic corpora (default 1: true size)")
     parser.add_argument("--study", default=study, help=f"MLflow experiment (default {study})")
     parser.add_argument("--storage", type=Path, default=Path("runs"), metavar="DIR", help="default ./runs")
@@ -83,6 +86,7 @@ def ablation_request(
             modalities=tuple(arguments.modalities) if arguments.modalities else None,
             epochs=arguments.epochs,
             emotion_encoder=arguments.emotion_encoder,
+            config=arguments.config,
         ),
         resources=Resources(cpus=arguments.cpus_per_cell, gpus=arguments.gpus_per_cell),
         keep_weights=arguments.keep_weights,

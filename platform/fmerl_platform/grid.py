@@ -19,7 +19,7 @@ import torch
 from ray import tune
 
 from fmerl.cell import train_cell
-from fmerl_platform.progress import GridProgress
+from fmerl_platform.progress import RunProgress
 from fmerl_platform.study import Cell, CorpusInputs
 from fmerl_platform.tracking import Experiment
 
@@ -74,7 +74,7 @@ def run_grid(
     *,
     resources: Resources,
     storage: Path,
-    progress: GridProgress,
+    progress: RunProgress,
     keep_weights: bool = False,
 ) -> list[Failure]:
     """Train cells on the connected Ray cluster.
@@ -167,7 +167,7 @@ def _train_and_log(
 class _Listener(tune.Callback):
     """Turns Tune's events into progress, and remembers which cells are not done."""
 
-    def __init__(self, groups: Sequence[Sequence[Cell]], progress: GridProgress) -> None:
+    def __init__(self, groups: Sequence[Sequence[Cell]], progress: RunProgress) -> None:
         self._groups, self._progress = groups, progress
         self._open = {cell.fingerprint: Failure(cell=cell, error="never ran") for group in groups for cell in group}
         self._told: set[str] = set()
@@ -180,7 +180,7 @@ class _Listener(tune.Callback):
         return list(self._open.values())
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._progress.started(trial.trial_id, self._groups[trial.config["group"]][0])
+        self._progress.started(trial.trial_id)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -192,7 +192,7 @@ class _Listener(tune.Callback):
             self._open.pop(cell.fingerprint, None)
         self._ended(trial.trial_id, cell, error)
         if index + 1 < len(group):
-            self._progress.started(trial.trial_id, group[index + 1])
+            self._progress.started(trial.trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         for cell in self._groups[trial.config["group"]]:
@@ -205,4 +205,4 @@ class _Listener(tune.Callback):
             self._open[cell.fingerprint] = Failure(cell=cell, error=error)
         if cell.fingerprint not in self._told:
             self._told.add(cell.fingerprint)
-            self._progress.ended(worker, cell, error)
+            self._progress.ended(worker, cell.name, error)

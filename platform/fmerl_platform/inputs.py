@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,8 @@ class InputOptions:
     """None takes every modality that has a feature table."""
     epochs: int | None = None
     emotion_encoder: str | None = None
+    config: Path | None = None
+    """JSON file of configuration fields by dotted path, in place of the preset's: what a search ends with."""
 
 
 def load_inputs(corpora: Sequence[str], variants: Sequence[Variant], options: InputOptions) -> list[CorpusInputs]:
@@ -101,7 +104,18 @@ def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOp
         changes["training__epochs"] = options.epochs
     if options.emotion_encoder is not None:
         changes["anchors__encoder"] = options.emotion_encoder
-    return PRESETS[options.preset](corpus.name).changed(**changes)
+    control = PRESETS[options.preset](corpus.name).changed(**changes)
+    return control if options.config is None else _with_file(control, options.config)
+
+
+def _with_file(control: CellConfig, path: Path) -> CellConfig:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        return control.changed(**{name.replace(".", "__"): value for name, value in values.items()})
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        remedy = 'give a JSON object of fields, such as {"contrastive.negative_weight": 0.3}'
+        raise InputError(path, str(error), remedy) from error
 
 
 def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:

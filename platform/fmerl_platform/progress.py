@@ -1,4 +1,4 @@
-"""Live progress of a grid: a bar in a terminal, one line per cell in a log."""
+"""Live progress of a grid or a search: a bar in a terminal, one line per cell or trial in a log."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from fmerl_platform.study import Cell
 
-
-class GridProgress:
-    """Counts cells done, running and left, and estimates the time left.
+class RunProgress:
+    """Counts runs done, running and left, and estimates the time left.
 
     Args:
         console: Where to draw; not a terminal means plain lines.
-        cells: Cells to train in this run.
-        done: Cells finished before.
+        kind: What is counted, such as cells.
+        waiting: Runs to train by this command.
+        done: Runs finished before.
     """
 
-    def __init__(self, console: Console, cells: int, done: int) -> None:
-        self._console, self._total, self._before = console, cells + done, done
+    def __init__(self, console: Console, kind: str, waiting: int, done: int) -> None:
+        self._console, self._total, self._before = console, waiting + done, done
         self._ended, self._failed = 0, 0
-        self._running: dict[str, tuple[Cell, float]] = {}
+        self._running: dict[str, float] = {}
         self._at_once = 1
         self._seconds: list[float] = []
         self._bar = Progress(
@@ -36,9 +35,9 @@ class GridProgress:
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("cells", total=self._total, completed=done, state="starting Ray workers")
+        self._task = self._bar.add_task(kind, total=self._total, completed=done, state="starting Ray workers")
 
-    def __enter__(self) -> GridProgress:
+    def __enter__(self) -> RunProgress:
         self._bar.start()
         return self
 
@@ -47,36 +46,34 @@ class GridProgress:
     ) -> None:
         self._bar.stop()
 
-    def started(self, worker: str, cell: Cell) -> None:
-        """A worker begins a cell; a worker that begins another has given up its last."""
-        self._running[worker] = (cell, time.monotonic())
+    def started(self, worker: str) -> None:
+        """A worker begins a run; a worker that begins another has given up its last."""
+        self._running[worker] = time.monotonic()
         self._at_once = max(self._at_once, len(self._running))
         self._draw()
 
-    def ended(self, worker: str, cell: Cell, error: str) -> None:
-        """A cell is finished, or failed with `error`."""
-        _, since = self._running.pop(worker, (cell, time.monotonic()))
-        seconds = time.monotonic() - since
+    def ended(self, worker: str, name: str, error: str) -> None:
+        """A run is finished, or failed with `error`."""
+        seconds = time.monotonic() - self._running.pop(worker, time.monotonic())
         self._seconds.append(seconds)
         self._ended += 1
         self._failed += bool(error)
         outcome = f"[red]failed: {error}[/red]" if error else f"{seconds:.1f} s"
         if error or not self._console.is_terminal:
             self._console.print(
-                f"{self._before + self._ended}/{self._total}  {cell.corpus} · {cell.variant} · seed {cell.seed}"
-                f"  {outcome}  ({self._state()})",
+                f"{self._before + self._ended}/{self._total}  {name}  {outcome}  ({self._state()})",
                 highlight=False,
                 soft_wrap=True,
             )
         self._draw()
 
     def seconds_left(self) -> float | None:
-        """Mean seconds per cell x cells left / cells at once, less what the running ones have done."""
+        """Mean seconds per run x runs left / runs at once, less what the running ones have done."""
         if not self._seconds:
             return None
         mean = sum(self._seconds) / len(self._seconds)
         left = self._total - self._before - self._ended
-        done = sum(min(mean, time.monotonic() - since) for _, since in self._running.values())
+        done = sum(min(mean, time.monotonic() - since) for since in self._running.values())
         return max(0.0, (mean * left - done) / self._at_once)
 
     def _state(self) -> str:

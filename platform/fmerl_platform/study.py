@@ -74,6 +74,10 @@ class Cell:
     config: CellConfig
     fingerprint: str
 
+    @property
+    def name(self) -> str:
+        return f"{self.corpus} · {self.variant} · seed {self.seed}"
+
 
 def fingerprint(config: CellConfig, data: ConversationData, anchors: NDArray[np.float32], seed: int) -> str:
     """SHA-256 of all that decides a cell's numbers: config, contents of its data, code of `fmerl`, seed.

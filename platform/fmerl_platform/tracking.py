@@ -119,7 +119,7 @@ class Experiment:
             f"Seed {cell.seed} of {cell.variant} on {cell.corpus}. Trained again and compared by "
             f"`python experiments/report.py --study {self.study} --reproduce {cell.fingerprint[:12]}`."
         )
-        run = self._create(f"{cell.corpus} · {cell.variant} · seed {cell.seed}", parent, note, tags)
+        run = self._create(cell.name, parent, note, tags)
         client = self.client()
         params = [Param(path, str(value)) for path, value in cell.config.flatten().items()]
         client.log_batch(run.info.run_id, params=params)

@@ -21,7 +21,7 @@ from fmerl_platform.report.strata import modality_table, strata_table
 from fmerl_platform.report.tables import Table, ablation_table, markdown_text, to_latex, to_markdown
 from fmerl_platform.report.wording import finding
 
-_TEMPLATES = Environment(
+TEMPLATES = Environment(
     loader=PackageLoader("fmerl_platform.report"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -76,7 +76,7 @@ def write_report(report: StudyReport, folder: Path) -> ReportPaths:
         )
         for number, analysis in enumerate(report.analyses, start=1)
     ]
-    html = _TEMPLATES.get_template("page.html.j2").render(report=report, sections=sections, inline=_inline)
+    html = TEMPLATES.get_template("page.html.j2").render(report=report, sections=sections, inline=inline_figure)
     files: dict[Path, str | bytes] = {}
     for section in sections:
         for figure in section.figures:
@@ -84,11 +84,11 @@ def write_report(report: StudyReport, folder: Path) -> ReportPaths:
             files[folder / "figures" / f"{stem}.png"] = figure.png
             files[folder / "figures" / f"{stem}.svg"] = figure.svg
     return ReportPaths(
-        html=_write(folder / "report.html", html),
-        markdown=_write(folder / "table.md", _markdown(report.study, sections)),
-        latex=_write(folder / "table.tex", "\n".join(to_latex(section.table) for section in sections)),
-        rows=_write(folder / "results.json", _rows_json(report)),
-        figures=tuple(_write(path, content) for path, content in files.items()),
+        html=write_file(folder / "report.html", html),
+        markdown=write_file(folder / "table.md", _markdown(report.study, sections)),
+        latex=write_file(folder / "table.tex", "\n".join(to_latex(section.table) for section in sections)),
+        rows=write_file(folder / "results.json", _rows_json(report)),
+        figures=tuple(write_file(path, content) for path, content in files.items()),
     )
 
 
@@ -98,7 +98,7 @@ def _markdown(study: str, sections: list[_Section]) -> str:
     return f"# Ablation report: {markdown_text(study)}\n\n{findings}\n\n{tables}"
 
 
-def _write(path: Path, content: str | bytes) -> Path:
+def write_file(path: Path, content: str | bytes) -> Path:
     """Through a temporary file beside it, so that a reader never meets half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -107,7 +107,7 @@ def _write(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def _inline(figure: ReportFigure, prefix: str) -> Markup:
+def inline_figure(figure: ReportFigure, prefix: str) -> Markup:
     """The SVG for a page that holds several: ids of its own, the page's colours, alt text as its label."""
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-{figure.name}-", figure.svg)
     for name, color in PALETTE.items():

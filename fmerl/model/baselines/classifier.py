@@ -1,0 +1,69 @@
+"""What the compared systems have in common: they know only the classes that they were trained on, and no VAD scores.
+
+Shapes: N utterances, C classes, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fmerl.config import DIMENSIONS, SystemConfig
+from fmerl.model.system import Losses, System
+
+UNSEEN = -1e4
+"""Logit of a class without training utterances: no probability, so it takes no part in a loss and is never predicted.
+Finite, because infinities would turn a Kullback-Leibler divergence into NaN."""
+
+
+class Scores(NamedTuple):
+    """What a plain classifier says of N utterances."""
+
+    scores: Tensor
+    """Logits, [N, C]."""
+
+
+class SeenClasses(nn.Module):
+    """The classes of the training split: which logits count, and what an utterance of each weighs.
+
+    Args:
+        config: Whether classes are weighted.
+        train_counts: Training utterances per class, [C].
+    """
+
+    seen: Tensor
+    weight: Tensor
+
+    def __init__(self, config: SystemConfig, train_counts: Sequence[int]) -> None:
+        super().__init__()
+        counts = torch.tensor(train_counts, dtype=torch.float32)
+        inverse = torch.where(counts > 0, counts.sum() / counts.clamp(min=1), 0.0)
+        self.register_buffer("seen", counts > 0)
+        self.register_buffer("weight", inverse if config.class_weights == "inverse_frequency" else (counts > 0).float())
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Logits with `UNSEEN` for every unseen class, [..., C]."""
+        return logits.masked_fill(~self.seen, UNSEEN)
+
+    def cross_entropy(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Weighted mean over utterances, all of which have a target; 0 of none."""
+        if not len(label):
+            return logits.sum()
+        return F.cross_entropy(logits, label, self.weight)
+
+
+class ClosedSetSystem(System):
+    """A system without valence, arousal and dominance."""
+
+    def vad_scores(self, output: Any) -> Tensor:
+        return output.scores.new_full((len(output.scores), len(DIMENSIONS)), float("nan"))
+
+
+def losses(total: Tensor, contrastive: Tensor | None = None) -> Losses:
+    """Of a system that has no regression and no negative part."""
+    zero = total.detach().new_zeros(())
+    return Losses(total, zero, zero if contrastive is None else contrastive, zero)

@@ -1,0 +1,44 @@
+"""A batch's features as every system reads them: standardised, and zero where a modality was not observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from fmerl.batching import Batch
+from fmerl.config import BackboneConfig
+from fmerl.model.layers import Standardizer
+
+
+class Standardizers(nn.ModuleDict):
+    """The modalities that are standardised, and how N utterances are read through them.
+
+    Args:
+        config: Modalities that are read, and which of them are standardised.
+        widths: Feature width D_m of each of `config.modalities`.
+    """
+
+    def __init__(self, config: BackboneConfig, widths: Mapping[str, int]) -> None:
+        super().__init__(
+            {name: Standardizer(widths[name]) for name in config.standardize if name in config.modalities}
+        )
+        self._modalities = config.modalities
+
+    def fit_statistics(self, features: Mapping[str, Tensor], missing: Mapping[str, Tensor]) -> None:
+        """Fit the standardisation on the training split: [U, D_m] values and [U] missing flags by modality."""
+        for name, standardizer in self.items():
+            assert isinstance(standardizer, Standardizer)
+            standardizer.fit(features[name][~missing[name]])
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """[N, D_m] by modality."""
+        return {
+            name: (self[name](batch.features[name]) if name in self else batch.features[name]) * batch.present[name]
+            for name in self._modalities
+        }
+
+    def joined(self, batch: Batch) -> Tensor:
+        """All modalities side by side, [N, sum of D_m]."""
+        return torch.cat(list(self(batch).values()), dim=1)

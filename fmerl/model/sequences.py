@@ -1,0 +1,66 @@
+"""Sequences within a batch, one row after the other as PyTorch's recurrent layers take them: no row is padding.
+
+Shapes: N rows of a batch, S sequences.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from fmerl.batching import Batch
+
+
+class Sequences(NamedTuple):
+    """The rows of a batch by step: every sequence's first row, longest sequence first, then every second row, ..."""
+
+    order: Tensor
+    """Rows of the batch in that order, [N]."""
+    place: Tensor
+    """Where each row of the batch stands in it, [N]."""
+    sizes: Tensor
+    """Sequences that are at least so many steps long, by step, on the CPU."""
+
+
+def by_dialogue(batch: Batch, *, backward: bool = False) -> Sequences:
+    """Each dialogue as one sequence of turns, from its last one on if `backward`."""
+    return _sequences((batch.position == 0).cumsum(0), backward)
+
+
+def by_speaker(batch: Batch) -> Sequences:
+    """The turns of each speaker of each dialogue as one sequence."""
+    dialogue = (batch.position == 0).cumsum(0)
+    return _sequences(dialogue * (batch.speaker.max() + 1) + batch.speaker, backward=False)
+
+
+def _sequences(owner: Tensor, backward: bool) -> Sequences:
+    """Args: owner: The sequence that each row belongs to; rows of one are in the order of time, [N]."""
+    _, owner, length = owner.unique(return_inverse=True, return_counts=True)
+    rank = length.argsort(descending=True, stable=True).argsort()
+    by_owner = owner.argsort(stable=True)
+    start = length.cumsum(0) - length
+    step = torch.empty_like(owner)
+    step[by_owner] = torch.arange(len(owner), device=owner.device) - start[owner[by_owner]]
+    if backward:
+        step = length[owner] - 1 - step
+    order = (step * len(length) + rank[owner]).argsort()
+    return Sequences(order, order.argsort(), torch.bincount(step).cpu())
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer of PyTorch over every sequence of a batch, [N, D_in] -> [N, D_out].
+
+    Args:
+        layer: `nn.GRU` or `nn.LSTM`.
+    """
+
+    def __init__(self, layer: nn.GRU | nn.LSTM) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor, sequences: Sequences) -> Tensor:
+        packed, _ = self.layer(PackedSequence(x[sequences.order], sequences.sizes))
+        return packed.data[sequences.place]
