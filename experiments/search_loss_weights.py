@@ -12,8 +12,8 @@ from pathlib import Path
 from fmerl.config import MODALITIES
 from fmerl.presets import PRESETS
 from fmerl_platform import cli
-from fmerl_platform.grid import Resources
 from fmerl_platform.inputs import InputOptions
+from fmerl_platform.placement import Resources
 from fmerl_platform.search.run import SearchRequest, run_search
 from fmerl_platform.search.space import OPTIONAL
 

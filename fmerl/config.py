@@ -160,15 +160,22 @@ class TrainingConfig:
     """Zero-shot: classes whose labels and scores never reach training or selection."""
     unseen_utterances: Literal["context", "deleted"] = "context"
     """Whether their utterances stay in the dialogue as context."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """`bfloat16`: matrix products of forward and loss under autocast; weights and optimiser stay float32."""
+    compile: bool = False
+    """torch.compile the model in training; needs a C++ compiler on CPU."""
+    workers: int = 1
+    """Processes that train one cell together (DDP), each on its share of every batch. Losses are those of one process,
+    dropout masks are not."""
     threads: int = 1
-    """CPU threads of one cell; part of the fingerprint because the order of sums depends on it."""
+    """CPU threads of each process; part of the fingerprint because the order of sums depends on it."""
 
     def __post_init__(self) -> None:
         _check_choices(self)
         if not 0 < self.learning_rate < math.inf or not 0 <= self.weight_decay < math.inf:
             raise ValueError("learning_rate must be positive and weight_decay not negative, both finite")
-        if min(self.epochs, self.batch_size, self.threads) < 1:
-            raise ValueError("epochs, batch_size and threads must be at least 1")
+        if min(self.epochs, self.batch_size, self.workers, self.threads) < 1:
+            raise ValueError("epochs, batch_size, workers and threads must be at least 1")
         if self.train_on_validation and self.selection != "last":
             raise ValueError("train_on_validation needs selection = last: validation can no longer select")
 
@@ -188,8 +195,8 @@ class SystemConfig:
 
     name: SystemName = "FMERL"
     class_weights: Literal["none", "inverse_frequency"] = "none"
-    """Weights of the cross-entropy of SDT, SACL-LSTM and the reference systems by the training split's class
-    frequencies (on IEMOCAP: SDT's and SACL-LSTM's code)."""
+    """Weights of the compared systems' cross-entropy by the training split's class frequencies (on IEMOCAP, as in
+    SDT's, DialogueRNN's and SACL-LSTM's code); FMERL has its own switch."""
     sdt_temperature: float = 1.0
     """Of SDT's self-distillation; 8 on MELD."""
     sacl_temperature: float = 0.1

@@ -5,7 +5,7 @@ Shapes: U utterances, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,9 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
+from torch import Tensor
 
-from fmerl.batching import BatchLoader
+from fmerl.batching import Batch, BatchLoader
 from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import SPLITS
 from fmerl.dataset import ConversationData
@@ -35,18 +36,27 @@ class Predictions(NamedTuple):
         return self.scores.argmax(1)
 
 
-@torch.inference_mode()
 def predict(model: System, loader: BatchLoader) -> Predictions:
     """Predictions in the rows' own order; leaves the model in evaluation mode."""
+    return arranged(predict_batches(model, loader.in_order()))
+
+
+@torch.inference_mode()
+def predict_batches(model: System, batches: Iterable[Batch]) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Rows [N], scores [N, C] and VAD [N, 3] of each batch, on the CPU; leaves the model in evaluation mode."""
     model.eval()
-    rows, scores, vad = [], [], []
-    for batch in loader.in_order():
+    found = []
+    for batch in batches:
         output = model(batch)
-        rows.append(batch.rows)
-        scores.append(output.scores)
-        vad.append(model.vad_scores(output))
-    order = torch.cat(rows).argsort()
-    return Predictions(torch.cat(scores)[order].cpu().numpy(), torch.cat(vad)[order].cpu().numpy())
+        found.append((batch.rows, output.scores.float(), model.vad_scores(output).float()))
+    return [(rows.cpu(), scores.cpu(), vad.cpu()) for rows, scores, vad in found]
+
+
+def arranged(predicted: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Predictions:
+    """What `predict_batches` gave, in the rows' own order."""
+    rows, scores, vad = (torch.cat(parts) for parts in zip(*predicted, strict=True))
+    order = rows.argsort()
+    return Predictions(scores[order].numpy(), vad[order].numpy())
 
 
 def classification_scores(gold: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int) -> dict[str, float]:

@@ -13,7 +13,8 @@ import torch
 from fmerl.batching import BatchLoader
 from fmerl.config import CellConfig
 from fmerl.dataset import ConversationData
-from fmerl.evaluation import classification_scores, predict
+from fmerl.distributed import ALONE, Ranks
+from fmerl.evaluation import classification_scores
 from fmerl.model import ModelInputs, System, create_system
 
 
@@ -73,16 +74,35 @@ def build_model(config: CellConfig, train: ConversationData, anchors: np.ndarray
     return model
 
 
-def train_epochs(model: System, data: ConversationData, seed: int, device: torch.device) -> Iterator[dict[str, float]]:
+def adam(model: System) -> torch.optim.Adam:
+    """The optimiser of a model on its device."""
+    config = model.config.training
+    return torch.optim.Adam(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+
+
+def train_epochs(
+    model: System,
+    data: ConversationData,
+    seed: int,
+    device: torch.device,
+    *,
+    optimizer: torch.optim.Optimizer | None = None,
+    first_epoch: int = 1,
+    ranks: Ranks = ALONE,
+) -> Iterator[dict[str, float]]:
     """Train, yielding each epoch's metrics while the model stands as that epoch left it.
 
-    Data order and dropout follow (seed, epoch) alone, so an epoch can be repeated from its starting weights.
+    Data order and dropout follow (seed, epoch, rank) alone, so no generator's state outlives an epoch: from the weights
+    and the optimiser that an epoch ended with, the next one is the same in any process.
 
     Args:
         model: From `build_model`, on `device`.
         data: Train and validation splits; test must not be in it.
         seed: The cell's seed.
         device: Where to train.
+        optimizer: As an earlier epoch left it; None is a new `adam`.
+        first_epoch: Counted from 1.
+        ranks: This process among those that train the cell.
 
     Yields:
         `train_loss`, `train_mse_loss`, `train_contrastive_loss`, `train_negative_loss` (means over utterances that
@@ -96,17 +116,20 @@ def train_epochs(model: System, data: ConversationData, seed: int, device: torch
     validation = data.subset("validation")
     train_loader = BatchLoader(train_splits, modalities, config, device)
     validation_loader = BatchLoader(validation, modalities, config, device)
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-    for epoch in range(1, config.epochs + 1):
-        torch.manual_seed(random_state(seed, "dropout", epoch))
+    optimizer = optimizer or adam(model)
+    if config.compile:
+        model.compile(dynamic=True)
+    called = ranks.wrap(model)
+    for epoch in range(first_epoch, config.epochs + 1):
+        purpose = ("dropout", epoch) if ranks.rank == 0 else ("dropout", epoch, ranks.rank)
+        torch.manual_seed(random_state(seed, *purpose))
         order = torch.Generator().manual_seed(random_state(seed, "order", epoch))
         model.train()
         sums = torch.zeros(4, device=device)
         count = torch.zeros((), device=device)
         for batch in train_loader.shuffled(order):
-            losses = model.loss(model(batch), batch)
+            with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+                losses = ranks.loss(model, called, batch)
             optimizer.zero_grad(set_to_none=True)
             losses.total.backward()
             optimizer.step()
@@ -117,7 +140,7 @@ def train_epochs(model: System, data: ConversationData, seed: int, device: torch
         if not math.isfinite(means[0]):
             raise DivergedError(f"the training loss is {means[0]} after epoch {epoch}; lower training.learning_rate")
         scores = classification_scores(
-            validation.label, predict(model, validation_loader).predicted, len(validation.classes)
+            validation.label, ranks.predict(model, validation_loader).predicted, len(validation.classes)
         )
         names = ("train_loss", "train_mse_loss", "train_contrastive_loss", "train_negative_loss")
         yield {

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from fmerl.supervision.anchors import mean_cosine
 from fmerl_platform.exclusive import exclusive
-from fmerl_platform.grid import Failure, Resources, run_grid
+from fmerl_platform.grid import Failure, run_grid
 from fmerl_platform.inputs import InputOptions, load_inputs
 from fmerl_platform.ledger import mark_failed, unfinished
+from fmerl_platform.placement import Resources, nodes_to_expect, placement_table
 from fmerl_platform.progress import RunProgress
 from fmerl_platform.provenance import command_line, provenance
 from fmerl_platform.record import record_study
@@ -24,6 +25,7 @@ from fmerl_platform.reporting import StudyRuns, open_runs, publish
 from fmerl_platform.session import ray_session
 from fmerl_platform.study import Cell, CorpusInputs, Variant, plan_cells
 from fmerl_platform.tracking import Experiment
+from fmerl_platform.worker import Keeping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,8 @@ class AblationRequest:
     inputs: InputOptions
     resources: Resources = field(default_factory=Resources)
     keep_weights: bool = False
+    checkpoint_seconds: float = 30.0
+    """Least time between two saved states of an unfinished cell."""
     dry_run: bool = False
 
 
@@ -69,6 +73,8 @@ def run_ablation(request: AblationRequest, console: Console, results: Console) -
     _describe(inputs, console)
     if request.dry_run:
         results.print(_plan_table(cells, request))
+        workers = max(cell.config.training.workers for cell in cells)
+        results.print(placement_table(nodes_to_expect(), request.resources, len(cells), workers))
         return AblationOutcome(complete=True, inputs=tuple(inputs), analyses=())
     request.storage.mkdir(parents=True, exist_ok=True)
     # Two drivers would train each other's cells.
@@ -113,16 +119,21 @@ def _train(
     if not cells:
         return []
     shared = sum(values.nbytes for item in inputs for values in item.data.features.values())
-    with RunProgress(console, "cells", len(cells), done) as progress, ray_session(shared):
+    dashboard = any(cell.config.training.workers > 1 for cell in cells)
+    with RunProgress(console, "cells", len(cells), done) as progress, ray_session(shared, dashboard=dashboard):
         return run_grid(
             cells,
             {item.data.corpus: item for item in inputs},
             experiment,
             runs.variants,
             resources=request.resources,
+            keeping=Keeping(
+                folder=(request.storage / "checkpoints").resolve(),
+                weights=request.keep_weights,
+                every_seconds=request.checkpoint_seconds,
+            ),
             storage=request.storage,
             progress=progress,
-            keep_weights=request.keep_weights,
         )
 
 

@@ -11,10 +11,11 @@ from fmerl.errors import InputError
 from fmerl.presets import PRESETS
 from fmerl_platform.ablation import AblationRequest
 from fmerl_platform.axes import axis_variants
-from fmerl_platform.grid import Resources
 from fmerl_platform.inputs import InputOptions
+from fmerl_platform.placement import Resources
 from fmerl_platform.study import Variant
 from fmerl_platform.study_file import read_study_file
+from fmerl_platform.systems import SYSTEM_VARIANTS
 from fmerl_platform.variants import CONTROL, PAPER_VARIANTS
 
 ALL = "all"
@@ -22,15 +23,21 @@ ALL = "all"
 
 
 def add_grid_arguments(parser: argparse.ArgumentParser, study: str) -> None:
-    """What to run, where to keep it, and what a cell may use."""
-    parser.add_argument("--preset", choices=PRESETS, default="laptop")
+    """Which variants to run, where to keep them, and what a cell may use."""
+    parser.add_argument(
+        "--system",
+        choices=SYSTEM_VARIANTS,
+        default=CONTROL,
+        metavar="NAME",
+        help=f"the control: one of {', '.join(SYSTEM_VARIANTS)} (default {CONTROL})",
+    )
     parser.add_argument(
         "--variants",
         nargs="+",
         choices=[*PAPER_VARIANTS, ALL],
         metavar="NAME",
         help=f"{ALL}, or of: {'; '.join(PAPER_VARIANTS)}; the control always runs (default: {ALL}, or none where "
-        "--axis or --study-file gives others)",
+        "--axis or --study-file gives others, or the control is another system)",
     )
     parser.add_argument(
         "--axis",
@@ -43,6 +50,12 @@ def add_grid_arguments(parser: argparse.ArgumentParser, study: str) -> None:
     parser.add_argument(
         "--study-file", type=Path, metavar="FILE", help="Python file that defines VARIANTS, the control first"
     )
+    add_run_arguments(parser, study)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, study: str) -> None:
+    """How to train, where to keep it, and what a cell may use."""
+    parser.add_argument("--preset", choices=PRESETS, default="laptop")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], metavar="N")
     parser.add_argument("--epochs", type=int, metavar="N", help="in place of the preset's")
     parser.add_argument("--modalities", nargs="+", choices=MODALITIES, help="default: all that have features")
@@ -53,27 +66,47 @@ def add_grid_arguments(parser: argparse.ArgumentParser, study: str) -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of the synthetic corpora (default 1: true size)")
     parser.add_argument("--study", default=study, help=f"MLflow experiment (default {study})")
     parser.add_argument("--storage", type=Path, default=Path("runs"), metavar="DIR", help="default ./runs")
-    parser.add_argument("--cpus-per-cell", type=float, default=1.0, metavar="N")
-    parser.add_argument("--gpus-per-cell", type=float, default=0.0, metavar="N", help="fractions share a GPU")
+    parser.add_argument("--cpus-per-cell", type=float, default=1.0, metavar="N", help="of each of its workers")
+    parser.add_argument("--gpus-per-cell", type=float, default=0.0, metavar="N", help="likewise; fractions share a GPU")
+    parser.add_argument("--workers-per-cell", type=int, default=1, metavar="N", help="train each cell by DDP over N")
+    parser.add_argument(
+        "--cells-at-once", type=int, metavar="N", help="default: as many as the nodes at hand hold; more lets them grow"
+    )
+    parser.add_argument(
+        "--checkpoint-seconds", type=float, default=30.0, metavar="S", help="between states of a cell (default 30)"
+    )
     parser.add_argument("--keep-weights", action="store_true", help="keep weights in STORAGE/checkpoints")
     parser.add_argument("--dry-run", action="store_true", help="check all inputs and show the cells, train nothing")
 
 
 def ablation_request(
-    arguments: argparse.Namespace, corpora: Sequence[str], features: Path | None, labels: Path | None
+    arguments: argparse.Namespace,
+    corpora: Sequence[str],
+    features: Path | None,
+    labels: Path | None,
+    variants: Sequence[Variant] | None = None,
 ) -> AblationRequest:
     """The request that these arguments make.
+
+    Args:
+        arguments: Of `add_grid_arguments`, or of `add_run_arguments` with `variants`.
+        corpora: Names of synthetic corpora, or folders.
+        features: Feature tables of the folders.
+        labels: Label sets, in place of the corpora's own scores.
+        variants: Control first; None takes those of the command line.
 
     Raises:
         InputError: An argument out of its range.
     """
     if len(set(arguments.seeds)) != len(arguments.seeds):
         raise InputError("--seeds", f"a seed stands twice in {arguments.seeds}", "name each once")
+    if arguments.workers_per_cell < 1 or (arguments.cells_at_once or 1) < 1:
+        raise InputError("--workers-per-cell, --cells-at-once", "less than 1", "give at least 1")
     if arguments.epochs is not None and arguments.epochs < 1:
         raise InputError("--epochs", f"{arguments.epochs} is no number of epochs", "give at least 1")
     return AblationRequest(
         corpora=tuple(corpora),
-        variants=_variants(arguments),
+        variants=_variants(arguments) if variants is None else tuple(variants),
         seeds=tuple(arguments.seeds),
         study=arguments.study,
         storage=arguments.storage,
@@ -86,17 +119,27 @@ def ablation_request(
             modalities=tuple(arguments.modalities) if arguments.modalities else None,
             epochs=arguments.epochs,
             emotion_encoder=arguments.emotion_encoder,
+            workers=arguments.workers_per_cell,
             config=arguments.config,
         ),
-        resources=Resources(cpus=arguments.cpus_per_cell, gpus=arguments.gpus_per_cell),
+        resources=Resources(
+            cpus=arguments.cpus_per_cell, gpus=arguments.gpus_per_cell, cells_at_once=arguments.cells_at_once
+        ),
         keep_weights=arguments.keep_weights,
+        checkpoint_seconds=arguments.checkpoint_seconds,
         dry_run=arguments.dry_run,
     )
 
 
 def _variants(arguments: argparse.Namespace) -> tuple[Variant, ...]:
-    """Control first: the study file's or the paper's; then the paper's variants that are wanted, then the axes'."""
-    own = read_study_file(arguments.study_file) if arguments.study_file else (PAPER_VARIANTS[CONTROL],)
-    names = arguments.variants or ([] if arguments.axis or arguments.study_file else [ALL])
+    """Control first: the study file's or a system; then the paper's variants that are wanted, then the axes'."""
+    other_system = arguments.system != CONTROL
+    if other_system and arguments.variants:
+        raise InputError("--variants", f"they change FMERL, and {arguments.system} is the control", "give --axis")
+    if other_system and arguments.study_file:
+        raise InputError("--study-file", "it defines the control itself", "leave --system out")
+    own = read_study_file(arguments.study_file) if arguments.study_file else (SYSTEM_VARIANTS[arguments.system],)
+    others_given = arguments.axis or arguments.study_file or other_system
+    names = arguments.variants or ([] if others_given else [ALL])
     paper = [variant for name, variant in PAPER_VARIANTS.items() if name != CONTROL and (name in names or ALL in names)]
     return (*own, *paper, *(variant for axis in arguments.axis for variant in axis_variants(axis)))

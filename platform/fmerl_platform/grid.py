@@ -7,49 +7,25 @@ fingerprint, and a trial that is repeated after a crash skips what its group has
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-import ray
-import torch
 from ray import tune
 
-from fmerl.cell import train_cell
+from fmerl_platform.ddp import DRIVER, train_on_workers
+from fmerl_platform.placement import Resources, nodes_at_hand
 from fmerl_platform.progress import RunProgress
 from fmerl_platform.study import Cell, CorpusInputs
 from fmerl_platform.tracking import Experiment
-
-PREDICTIONS, CONDITIONS = "predictions.parquet", "conditions.parquet"
-"""What a cell leaves, as artifacts of its run."""
+from fmerl_platform.worker import Keeping, train_and_log
 
 _GROUPS_PER_SLOT = 32
 """Enough groups that no worker idles long at the end; starting a trial on a warm worker takes about .1 s."""
 _LONGEST_GROUP = 16
 _RETRIES = 3
 """Of a group whose worker died; errors of the cell itself are not repeated."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resources:
-    """What one cell occupies."""
-
-    cpus: float = 1.0
-    gpus: float = 0.0
-    """May be a fraction: cells then share a GPU."""
-
-    def slots(self, cluster: Mapping[str, float]) -> int:
-        """Cells that run at once on a cluster with these resources."""
-        by_cpu = cluster.get("CPU", 0.0) // self.cpus if self.cpus else float("inf")
-        by_gpu = cluster.get("GPU", 0.0) // self.gpus if self.gpus else float("inf")
-        return int(min(by_cpu, by_gpu))
-
-
-class NoSlotError(RuntimeError):
-    """The cluster cannot hold a single cell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +49,9 @@ def run_grid(
     parents: Mapping[tuple[str, str], str],
     *,
     resources: Resources,
+    keeping: Keeping,
     storage: Path,
     progress: RunProgress,
-    keep_weights: bool = False,
 ) -> list[Failure]:
     """Train cells on the connected Ray cluster.
 
@@ -85,33 +61,31 @@ def run_grid(
         experiment: Where cells are logged.
         parents: Run id of each (corpus, variant).
         resources: Per cell.
-        storage: Tune's own files go to `tune/` below it, weights to `checkpoints/`.
+        keeping: Where weights and the state of unfinished cells go.
+        storage: Tune's and Train's own files go to `tune/` and `train/` below it.
         progress: Told of every cell that starts or ends.
-        keep_weights: Keep each cell's selected weights as `checkpoints/<fingerprint>.pt`.
 
     Returns:
         The cells that failed; all others are finished in MLflow.
     """
-    slots = resources.slots(ray.cluster_resources())
-    if not slots:
-        raise NoSlotError(f"no room for a cell of {resources} on a cluster of {ray.cluster_resources()}")
+    workers = max(cell.config.training.workers for cell in cells)
+    slots = resources.slots(nodes_at_hand(), workers)
     groups = group_cells(cells, slots)
-    checkpoints = (storage / "checkpoints").resolve() if keep_weights else None
-    if checkpoints:
-        checkpoints.mkdir(parents=True, exist_ok=True)
     trainable = tune.with_parameters(
         _train_group,
         groups=groups,
         corpora=dict(corpora),
         experiment=experiment,
         parents=dict(parents),
-        checkpoints=checkpoints,
+        keeping=keeping,
+        resources=resources,
+        storage=storage,
     )
     # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     listener = _Listener(groups, progress)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"CPU": resources.cpus, "GPU": resources.gpus}),
+        tune.with_resources(trainable, {"CPU": resources.cpus, "GPU": resources.gpus} if workers == 1 else DRIVER),
         param_space={"group": tune.grid_search(list(range(len(groups))))},
         tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=slots),
         run_config=tune.RunConfig(
@@ -133,35 +107,15 @@ def _train_group(
     corpora: Mapping[str, CorpusInputs],
     experiment: Experiment,
     parents: Mapping[tuple[str, str], str],
-    checkpoints: Path | None,
+    keeping: Keeping,
+    resources: Resources,
+    storage: Path,
 ) -> None:
     for index, cell in enumerate(groups[config["group"]]):
-        error = _train_and_log(cell, corpora[cell.corpus], experiment, parents[cell.corpus, cell.variant], checkpoints)
+        own = cell, corpora[cell.corpus], experiment, parents[cell.corpus, cell.variant], keeping
+        alone = cell.config.training.workers == 1
+        error = train_and_log(*own) if alone else train_on_workers(*own, resources, storage / "train")
         tune.report({"fmerl_cell": index, "fmerl_error": error})
-
-
-def _train_and_log(
-    cell: Cell, inputs: CorpusInputs, experiment: Experiment, parent: str, checkpoints: Path | None
-) -> str:
-    """Empty when the cell is finished, else what went wrong."""
-    run = experiment.begin_cell(cell, parent)
-    if run is None:
-        return ""
-    try:
-        result = train_cell(
-            cell.config, inputs.data, inputs.anchors[cell.config.anchors], cell.seed, on_epoch=run.log_epoch
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            tables = {PREDICTIONS: result.predictions, CONDITIONS: result.conditions}
-            for name, table in tables.items():
-                pq.write_table(table, Path(folder) / name)
-            if checkpoints:
-                torch.save(result.weights, checkpoints / f"{cell.fingerprint}.pt")
-            run.finish(result.metrics, cell.config.training.epochs, [Path(folder) / name for name in tables])
-    except Exception as error:
-        run.fail(error)
-        return f"{type(error).__name__}: {error}"
-    return ""
 
 
 class _Listener(tune.Callback):

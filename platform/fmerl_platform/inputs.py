@@ -35,6 +35,8 @@ class InputOptions:
     """None takes every modality that has a feature table."""
     epochs: int | None = None
     emotion_encoder: str | None = None
+    workers: int = 1
+    """Processes that train one cell together."""
     config: Path | None = None
     """JSON file of configuration fields by dotted path, in place of the preset's: what a search ends with."""
 
@@ -99,7 +101,7 @@ def join_inputs(
 
 def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:
     """The preset for this corpus with the command line's few changes."""
-    changes: dict[str, object] = {"backbone__modalities": modalities}
+    changes: dict[str, object] = {"backbone__modalities": modalities, "training__workers": options.workers}
     if options.epochs is not None:
         changes["training__epochs"] = options.epochs
     if options.emotion_encoder is not None:

@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from fmerl_platform.grid import CONDITIONS, PREDICTIONS, Failure
+from fmerl_platform.grid import Failure
 from fmerl_platform.report.results import CellRecord, VariantRow
 from fmerl_platform.study import Cell
 from fmerl_platform.tracking import Experiment
+from fmerl_platform.worker import CONDITIONS, PREDICTIONS
 
 HISTORY = (
     "train_loss",

@@ -97,6 +97,8 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
     differs = tuple(name for name in SAME_NUMBERS if now[name] != record.provenance[name])
     if not differs and fingerprint(config, inputs.data, anchors, key.seed) != key.fingerprint:
         differs = ("anchors",)
+    if config.training.workers > 1:  # this process trains it alone, with other dropout masks
+        differs = (*differs, "workers")
     result = train_cell(config, inputs.data, anchors, key.seed)
     return Reproduction(
         cell=recorded[0],

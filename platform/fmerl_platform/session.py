@@ -22,11 +22,12 @@ class MixedSourcesError(RuntimeError):
 
 
 @contextmanager
-def ray_session(shared_bytes: int) -> Iterator[None]:
+def ray_session(shared_bytes: int, *, dashboard: bool = False) -> Iterator[None]:
     """A connected Ray: the cluster of `RAY_ADDRESS`, one that is connected already, or a local one for this run.
 
     Args:
         shared_bytes: Size of the data that cells will share; a local object store is made to fit it.
+        dashboard: Start a local cluster's dashboard, which Ray Train asks for the state of its workers.
 
     Raises:
         MixedSourcesError: `fmerl` was uploaded with the job while `fmerl_platform` is an older installed copy.
@@ -43,7 +44,7 @@ def ray_session(shared_bytes: int) -> Iterator[None]:
         ray.init(
             address=address,
             object_store_memory=memory,
-            include_dashboard=False,
+            include_dashboard=dashboard,
             logging_level=logging.ERROR,
             runtime_env=_this_process_path(),
         )

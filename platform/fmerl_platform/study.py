@@ -96,7 +96,6 @@ def fingerprint(config: CellConfig, data: ConversationData, anchors: NDArray[np.
         "data": {name: digest for name, digest in data.digests.items() if name in used},
         "code": code_digest(),
         "seed": seed,
-        "world_size": 1,
     }
     canonical = json.dumps(recipe, sort_keys=True, allow_nan=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -16,8 +16,8 @@ from fmerl.config import CellConfig
 from fmerl.errors import InputError
 from fmerl_platform.ablation import AblationRequest, run_ablation
 from fmerl_platform.exclusive import exclusive
-from fmerl_platform.grid import Resources
 from fmerl_platform.inputs import InputOptions, load_inputs
+from fmerl_platform.placement import Resources
 from fmerl_platform.progress import RunProgress
 from fmerl_platform.provenance import command_line, provenance
 from fmerl_platform.report.page import write_file

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import ray
 import torch
 from optuna.storages import RDBStorage
 from ray import tune
@@ -18,7 +17,7 @@ from ray.tune.search.optuna import OptunaSearch
 from fmerl.config import CellConfig
 from fmerl.dataset import ConversationData
 from fmerl.training import build_model, deterministic, train_epochs
-from fmerl_platform.grid import NoSlotError, Resources
+from fmerl_platform.placement import Resources, nodes_at_hand
 from fmerl_platform.progress import RunProgress
 from fmerl_platform.search.space import NUMBER, SearchSpace, configured
 from fmerl_platform.study import CorpusInputs
@@ -60,9 +59,7 @@ def run_trials(
     Returns:
         What went wrong, by number of each failed trial.
     """
-    slots = resources.slots(ray.cluster_resources())
-    if not slots:
-        raise NoSlotError(f"no room for a trial of {resources} on a cluster of {ray.cluster_resources()}")
+    slots = resources.slots(nodes_at_hand())
     epochs = inputs.control.training.epochs
     unseen = inputs.control.training
     data = inputs.data.subset("train", "validation").without_classes(unseen.unseen_classes, unseen.unseen_utterances)
