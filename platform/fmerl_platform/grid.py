@@ -19,7 +19,7 @@ from fmerl_platform.placement import Resources, nodes_at_hand
 from fmerl_platform.progress import RunProgress
 from fmerl_platform.study import Cell, CorpusInputs
 from fmerl_platform.tracking import Experiment
-from fmerl_platform.worker import Keeping, train_and_log
+from fmerl_platform.worker import Keeping, TrainAndLog, train_and_log
 
 _GROUPS_PER_SLOT = 32
 """Enough groups that no worker idles long at the end; starting a trial on a warm worker takes about .1 s."""
@@ -52,6 +52,7 @@ def run_grid(
     keeping: Keeping,
     storage: Path,
     progress: RunProgress,
+    train: TrainAndLog = train_and_log,
 ) -> list[Failure]:
     """Train cells on the connected Ray cluster.
 
@@ -64,6 +65,7 @@ def run_grid(
         keeping: Where weights and the state of unfinished cells go.
         storage: Tune's and Train's own files go to `tune/` and `train/` below it.
         progress: Told of every cell that starts or ends.
+        train: What a worker does with a cell.
 
     Returns:
         The cells that failed; all others are finished in MLflow.
@@ -80,6 +82,7 @@ def run_grid(
         keeping=keeping,
         resources=resources,
         storage=storage,
+        train=train,
     )
     # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
@@ -110,11 +113,12 @@ def _train_group(
     keeping: Keeping,
     resources: Resources,
     storage: Path,
+    train: TrainAndLog,
 ) -> None:
     for index, cell in enumerate(groups[config["group"]]):
         own = cell, corpora[cell.corpus], experiment, parents[cell.corpus, cell.variant], keeping
         alone = cell.config.training.workers == 1
-        error = train_and_log(*own) if alone else train_on_workers(*own, resources, storage / "train")
+        error = train(*own) if alone else train_on_workers(*own, resources, storage / "train")
         tune.report({"fmerl_cell": index, "fmerl_error": error})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,10 @@ class Keeping:
 
     def checkpoint(self, cell: Cell) -> Checkpoint:
         return Checkpoint(self.folder / f"{cell.fingerprint}.resume", self.every_seconds)
+
+
+TrainAndLog = Callable[[Cell, CorpusInputs, Experiment, str, Keeping], str]
+"""What `train_and_log` is to a worker that trains a cell alone."""
 
 
 def train_and_log(

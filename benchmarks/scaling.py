@@ -1,0 +1,113 @@
+"""How the grid scales over nodes: cells that only sleep, on 1, 2, 4 and 8 nodes that this machine pretends to be.
+
+All that the platform adds is measured as it is: Tune's scheduling, warm workers, reporting, each cell's run with its
+metrics and artifacts in MLflow (one SQLite file). Training is not: a cell sleeps for a known time, so that more nodes
+than this machine has cores can be filled. What a grid of empty cells takes, workers' start mostly, is told apart.
+
+    python benchmarks/scaling.py --nodes 1 2 4 8 --cell-seconds 4
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import ray
+from ray.cluster_utils import Cluster
+from rich.console import Console
+
+from fmerl_platform.grid import run_grid
+from fmerl_platform.inputs import InputOptions, load_inputs
+from fmerl_platform.placement import Resources
+from fmerl_platform.progress import RunProgress
+from fmerl_platform.study import Cell, CorpusInputs, plan_cells
+from fmerl_platform.tracking import Experiment
+from fmerl_platform.variants import PAPER_VARIANTS
+from fmerl_platform.worker import Keeping
+
+ROOT = Path(__file__).parents[1]
+
+
+def sleep_and_log(
+    cell: Cell, inputs: CorpusInputs, experiment: Experiment, parent: str, keeping: Keeping, *, seconds: float
+) -> str:
+    """A cell of known length that leaves what a real one leaves."""
+    run = experiment.begin_cell(cell, parent)
+    if run is None:
+        return ""
+    time.sleep(seconds)
+    for epoch in range(1, 13):
+        run.log_epoch(epoch, dict.fromkeys(("train_loss", "validation_weighted_f1"), 0.5))
+    keeping.folder.mkdir(parents=True, exist_ok=True)
+    left = keeping.folder / f"{cell.fingerprint}.bin"
+    left.write_bytes(bytes(200_000))
+    run.finish({"test_weighted_f1": 0.5, "train_seconds": seconds}, 12, [left])
+    return ""
+
+
+def measure(nodes: int, cells_per_node: int, seconds: float, folder: Path) -> None:
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "platform")])
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(nodes):
+        cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+    ray.init(address=cluster.address, logging_level=logging.ERROR, runtime_env={"env_vars": {"PYTHONPATH": paths}})
+    try:
+        options = InputOptions(storage=folder, scale=0.04, epochs=1)
+        variants = [PAPER_VARIANTS["FMERL"]]
+        inputs = load_inputs(["synthetic-meld"], variants, options)
+        experiment = Experiment.open(f"sqlite:///{folder / 'mlflow.db'}", f"scaling-{nodes}", folder / "artifacts")
+
+        def run(seeds: range, length: float) -> float:
+            cells = plan_cells(inputs, variants, seeds)
+            started = time.perf_counter()
+            with RunProgress(Console(quiet=True), "cells", len(cells), 0) as progress:
+                failures = run_grid(
+                    cells,
+                    {item.data.corpus: item for item in inputs},
+                    experiment,
+                    dict.fromkeys({(cell.corpus, cell.variant) for cell in cells}, ""),
+                    resources=Resources(),
+                    keeping=Keeping(folder=folder / "left", weights=False, every_seconds=30),
+                    storage=folder,
+                    progress=progress,
+                    train=partial(sleep_and_log, seconds=length),
+                )
+            assert not failures, failures
+            return time.perf_counter() - started
+
+        # A run of empty cells costs what a grid costs before and after its cells: starting workers, mostly.
+        start_up = run(range(1000, 1000 + nodes), 0.0)
+        count = nodes * cells_per_node
+        spent = run(range(count), seconds) - start_up
+        ideal = cells_per_node * seconds
+        print(
+            f"{nodes:5} {count:6} {start_up:10.1f} {spent:9.1f} {ideal:9.1f} {ideal / spent:11.2f} "
+            f"{1000 * (spent - ideal) / count:18.0f}",
+            flush=True,
+        )
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nodes", nargs="+", type=int, default=[1, 2, 4, 8], help="default: 1 2 4 8")
+    parser.add_argument("--cells-per-node", type=int, default=8, help="default: %(default)s")
+    parser.add_argument("--cell-seconds", type=float, default=4.0, help="default: %(default)s")
+    arguments = parser.parse_args()
+    os.environ.update(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0", RAY_memory_monitor_refresh_ms="0")
+    headings = ("nodes", "cells", "start-up s", "cells s", "ideal s", "efficiency", "ms over per cell")
+    print(" ".join(f"{text:>{width}}" for text, width in zip(headings, (5, 6, 10, 9, 9, 11, 18), strict=True)))
+    for nodes in arguments.nodes:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(nodes, arguments.cells_per_node, arguments.cell_seconds, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

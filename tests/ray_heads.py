@@ -1,0 +1,89 @@
+"""Ray heads and nodes of their own ports, for tests that submit jobs; ended by their process groups."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(python: Path) -> dict[str, str]:
+    """For a head and its jobs: `python` means this interpreter, and nothing of the project is on the path."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "RAY_ADDRESS")}
+    return {**kept, "PATH": os.pathsep.join([str(python.parent), kept["PATH"]])}
+
+
+@contextmanager
+def head(folder: Path, python: Path, temporary: Path, cpus: int = 2, gcs_port: int | None = None) -> Iterator[str]:
+    """A head of its own, started in `folder`; ended by its process group, never by `ray stop`."""
+    dashboard = free_port()
+    command = [python, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--num-cpus={cpus}"]
+    command += [f"--dashboard-port={dashboard}", f"--temp-dir={temporary}", "--object-store-memory=200000000"]
+    command.append(f"--port={gcs_port or free_port()}")
+    for name in ("ray-client-server-port", "dashboard-agent-listen-port"):
+        command.append(f"--{name}={free_port()}")
+    with (temporary.parent / "head.log").open("wb") as log:
+        head = subprocess.Popen(
+            command, cwd=folder, env=environment(python), stdout=log, stderr=log, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{dashboard}"
+    try:
+        wait_for(f"{address}/api/version", head)
+        yield address
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(head.pid, signal.SIGTERM)
+        head.wait(timeout=60)
+
+
+def wait_for(url: str, head: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 90
+    while True:
+        assert head.poll() is None, "the head ended"
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            assert time.monotonic() < deadline, "the head's dashboard never answered"
+            time.sleep(0.5)
+        else:
+            return
+
+
+def submit(address: str, python: Path, folder: Path, *options: str, grid: list[str]) -> str:
+    """Submit `ablation_grid.py` with these arguments and wait for its end; returns the log."""
+    command = [python, "-m", "ray.scripts.scripts", "job", "submit", f"--address={address}", *options]
+    command += ["--", "python", "experiments/ablation_grid.py", *grid]
+    result = subprocess.run(command, cwd=folder, env=environment(python), capture_output=True, text=True)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output[-6000:]
+    return output
+
+
+@contextmanager
+def node(folder: Path, python: Path, temporary: Path, gcs_port: int, gpus: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A node of two CPUs, and as many GPUs as it says, that joins a head of this machine."""
+    command = [python, "-m", "ray.scripts.scripts", "start", "--block", f"--address=127.0.0.1:{gcs_port}"]
+    command += ["--num-cpus=2", f"--num-gpus={gpus}", "--object-store-memory=200000000"]
+    command.append(f"--dashboard-agent-listen-port={free_port()}")
+    with (temporary.parent / f"node-{time.monotonic_ns()}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(python), stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=60)
