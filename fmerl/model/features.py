@@ -21,9 +21,7 @@ class Standardizers(nn.ModuleDict):
     """
 
     def __init__(self, config: BackboneConfig, widths: Mapping[str, int]) -> None:
-        super().__init__(
-            {name: Standardizer(widths[name]) for name in config.standardize if name in config.modalities}
-        )
+        super().__init__({name: Standardizer(widths[name]) for name in config.standardize if name in config.modalities})
         self._modalities = config.modalities
 
     def fit_statistics(self, features: Mapping[str, Tensor], missing: Mapping[str, Tensor]) -> None:

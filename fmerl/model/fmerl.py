@@ -25,16 +25,10 @@ class Output(NamedTuple):
 
 
 class FMERL(System):
-    """Fused multimodal representation, read as VAD scores and as nearness to emotion descriptions.
-
-    Args:
-        config: The cell's configuration.
-        inputs: What it is built for.
-    """
+    """Fused multimodal representation, read as VAD scores and as nearness to emotion descriptions."""
 
     def __init__(self, config: CellConfig, inputs: ModelInputs) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, inputs)
         width = config.backbone.hidden
         self.backbone = Backbone(config.backbone, inputs.widths, inputs.n_speakers)
         self.alignment = DescriptionAlignment(config.contrastive, width, inputs.anchors, inputs.train_counts)

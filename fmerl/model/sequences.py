@@ -1,4 +1,4 @@
-"""Sequences within a batch, one row after the other as PyTorch's recurrent layers take them: no row is padding.
+"""Sequences within a batch, for recurrent layers and for attention: no row is padding.
 
 Shapes: N rows of a batch, S sequences.
 """
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from fmerl.batching import Batch
@@ -64,3 +65,29 @@ class Recurrent(nn.Module):
     def forward(self, x: Tensor, sequences: Sequences) -> Tensor:
         packed, _ = self.layer(PackedSequence(x[sequences.order], sequences.sizes))
         return packed.data[sequences.place]
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, batch: Batch, *, heads: int = 1, scale: float | None = None
+) -> Tensor:
+    """Dot-product attention of every row to the rows of its own dialogue, [N, D] each -> [N, D].
+
+    Args:
+        query: [N, D].
+        key: [N, D].
+        value: [N, D].
+        batch: Tells which rows are a dialogue's.
+        heads: Must divide D.
+        scale: Of the products; None is one over the root of D / heads.
+    """
+    rows = [dialogues * turns for dialogues, turns in batch.runs]
+
+    def by_head(x: Tensor, dialogues: int, turns: int) -> Tensor:
+        """[dialogues, heads, turns, D / heads]"""
+        return x.reshape(dialogues, turns, heads, -1).transpose(1, 2)
+
+    attended = []
+    for *part, run in zip(query.split(rows), key.split(rows), value.split(rows), batch.runs, strict=True):
+        q, k, v = (by_head(x, *run) for x in part)
+        attended.append(F.scaled_dot_product_attention(q, k, v, scale=scale).transpose(1, 2).flatten(2).flatten(0, 1))
+    return torch.cat(attended)

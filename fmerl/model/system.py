@@ -47,9 +47,15 @@ class System(nn.Module, ABC):
     `forward` gives a NamedTuple of tensors whose first axis is the batch's N utterances, one of them `scores` [N, C]
     whose argmax is the prediction; `loss` uses that and the batch, and nothing that differs between the two halves of
     a batch split over processes.
+
+    Args:
+        config: The cell's configuration.
+        inputs: What it is built for.
     """
 
-    config: CellConfig
+    def __init__(self, config: CellConfig, inputs: ModelInputs) -> None:
+        super().__init__()
+        self.config = config
 
     @abstractmethod
     def forward(self, batch: Batch) -> Any: ...

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fmerl.config import DIMENSIONS, SystemConfig
-from fmerl.model.system import Losses, System
+from fmerl.batching import Batch
+from fmerl.config import DIMENSIONS, CellConfig, SystemConfig
+from fmerl.model.system import Losses, ModelInputs, System
 
 UNSEEN = -1e4
 """Logit of a class without training utterances: no probability, so it takes no part in a loss and is never predicted.
@@ -57,13 +58,21 @@ class SeenClasses(nn.Module):
 
 
 class ClosedSetSystem(System):
-    """A system without valence, arousal and dominance."""
+    """A system without valence, arousal and dominance; its loss, unless it has its own, is the cross-entropy."""
+
+    def __init__(self, config: CellConfig, inputs: ModelInputs) -> None:
+        super().__init__(config, inputs)
+        self.classes = SeenClasses(config.system, inputs.train_counts)
+
+    def loss(self, output: Any, batch: Batch) -> Losses:
+        known = batch.label >= 0
+        return closed_set_losses(self.classes.cross_entropy(output.scores[known], batch.label[known]))
 
     def vad_scores(self, output: Any) -> Tensor:
         return output.scores.new_full((len(output.scores), len(DIMENSIONS)), float("nan"))
 
 
-def losses(total: Tensor, contrastive: Tensor | None = None) -> Losses:
+def closed_set_losses(total: Tensor, contrastive: Tensor | None = None) -> Losses:
     """Of a system that has no regression and no negative part."""
     zero = total.detach().new_zeros(())
     return Losses(total, zero, zero if contrastive is None else contrastive, zero)

@@ -12,9 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from fmerl.config import BackboneConfig, CellConfig
-from fmerl.model import FMERL, ModelInputs
-from fmerl.model.backbone import Backbone
+from fmerl.config import CellConfig
+from fmerl.model import FMERL, ModelInputs, create_system
 
 H = 1024
 UNUSED_NORMS = 9 * 2 * H
@@ -43,11 +42,19 @@ def fmerl(**changes: object) -> FMERL:
 @pytest.mark.parametrize(
     ("widths", "speakers", "classes", "published"), [(IEMOCAP, 2, 6, 79_687_704), (MELD, 9, 7, 78_386_204)]
 )
-def test_backbone_with_sdt_heads_is_sdt(widths: dict[str, int], speakers: int, classes: int, published: int) -> None:
+def test_sdt_is_as_large_as_its_code(widths: dict[str, int], speakers: int, classes: int, published: int) -> None:
     with torch.device("meta"):
-        backbone = Backbone(BackboneConfig(), widths, speakers)
-    heads = 4 * (H * classes + classes)
-    assert count(backbone) + heads + UNUSED_NORMS == published
+        sdt = create_system(
+            CellConfig().changed(system__name="SDT"),
+            ModelInputs(
+                widths=widths,
+                n_speakers=speakers,
+                anchors=torch.empty(classes, H),
+                vad_range=(0.0, 5.0),
+                train_counts=[1] * classes,
+            ),
+        )
+    assert count(sdt) + UNUSED_NORMS == published
 
 
 @pytest.mark.parametrize(("hidden_layers", "expected", "millions"), [(1, 82_814_979, 82.82), (2, 85_963_779, 85.96)])
