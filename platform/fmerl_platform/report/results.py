@@ -70,6 +70,11 @@ class CorpusResults:
     """That the control reads."""
     anchors: tuple[AnchorCosines, ...] = ()
 
+    @property
+    def compares_systems(self) -> bool:
+        """Whether variants are other models than the control's."""
+        return any("system.name" in changed for changed in self.changes.values())
+
     def of_variant(self, variant: str) -> tuple[CellRecord, ...]:
         """A variant's cells by ascending seed."""
         return tuple(sorted((cell for cell in self.cells if cell.variant == variant), key=lambda cell: cell.seed))

@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table as TerminalTable
 from rich.text import Text
 
+from fmerl_platform.report.published import NOT_RUN, PublishedScore, published_score
 from fmerl_platform.report.results import CorpusAnalysis, VariantRow
 from fmerl_platform.report.wording import NONE, interval, mean_sd, p_value, percent, signed, table_notes
 
@@ -68,32 +69,43 @@ class Table:
 
 
 def ablation_table(analysis: CorpusAnalysis) -> Table:
-    """The table of one corpus: a row per variant, the control first; the paper's columns where it has numbers."""
+    """The table of one corpus: a row per variant, the control first; the paper's columns where it has numbers.
+
+    Of a comparison of systems (the paper's Table 1) the variants are systems: their published numbers stand beside the
+    test oracle, and systems that are published only stand below.
+    """
+    results, systems = analysis.results, analysis.results.compares_systems
     cells = [_cells(row) for row in analysis.rows]
+    if systems:
+        cells += [_published_only(name, score) for name in NOT_RUN if (score := published_score(results.corpus, name))]
     columns = [
-        Column("Variant", numeric=False),
+        Column("System" if systems else "Variant", numeric=False),
         Column("w-F1"),
         Column("n"),
         Column("Δ"),
         Column("95% interval"),
-        Column("Paper Δ"),
-        Column("Paper w-F1", detail=True),
+        *([Column("Oracle w-F1")] if systems else [Column("Paper Δ")]),
+        Column("Paper w-F1", detail=not systems),
         Column("Holm p"),
         Column("Verdict", numeric=False),
         Column("Accuracy", detail=True),
+        *([Column("Paper accuracy", detail=True)] if systems else []),
         Column("Macro F1", detail=True),
-        Column("Peek gap", detail=True),
+        *([] if systems else [Column("Peek gap", detail=True)]),
     ]
     if not any(row.published for row in analysis.rows):
         columns = [column for column in columns if not column.header.startswith("Paper")]
-    results = analysis.results
     return Table(
         name=results.corpus,
-        caption=f"Ablation of {results.control} on {results.corpus}",
+        caption=f"Systems against {results.control} on {results.corpus}"
+        if systems
+        else f"Ablation of {results.control} on {results.corpus}",
         columns=tuple(columns),
-        rows=tuple(tuple(row[column.header] for column in columns) for row in cells),
+        rows=tuple(tuple(row.get(column.header, NONE) for column in columns) for row in cells),
         notes=table_notes(analysis),
-        detail_notes=(
+        detail_notes=()
+        if systems
+        else (
             "Peek gap: points that w-F1 would gain if each seed's epoch were picked on the test set (test oracle); "
             "never a result.",
         ),
@@ -168,13 +180,12 @@ def _cells(row: VariantRow) -> dict[str, str]:
     """Printed cells by header; the control has nothing to be compared with."""
     cells = {
         "Variant": row.variant,
+        "System": row.variant,
         "w-F1": mean_sd(row.weighted_f1.mean, row.weighted_f1.sd),
         "n": str(row.weighted_f1.n_seeds),
-        "Δ": NONE,
-        "95% interval": NONE,
+        "Oracle w-F1": percent(row.oracle_weighted_f1),
         "Paper Δ": NONE if row.published_delta is None else signed(row.published_delta),
-        "Paper w-F1": NONE if row.published is None else f"{row.published.weighted_f1:.2f}",
-        "Holm p": NONE,
+        **_paper(row.published),
         "Verdict": "control",
         "Accuracy": mean_sd(row.accuracy_mean, row.accuracy_sd),
         "Macro F1": percent(row.macro_f1),
@@ -188,6 +199,18 @@ def _cells(row: VariantRow) -> dict[str, str]:
             "Verdict": row.comparison.verdict if row.comparison.n_pairs else NONE,
         }
     return cells
+
+
+def _published_only(name: str, score: PublishedScore) -> dict[str, str]:
+    return {"System": name, **_paper(score), "Verdict": "published only"}
+
+
+def _paper(score: PublishedScore | None) -> dict[str, str]:
+    """The paper's cells by header, those that it has."""
+    if score is None:
+        return {}
+    accuracy = {} if score.accuracy is None else {"Paper accuracy": f"{score.accuracy:.2f}"}
+    return {"Paper w-F1": f"{score.weighted_f1:.2f}", **accuracy}
 
 
 def _markdown_row(cells: Iterable[str]) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from fmerl_platform.report.published import NOT_RUN
 from fmerl_platform.report.results import CorpusAnalysis, VariantRow
 from fmerl_platform.statistics import Comparison
 
 NONE = "–"
 """Stands where there is no number."""
+
+_SYSTEM_VERBS = {"helps": "is ahead", "hurts": "is behind"}
+"""Of another system, in place of the verdict on a change."""
 
 
 def percent(score: float) -> str:
@@ -56,11 +60,13 @@ def finding(analysis: CorpusAnalysis) -> str:
     decided = [(row, comparison) for row, comparison in analysis.compared if comparison.verdict != "inconclusive"]
     decided.sort(key=lambda pair: -abs(pair[1].delta))
     if decided:
-        sentences.append("; ".join(_effect(row, comparison) for row, comparison in decided) + ".")
+        verbs = _SYSTEM_VERBS if results.compares_systems else {}
+        sentences.append("; ".join(_effect(row, comparison, verbs) for row, comparison in decided) + ".")
     open_rows = [row.variant for row, comparison in analysis.compared if comparison.verdict == "inconclusive"]
     if open_rows:
         others = "The other " if decided else "All "
-        many = f"{others}{len(open_rows)} variants are inconclusive."
+        kind = "systems" if results.compares_systems else "variants"
+        many = f"{others}{len(open_rows)} {kind} are inconclusive."
         sentences.append(many if len(open_rows) > 1 else f"{open_rows[0]} is inconclusive.")
     if results.missing:
         total = len(results.cells) + len(results.missing)
@@ -88,7 +94,10 @@ def table_notes(analysis: CorpusAnalysis) -> tuple[str, ...]:
         for row in analysis.rows
         if row.comparison and not row.comparison.n_pairs
     ]
-    if any(row.published for row in analysis.rows):
+    published = any(row.published for row in analysis.rows)
+    if results.compares_systems:
+        notes += _system_notes(results.control, published)
+    elif published:
         notes.append("Paper: Table 3 of the FMERL paper, means of five runs; it prints no deviations.")
     return (*notes, *missing_cells(results.missing))
 
@@ -104,10 +113,25 @@ def missing_cells(missing: Sequence[tuple[str, int, str]]) -> list[str]:
     ]
 
 
-def _effect(row: VariantRow, comparison: Comparison) -> str:
+def _system_notes(control: str, published: bool) -> list[str]:
+    notes = [
+        f"Verdict: of putting the system in {control}'s place, on the same features, batches, epochs and selection.",
+        "Oracle w-F1: if each seed's epoch were picked on the test set; never a result, and no Δ or verdict uses it.",
+    ]
+    if published:
+        why = "; ".join(f"{name} {reason}" for name, reason in NOT_RUN.items())
+        notes += [
+            "Paper: Table 1 of the FMERL paper, on its features of three modalities; no deviations. SDT's and "
+            "MultiEMO's published numbers pick the epoch on the test set, so the oracle is what they compare with.",
+            f"Published only: {why}.",
+        ]
+    return notes
+
+
+def _effect(row: VariantRow, comparison: Comparison, verbs: Mapping[str, str]) -> str:
     low, high = sorted((abs(comparison.ci_low), abs(comparison.ci_high)))
     size = f"{percent(abs(comparison.delta))} points [{percent(low)}, {percent(high)}]"
-    return f"{row.variant} {comparison.verdict} by {size}"
+    return f"{row.variant} {verbs.get(comparison.verdict, comparison.verdict)} by {size}"
 
 
 def _sign_flip_note(n_pairs: int) -> str:
