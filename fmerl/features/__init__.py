@@ -1,1 +1,1 @@
-"""One encoder per modality, and the store their tables are kept in."""
+"""Encoders behind one interface, and the store their tables are kept in."""

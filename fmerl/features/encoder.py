@@ -1,0 +1,120 @@
+"""What an encoder of a modality is: utterances in, one vector each out.
+
+Shapes: n utterances, D width of the encoder.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmerl.errors import InputError
+
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """All that an encoder may read of one utterance."""
+
+    utterance_id: str
+    text: str = ""
+    context: tuple[str, ...] = ()
+    """Texts of earlier turns of the dialogue, oldest first."""
+    media: Path | None = None
+    """Absolute path of the file that holds the modality; None where the corpus names none."""
+    start: float | None = None
+    """Where the utterance begins in `media`, in seconds; None: at its beginning."""
+    end: float | None = None
+    """Where it ends, in seconds; None: with `media`."""
+    side: Side | None = None
+    """The half of the picture that shows the speaker; None: all of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What an encoder made of n utterances.
+
+    Raises:
+        ValueError: Arrays of other shapes or types, a value that is not finite, or a missing row that is not zero.
+    """
+
+    values: NDArray[np.float32]
+    """[n, D]"""
+    missing: NDArray[np.bool_]
+    """Utterances without this modality, or whose media cannot be read; their row is zero, [n]."""
+    problems: tuple[str | None, ...]
+    """What is wrong or odd about an utterance, n texts; every missing one has a reason."""
+
+    def __post_init__(self) -> None:
+        n = len(self.problems)
+        if self.values.ndim != 2 or len(self.values) != n or self.missing.shape != (n,):
+            raise ValueError(f"{n} problems, values {self.values.shape} and missing {self.missing.shape} do not fit")
+        if self.values.dtype != np.float32 or self.missing.dtype != np.bool_:
+            raise ValueError(f"values must be float32, not {self.values.dtype}; missing bool, not {self.missing.dtype}")
+        if not np.isfinite(self.values).all():
+            raise ValueError("a value is NaN or infinite")
+        if self.values[self.missing].any():
+            raise ValueError("a missing row is not zero")
+        if any(absent and not problem for absent, problem in zip(self.missing, self.problems, strict=True)):
+            raise ValueError("a missing row has no reason")
+
+
+class Encoder(Protocol):
+    """A frozen encoder, loaded and ready. Faults of one utterance are told in `Encoded`, never raised."""
+
+    @property
+    def modality(self) -> str:
+        """`text`, `audio` or `visual`."""
+
+    @property
+    def width(self) -> int:
+        """D."""
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """Names of the D features, where they have any."""
+
+    def recipe(self) -> dict[str, Any]:
+        """All that decides the vectors of an utterance, as plain JSON: model and revision, versions of the libraries
+        that compute them, every setting. Batch sizes and devices are no part of it."""
+
+    def encode(self, items: Sequence[Item]) -> Encoded:
+        """Encode n utterances; a row does not depend on the others."""
+
+
+class EncoderSpec(Protocol):
+    """A small picklable description of an encoder, which each worker builds for itself."""
+
+    @property
+    def modality(self) -> str:
+        """`text`, `audio` or `visual`."""
+
+    def build(self) -> Encoder:
+        """Load the encoder.
+
+        Raises:
+            InputError: A setting, file, model or optional package that is not there or cannot be used.
+        """
+
+
+def optional_module(name: str, extra: str) -> ModuleType:
+    """Import a module that only an extra of this project brings.
+
+    Raises:
+        InputError: It is not installed.
+
+    Example:
+        >>> opensmile = optional_module("opensmile", "audio")
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(name, f"cannot be imported ({error})", f"pip install 'fmerl[{extra}]'") from error
