@@ -1,7 +1,7 @@
 """Conversations and where they come from: corpus folders, raw releases, generators."""
 
-from fmerl.corpus.dialogue import SPLITS, Corpus, Dialogue, Problem, Split, Utterance
-from fmerl.corpus.folder import read_corpus, write_corpus
+from fmerl.corpus.dialogue import SPLITS, Corpus, Dialogue, Problem, Side, Split, Utterance
+from fmerl.corpus.folder import media_file, read_corpus, write_corpus
 from fmerl.corpus.meld import read_meld
 from fmerl.corpus.synthetic import IEMOCAP_SHAPE, MELD_SHAPE, ModalitySpec, SyntheticCorpus, SyntheticSpec, generate
 from fmerl.corpus.synthetic_spec import SHAPES
@@ -15,11 +15,13 @@ __all__ = [
     "Dialogue",
     "ModalitySpec",
     "Problem",
+    "Side",
     "Split",
     "SyntheticCorpus",
     "SyntheticSpec",
     "Utterance",
     "generate",
+    "media_file",
     "read_corpus",
     "read_meld",
     "write_corpus",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from fmerl.config import DIMENSIONS
-from fmerl.corpus.dialogue import SPLITS, Corpus, Split, Utterance
+from fmerl.corpus.dialogue import SPLITS, Corpus, Side, Split, Utterance
 from fmerl.corpus.tables import Row
 from fmerl.errors import InputError
+
+SPAN_COLUMNS = ("video_start", "video_end")
 
 
 def is_identifier(value: Any) -> bool:
@@ -54,6 +56,8 @@ def _utterance(row: Row, header: Corpus) -> Utterance:
         split=row["split"],
         audio_path=row["audio_path"] or None,
         video_path=row["video_path"] or None,
+        **_span(row),
+        video_side=_side(row),
         **_scores(row, *header.vad_range),
     )
 
@@ -65,14 +69,46 @@ def _scores(row: Row, low: float, high: float) -> dict[str, float]:
         raise row.error(what, "give all three scores or none")
     scores = {}
     for name in given:
-        try:
-            scores[name] = float(row[name])
-        except ValueError:
-            scores[name] = math.nan
+        scores[name] = _number(row[name])
         if not low <= scores[name] <= high:
             what = f"{name} {row[name]!r} is not a number from {low:g} to {high:g}"
             raise row.error(what, "mend the score or vad_range, or leave all three scores empty")
     return scores
+
+
+def _span(row: Row) -> dict[str, float]:
+    span = {}
+    for name in SPAN_COLUMNS:
+        if not row[name]:
+            continue
+        span[name] = _number(row[name])
+        if not 0 <= span[name] < math.inf:
+            raise row.error(f"{name} {row[name]!r} is not a number of seconds", "give seconds from 0 on, or none")
+    if span and not row["video_path"]:
+        raise row.error(f"{' and '.join(span)} given without video_path", "name the video, or leave its span empty")
+    if len(span) == 2 and not span["video_start"] < span["video_end"]:
+        what = f"video_start {row['video_start']} is not before video_end {row['video_end']}"
+        raise row.error(what, "mend the span, or leave it empty for the whole video")
+    return span
+
+
+def _side(row: Row) -> Side | None:
+    side = row["video_side"]
+    if side in get_args(Side) and row["video_path"]:
+        return cast(Side, side)
+    if side in get_args(Side):
+        raise row.error("video_side given without video_path", "name the video, or leave its side empty")
+    if side:
+        raise row.error(f"unknown video_side {side!r}", "use left or right, or leave it empty for the whole picture")
+    return None
+
+
+def _number(cell: str) -> float:
+    """NaN for a cell that holds no number."""
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
 
 
 def _check_together(rows: list[Row], utterances: list[Utterance]) -> None:

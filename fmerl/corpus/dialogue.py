@@ -10,13 +10,15 @@ from typing import Literal
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Side = Literal["left", "right"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Utterance:
     """One turn of one speaker.
 
-    `emotion` is None for an utterance that is context only. Scores are in the corpus's `vad_range`.
+    `emotion` is None for an utterance that is context only. Scores are in the corpus's `vad_range`. A media path that
+    is not absolute starts at the corpus folder; `fmerl.corpus.media_file` resolves it.
     """
 
     utterance_id: str
@@ -31,6 +33,12 @@ class Utterance:
     dominance: float | None = None
     audio_path: str | None = None
     video_path: str | None = None
+    video_start: float | None = None
+    """Where the utterance begins in the video, in seconds; None: at its beginning."""
+    video_end: float | None = None
+    """Where it ends, in seconds; None: with the video."""
+    video_side: Side | None = None
+    """The half of the picture that shows the speaker; None: all of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,17 +22,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fmerl.config import DIMENSIONS
-from fmerl.corpus.checks import check_splits, checked_utterances, is_identifier
+from fmerl.corpus.checks import SPAN_COLUMNS, check_splits, checked_utterances, is_identifier
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Utterance
 from fmerl.corpus.tables import read_csv, read_parquet
 from fmerl.errors import InputError
 
 REQUIRED_COLUMNS = ("utterance_id", "dialogue_id", "turn", "speaker", "text", "emotion", "split")
-OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path")
+OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path", *SPAN_COLUMNS, "video_side")
 
 _SCHEMA = pa.schema(
     [
-        (name, pa.int64() if name == "turn" else pa.float64() if name in DIMENSIONS else pa.string())
+        (name, pa.int64() if name == "turn" else pa.float64() if name in (*DIMENSIONS, *SPAN_COLUMNS) else pa.string())
         for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
     ]
 )
@@ -99,6 +99,20 @@ def write_corpus(corpus: Corpus, folder: Path, problems: Sequence[Problem] = ())
     _replace_file(folder / "utterances.parquet", table.getvalue())
     _replace_file(folder / "problems.csv", listing.getvalue().encode())
     _replace_file(folder / "corpus.json", (json.dumps(header, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def media_file(folder: Path, path: str) -> Path:
+    """The absolute path of an utterance's `audio_path` or `video_path`.
+
+    Args:
+        folder: The corpus folder, where a path that is not absolute starts.
+        path: With `/` between its parts.
+
+    Example:
+        >>> media_file(Path("/data/corpus"), "../clips/hello.mp4")
+        PosixPath('/data/clips/hello.mp4')
+    """
+    return (folder / path).resolve()
 
 
 def _replace_file(path: Path, content: bytes) -> None:

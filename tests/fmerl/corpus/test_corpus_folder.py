@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmerl.corpus import SPLITS, Corpus, Dialogue, Problem, Utterance, read_corpus, write_corpus
+from fmerl.corpus import SPLITS, Corpus, Dialogue, Problem, Utterance, media_file, read_corpus, write_corpus
 from fmerl.errors import InputError
 
 HEADER = {"name": "tiny", "classes": ["joy", "anger"], "vad_range": [0, 5], "unseen_class": "anger"}
 COLUMNS = ["utterance_id", "dialogue_id", "turn", "speaker", "text", "emotion", "split"]
 SCORES = ["valence", "arousal", "dominance"]
+VIDEO = ["video_path", "video_start", "video_end", "video_side"]
 Table = list[list[str]]
 
 
@@ -72,6 +73,14 @@ def parquet_columns() -> dict[str, list[Any]]:
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = TEXTS.map(str.strip).filter(bool)
 RANGES = st.tuples(st.floats(-9, 0), st.floats(0.5, 9))
+VIDEOS = st.just({}) | st.fixed_dictionaries(
+    {"video_path": NAMES},
+    optional={
+        "video_start": st.floats(0, 1e3),
+        "video_end": st.floats(1e3, 1e5, exclude_min=True),
+        "video_side": st.sampled_from(["left", "right"]),
+    },
+)
 
 
 @st.composite
@@ -97,6 +106,7 @@ def corpora(draw: st.DrawFn) -> Corpus:
                 emotion=emotion,
                 split=split,
                 audio_path=draw(st.none() | NAMES),
+                **draw(VIDEOS),
                 **({} if vad is None else dict(zip(SCORES, vad, strict=True))),
             )
             utterances.append(utterance)
@@ -123,7 +133,7 @@ def test_any_corpus_comes_back_from_parquet_and_from_any_csv(
         write_corpus(corpus, Path(folder, "parquet"))
         from_parquet = read_corpus(Path(folder, "parquet"))
 
-        columns = [*COLUMNS, *SCORES, "audio_path", "video_path", "note"]
+        columns = [*COLUMNS, *SCORES, "audio_path", *VIDEO, "note"]
         random.shuffle(columns)
         rows = []
         for dialogue in corpus.dialogues:
@@ -220,6 +230,33 @@ def test_bad_scores_are_named(tmp_path: Path, scores: list[str], fragments: list
     with pytest.raises(InputError) as caught:
         read_corpus(write_csv_folder(tmp_path, rows, COLUMNS + SCORES))
     assert_names(caught.value, tmp_path / "utterances.csv", 5, fragments)
+
+
+@pytest.mark.parametrize(
+    ("video", "fragments"),
+    [
+        (["a.avi", "soon", "", ""], ["video_start 'soon'", "seconds from 0 on"]),
+        (["a.avi", "-1", "2", ""], ["video_start '-1'", "seconds from 0 on"]),
+        (["a.avi", "1", "nan", ""], ["video_end 'nan'", "seconds from 0 on"]),
+        (["a.avi", "1", "inf", ""], ["video_end 'inf'", "seconds from 0 on"]),
+        (["a.avi", "2.5", "2.5", ""], ["video_start 2.5 is not before video_end 2.5", "mend the span"]),
+        (["", "1", "2", ""], ["video_start and video_end given without video_path", "name the video"]),
+        (["a.avi", "", "", "middle"], ["unknown video_side 'middle'", "left or right"]),
+        (["", "", "", "left"], ["video_side given without video_path", "name the video"]),
+    ],
+)
+def test_bad_videos_are_named(tmp_path: Path, video: list[str], fragments: list[str]) -> None:
+    rows = [[*row, "a.avi", "0", "1.5", "left"] for row in table()]
+    rows[3][-4:] = video
+    with pytest.raises(InputError) as caught:
+        read_corpus(write_csv_folder(tmp_path, rows, COLUMNS + VIDEO))
+    assert_names(caught.value, tmp_path / "utterances.csv", 5, fragments)
+
+
+def test_media_paths_start_at_the_corpus_folder(tmp_path: Path) -> None:
+    assert media_file(tmp_path / "corpus", "wav/a.wav") == tmp_path / "corpus" / "wav" / "a.wav"
+    assert media_file(tmp_path / "corpus", "../a.wav") == tmp_path / "a.wav"
+    assert media_file(tmp_path / "corpus", str(tmp_path / "b.wav")) == tmp_path / "b.wav"
 
 
 def test_parquet_rows_are_counted_as_csv_rows_are(tmp_path: Path) -> None:
