@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from fmerl.corpus.cp1252 import repair_cp1252
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Split, Utterance
 from fmerl.corpus.tables import Row, read_csv
 from fmerl.errors import InputError
 
+NAME = "meld"
+
 CLASSES = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 """In the label order of the published feature pickles."""
+
+VAD_RANGE = (0.0, 5.0)
+"""Of the scores that the paper's language model gives."""
+
+UNSEEN_CLASS = "fear"
 
 _FILES: tuple[tuple[Split, str], ...] = (("train", "train"), ("validation", "dev"), ("test", "test"))
 _COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "StartTime", "EndTime")
@@ -39,19 +47,10 @@ def read_meld(folder: Path) -> tuple[Corpus, list[Problem]]:
     dialogues: list[Dialogue] = []
     for split, prefix in _FILES:
         dialogues += _read_split(folder / f"{prefix}_sent_emo.csv", split, prefix, problems)
-    corpus = Corpus(name="meld", classes=CLASSES, vad_range=(0.0, 5.0), dialogues=tuple(dialogues), unseen_class="fear")
+    corpus = Corpus(
+        name=NAME, classes=CLASSES, vad_range=VAD_RANGE, dialogues=tuple(dialogues), unseen_class=UNSEEN_CLASS
+    )
     return corpus, problems
-
-
-def repair_cp1252(text: str) -> str:
-    """Put right single cp1252 bytes that were read as latin-1 or escaped by the UTF-8 decoder.
-
-    Only characters U+0080 to U+009F, which no text uses, and escaped bytes are touched.
-
-    Raises:
-        UnicodeDecodeError: Such a byte means nothing in cp1252 either (81, 8D, 8F, 90, 9D).
-    """
-    return re.sub("[\x80-\x9f\udc80-\udcff]", lambda match: bytes([ord(match[0]) & 0xFF]).decode("cp1252"), text)
 
 
 def _read_split(path: Path, split: Split, prefix: str, problems: list[Problem]) -> list[Dialogue]:

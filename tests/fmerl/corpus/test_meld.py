@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmerl.corpus import Corpus, Problem, read_corpus, read_meld, write_corpus
-from fmerl.corpus.meld import repair_cp1252
+from fmerl.corpus.cp1252 import repair_cp1252
 from fmerl.errors import InputError
 
 HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
