@@ -48,7 +48,7 @@ def read_iemocap(
     """
     if (protocol == "standard-7433") != (ids is not None):
         remedy = "give the 53 ids, or the feature pickle that holds all 7,433" if ids is None else "leave the ids out"
-        raise InputError(protocol, "this protocol " + ("needs" if ids is None else "takes no") + " id list", remedy)
+        raise InputError(protocol, "this protocol " + ("needs an" if ids is None else "takes no") + " id list", remedy)
     root, problems = folder.resolve(), list[Problem]()
     evaluations = read_evaluations(root, problems)
     training = [name for name in evaluations if iemocap_ids.session_of(name) != iemocap_ids.TEST_SESSION]

@@ -42,9 +42,10 @@ _FINE_TUNED_TEXT = (
     "roberta_feature_extract_*.py from that checkpoint). Zero-shot results on it leak the unseen class"
 )
 _LABELLED_AUDIO = (
-    "very probably trained on this corpus's emotion labels: 300 values fit no openSMILE set and do fit the output of "
-    "an audio-only bcLSTM trained on the labels, MELD's own baseline; inferred, since its extraction is not "
-    "published. Zero-shot results on it leak the unseen class"
+    "very probably trained on this corpus's emotion labels: the 300 values, which DialogueRNN's scripts for MELD read "
+    "as well (declare-lab/conv-emotion, DialogueRNN/train_MELD.py), fit no openSMILE set and do fit the output of an "
+    "audio-only bcLSTM trained on the labels; inferred, since their extraction is not published. Zero-shot results on "
+    "it leak the unseen class"
 )
 
 
