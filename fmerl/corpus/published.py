@@ -120,7 +120,7 @@ def _stacked(path: Path, name: str, by_dialogue: Mapping[Any, Any], lengths: Map
             # A value too large for float32 becomes infinite, which is listed as a problem later.
             with np.errstate(over="ignore"):
                 values = np.asarray(by_dialogue[key], dtype=np.float32)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise InputError(path, f"{name}[{key!r}] is no table of numbers", _REMEDY) from None
         if values.ndim != 2 or len(values) != length or values.shape[1] == 0:
             what = f"{name}[{key!r}] has shape {values.shape}, not one vector for each of {length} utterances"

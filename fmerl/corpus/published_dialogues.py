@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -158,14 +159,14 @@ def _utterance_id(path: Path, published: PublishedFormat, dialogue: str, value: 
             return value
     elif isinstance(value, int | np.integer | str) and f"{value}".isalnum():
         return f"{dialogue}_turn{value}"
-    raise InputError(path, f"videoIDs, {place}: {value!r} is no utterance id", _REMEDY)
+    raise InputError(path, f"videoIDs, {place}: {_shown(value)} is no utterance id", _REMEDY)
 
 
 def _speaker(path: Path, published: PublishedFormat, dialogue: str, value: Any, place: str) -> str:
     """An actor of IEMOCAP from `M`, `F` or SDT's one-hots of these; a speaker of MELD from the place of the one."""
     index = "MF".index(value) if isinstance(value, str) and value in ("M", "F") else _place_of_one(value)
     if index is None or (published is IEMOCAP and index > 1):
-        raise InputError(path, f"videoSpeakers, {place}: {value!r} is neither 'M', 'F' nor one-hot", _REMEDY)
+        raise InputError(path, f"videoSpeakers, {place}: {_shown(value)} is neither 'M', 'F' nor one-hot", _REMEDY)
     if published is IEMOCAP:
         return iemocap_ids.speaker_name(dialogue, "MF"[index])
     return f"speaker {index + 1}"
@@ -174,7 +175,7 @@ def _speaker(path: Path, published: PublishedFormat, dialogue: str, value: Any, 
 def _place_of_one(value: Any) -> int | None:
     try:
         row = np.asarray(value, dtype=np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     one_hot = row.ndim == 1 and (row == 1).sum() == 1 and (row != 0).sum() == 1
     return int(np.argmax(row)) if one_hot else None
@@ -183,7 +184,7 @@ def _place_of_one(value: Any) -> int | None:
 def _emotion(path: Path, published: PublishedFormat, value: Any, place: str) -> str:
     if isinstance(value, int | np.integer) and not isinstance(value, bool) and 0 <= value < len(published.classes):
         return published.classes[value]
-    what = f"videoLabels, {place}: {value!r} is no index of {len(published.classes)} classes"
+    what = f"videoLabels, {place}: {_shown(value)} is no index of {len(published.classes)} classes"
     raise InputError(path, what, _REMEDY)
 
 
@@ -192,15 +193,23 @@ def _text(path: Path, value: Any, place: str, row: int, problems: list[Problem])
         raise InputError(path, f"videoSentence, {place}: a {type(value).__name__}, not a text", _REMEDY)
     try:
         text = repair_cp1252(value)
+        text.encode("utf-8")
     except UnicodeDecodeError:
         what, text = f"{place}: characters that are no cp1252", value
         problems.append(Problem(where=path.name, row=row, what=what, action="kept as they are"))
+    except UnicodeEncodeError:
+        raise InputError(path, f"videoSentence, {place}: {_shown(value)} is no Unicode text", _REMEDY) from None
     if text != value:
         what = f"{place}: cp1252 bytes in the text"
         problems.append(Problem(where=path.name, row=row, what=what, action=f"read as {text!r}"))
     if not text.strip():
         problems.append(Problem(where=path.name, row=row, what=f"{place}: empty text", action="kept"))
     return text
+
+
+def _shown(value: Any) -> str:
+    """A value of the file in one short line."""
+    return " ".join(reprlib.repr(value).split())
 
 
 def _note_gender(path: Path, utterance: Utterance, row: int, problems: list[Problem]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copyreg
 import pickle
 import re
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -71,7 +72,7 @@ class _PlainUnpickler(pickle.Unpickler):
             raise _RefusedError(f"{module}.{name}") from None
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise _RefusedError(f"the persistent object {pid!r}")
+        raise _RefusedError(f"the persistent object {reprlib.repr(pid)}")
 
 
 class _Admitted:
@@ -96,13 +97,13 @@ class _DType:
 
     def __init__(self, code: Any, *_: Any) -> None:
         if not isinstance(code, str) or not re.fullmatch("[<>|=]?(b1|[iu][1248]|f[248])", code):
-            raise _RefusedError(f"an array of type {code!r}")
+            raise _RefusedError(f"an array of type {reprlib.repr(code)}")
         self.dtype: np.dtype[Any] = np.dtype(code)
 
     def __setstate__(self, state: Any) -> None:
         _, order, *parts = state
         if order not in ("<", ">", "|", "=") or parts != [None, None, None, -1, -1, 0]:
-            raise _RefusedError(f"an array type of state {state!r}")
+            raise _RefusedError(f"an array type of state {reprlib.repr(state)}")
         if order != "|":
             self.dtype = self.dtype.newbyteorder(order)
 
@@ -112,23 +113,27 @@ class _PlainArray(np.ndarray[Any, Any]):
 
     def __setstate__(self, state: Any) -> None:
         *version, shape, kind, fortran, raw = state
+        # NumPy itself refuses a shape that the bytes do not fill.
         super().__setstate__((*version, shape, _numeric(kind), fortran, _raw_bytes(raw)))
 
 
 def _numeric(kind: Any) -> np.dtype[Any]:
     if not isinstance(kind, _DType):
-        raise _RefusedError(f"an array of type {kind!r}")
+        raise _RefusedError(f"an array of type {reprlib.repr(kind)}")
     return kind.dtype
 
 
 def _raw_bytes(raw: Any) -> bytes:
     """The bytes of an array; Python 2 wrote them as a string."""
-    return raw.encode("latin1") if isinstance(raw, str) else bytes(memoryview(raw))
+    if isinstance(raw, str):
+        return raw.encode("latin1")
+    # memoryview: a number would make as many zeros.
+    return raw if isinstance(raw, bytes) else bytes(memoryview(raw))
 
 
 def _empty_array(kind: Any, *_: Any) -> NDArray[Any]:
     if kind is not _NDARRAY:
-        raise _RefusedError(f"an array of class {kind!r}")
+        raise _RefusedError(f"an array of class {reprlib.repr(kind)}")
     return _PlainArray(0, np.int8)
 
 
@@ -142,7 +147,7 @@ def _number(kind: Any, raw: Any) -> bool | int | float:
 
 def _encoded(text: Any, encoding: Any) -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise _RefusedError(f"the encoding {encoding!r}")
+        raise _RefusedError(f"the encoding {reprlib.repr(encoding)}")
     return text.encode("latin1")
 
 
@@ -163,7 +168,7 @@ def _container(kind: type) -> Callable[..., Any]:
 def _reconstructed(kind: Any, base: Any, content: Any) -> Any:
     """A container as protocols 0 and 1 of Python 2 write one that has no reduction of its own."""
     if kind is not base or kind not in _CONTAINERS:
-        raise _RefusedError(f"an object of class {getattr(kind, 'name', kind)!r}")
+        raise _RefusedError(f"an object of class {getattr(kind, 'name', '?')!r}")
     return kind(content)
 
 

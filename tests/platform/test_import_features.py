@@ -23,6 +23,7 @@ from published_pickles import (
     meld_pickle,
     true_lengths,
 )
+from raw_iemocap import DIALOGUES, write_iemocap
 
 from fmerl.corpus import read_corpus
 from fmerl.features.store import read_features
@@ -90,6 +91,24 @@ def test_dry_run_writes_nothing_and_bad_input_is_one_line(
     assert said.count("\n") == 1
     assert "i.pkl: no whole pickle" in said
     assert not (tmp_path / "other").exists()
+
+
+def test_human_scores_of_the_raw_release_join_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    turn = {"gender": "F", "start": 1.0, "seconds": 2.0, "label": "xxx", "vad": (1, 5, 2.5), "text": "", "oddity": None}
+    dialogues = {name: {"turns": [turn], "oddities": set()} for name in DIALOGUES}
+    write_iemocap({"dialogues": dialogues, "oddities": set()}, tmp_path / "release")
+    path = save(iemocap_pickle(dict.fromkeys(DIALOGUES, 1)), tmp_path / "i.pkl")
+    held_out = tmp_path / "held_out.txt"
+    held_out.write_text(DIALOGUES[1], encoding="utf-8")
+    command = (path, "--output", tmp_path / "out", "--validation", held_out, "--iemocap", tmp_path / "release")
+    assert run(monkeypatch, *command) == 0
+    assert "no VAD scores" not in capfd.readouterr().out
+    corpus = read_corpus(tmp_path / "out" / "corpus")
+    assert [(item.valence, item.arousal, item.dominance) for item in corpus.utterances()] == [(1, 5, 2.5)] * 3
+    told = (tmp_path / "out" / "corpus" / "problems.csv").read_text(encoding="utf-8")
+    assert told.count("and xxx in EmoEvaluation,kept as in the pickle") == 3
 
 
 def _run_apart(arguments: Sequence[str]) -> tuple[int, int]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from published_pickles import IEMOCAP_DIALOGUES, iemocap_pickle, meld_pickle
 
 from fmerl.corpus import read_corpus, read_published, write_corpus
@@ -182,6 +184,15 @@ FAULTS: dict[str, tuple[Callable[[list[Any]], Any], str]] = {
     "no class": (_in(2, lambda item: item["Ses01F_impro05"].__setitem__(0, -1)), "-1 is no index of 6 classes"),
     "unknown speaker": (_in(1, lambda item: item["Ses01F_impro05"].__setitem__(0, "X")), "'X' is neither 'M', 'F'"),
     "two ones": (_in(1, lambda item: item["Ses01F_impro05"].__setitem__(0, [1, 1])), "[1, 1] is neither 'M', 'F'"),
+    "table for speaker": (
+        _in(1, lambda item: item["Ses01F_impro05"].__setitem__(0, np.eye(3))),
+        "0., 0., 1.]]) is neither 'M', 'F'",
+    ),
+    "huge numbers": (
+        _in(8, lambda item: item.update(Ses01F_impro05=[[10**400]] * 4)),
+        "videoVisual['Ses01F_impro05'] is no table of numbers",
+    ),
+    "half a letter": (_in(9, lambda item: item["Ses01F_impro05"].__setitem__(1, "\ud800")), "is no Unicode text"),
     "no text": (_in(9, lambda item: item["Ses01F_impro05"].__setitem__(1, 5)), "utterance 2: a int, not a text"),
     "odd id": (_in(0, lambda item: item["Ses01F_impro05"].__setitem__(1, "M1")), "'M1' is no utterance id"),
     "id of two": (
@@ -208,6 +219,43 @@ def test_fault_is_one_line_that_names_it(tmp_path: Path, fault: str) -> None:
     assert what in caught.value.what
     assert caught.value.where == str(tmp_path / "features.pkl")
     assert "\n" not in str(caught.value)
+
+
+JUNK = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=3)
+    | st.binary(max_size=3)
+    | st.lists(st.integers(-1, 9) | st.text(max_size=2) | st.lists(st.floats(width=32), max_size=3), max_size=4)
+    | st.dictionaries(st.integers(0, 3) | st.just("Ses01F_impro05"), st.none(), max_size=2)
+    | st.sampled_from([np.zeros(0), np.zeros((4, 2)), np.ones(4, dtype=np.int64), np.full((4, 342), np.inf)])
+)
+
+
+@settings(max_examples=200)
+@given(item=st.integers(0, 11), depth=st.integers(0, 2), junk=JUNK)
+def test_junk_anywhere_is_one_line_or_still_a_corpus(
+    tmp_path_factory: pytest.TempPathFactory, item: int, depth: int, junk: Any
+) -> None:
+    content = iemocap_pickle({"Ses01F_impro05": 4, "Ses02F_impro02": 1, "Ses05F_impro01": 1})
+    if depth == 0:
+        content[item] = junk
+    elif depth == 1 or item >= len(PER_UTTERANCE):
+        content[item]["Ses01F_impro05" if item < len(PER_UTTERANCE) else 0] = junk
+    else:
+        content[item]["Ses01F_impro05"][1] = junk
+    path = save(content, tmp_path_factory.getbasetemp())
+    try:
+        published = read_published(path, validation=HELD_OUT[1:])
+    except InputError as error:
+        what = str(error)
+    else:
+        what = ""
+        write_corpus(published.corpus, tmp_path_factory.getbasetemp() / "junk", published.problems)
+        assert read_corpus(tmp_path_factory.getbasetemp() / "junk").digest() == published.corpus.digest()
+    assert "\n" not in what
 
 
 @pytest.mark.parametrize(
