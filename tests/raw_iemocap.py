@@ -111,11 +111,11 @@ def _write_dialogue(written: Written, name: str, turns: Sequence[Mapping[str, An
     avi = session / "dialog" / "avi" / "DivX" / f"{name}.avi"
     wavs = session / "sentences" / "wav" / name
     if "no avi" in oddities:
-        written.odd(avi, 0, "no such file", "kept without video")
+        written.odd(avi, 0, "no such file", "without video")
     else:
         _new(avi)
     if "no wavs" in oddities:
-        written.odd(wavs, 0, "no such folder", f"{len(turns)} utterances kept without audio")
+        written.odd(wavs, 0, "no such folder", f"{len(turns)} utterances without audio")
     else:
         wavs.mkdir(parents=True)
     if "extra wav" in oddities and "no wavs" not in oddities:
@@ -130,7 +130,7 @@ def _write_dialogue(written: Written, name: str, turns: Sequence[Mapping[str, An
         video = span and "no avi" not in oddities
         if not span:
             what = f"{utterance_id} lasts from {turn['start']:g} to {turn['start']:g} s"
-            written.odd(evaluation, rows[utterance_id], what, "kept without video")
+            written.odd(evaluation, rows[utterance_id], what, "without video")
         if not texts[utterance_id]:
             what = f"{utterance_id} has no transcription, or an empty one"
             written.odd(evaluation, rows[utterance_id], what, "kept with an empty text")
@@ -228,11 +228,11 @@ def _write_wav(written: Written, wavs: Path, utterance_id: str, oddity: str | No
     if not wavs.is_dir():
         return None
     if oddity == "no wav":
-        written.odd(path, 0, "no such file", "kept without audio")
+        written.odd(path, 0, "no such file", "without audio")
         return None
     _new(path, b"" if oddity == "empty wav" else b"RIFF")
     if oddity == "empty wav":
-        written.odd(path, 0, "empty file", "kept without audio")
+        written.odd(path, 0, "empty file", "without audio")
         return None
     return str(path)
 

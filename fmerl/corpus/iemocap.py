@@ -15,6 +15,9 @@ from fmerl.errors import InputError
 
 Protocol = Literal["raw-7380", "standard-7433"]
 
+TARGETS: Mapping[Protocol, int] = {"raw-7380": 7_380, "standard-7433": 7_433}
+"""Of the whole release."""
+
 _NO_MAJORITY = "xxx"
 
 
@@ -56,6 +59,9 @@ def read_iemocap(
     texts = read_transcriptions(root, evaluations, problems)
     media = find_media(root, evaluations, problems)
     emotions = _emotions(evaluations, ids or (), "kept as context" if keep_context else "left out", problems)
+    if len(emotions) != TARGETS[protocol]:
+        what = f"{len(emotions)} targets, the whole release has {TARGETS[protocol]}"
+        problems.append(Problem(where=protocol, row=0, what=what, action="kept"))
     dialogues = []
     for name, items in evaluations.items():
         _note_order(items, problems)

@@ -28,7 +28,7 @@ def find_media(
         video = _checked(folder, session / "dialog" / "avi" / "DivX" / f"{name}.avi", "without video", problems)
         sounds = session / "sentences" / "wav" / name
         if not sounds.is_dir():
-            _note(problems, folder, sounds, "no such folder", f"{len(items)} utterances kept without audio")
+            _note(problems, folder, sounds, "no such folder", f"{len(items)} utterances without audio")
         for item in items:
             media[item.utterance_id] = _picture(item, name, video, problems)
             if sounds.is_dir():
@@ -45,7 +45,7 @@ def find_media(
 def _picture(item: Evaluation, dialogue: str, video: Path | None, problems: list[Problem]) -> dict[str, Any]:
     if item.start >= item.end:
         what = f"{item.utterance_id} lasts from {item.start:g} to {item.end:g} s"
-        problems.append(Problem(where=item.where, row=item.row, what=what, action="kept without video"))
+        problems.append(Problem(where=item.where, row=item.row, what=what, action="without video"))
         return {}
     if video is None:
         return {}
@@ -62,7 +62,7 @@ def _picture(item: Evaluation, dialogue: str, video: Path | None, problems: list
 def _checked(root: Path, path: Path, action: str, problems: list[Problem]) -> Path | None:
     if path.is_file() and path.stat().st_size:
         return path
-    _note(problems, root, path, "empty file" if path.is_file() else "no such file", f"kept {action}")
+    _note(problems, root, path, "empty file" if path.is_file() else "no such file", action)
     return None
 
 

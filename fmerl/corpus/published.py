@@ -73,6 +73,9 @@ def read_published(
     del content
     lengths = dialogues.checked_lengths(path, items)
     problems: list[Problem] = []
+    if (total := sum(lengths.values())) != published.utterances:
+        what = f"{total} utterances, published are {published.utterances}"
+        problems.append(Problem(where=path.name, row=0, what=what, action="kept"))
     corpus = dialogues.corpus_of(path, published, items, validation, problems)
     if evaluations is not None:
         corpus = _with_scores(path, corpus, evaluations, problems)

@@ -56,6 +56,8 @@ class PublishedFormat:
     items: int
     """Length of the tuple."""
     corpus: str
+    utterances: int
+    """As published."""
     classes: tuple[str, ...]
     """In the order of the label indices."""
     vad_range: tuple[float, float]
@@ -69,6 +71,7 @@ class PublishedFormat:
 IEMOCAP = PublishedFormat(
     items=12,
     corpus=iemocap_ids.NAME,
+    utterances=7_433,
     classes=iemocap_ids.CLASSES,
     vad_range=iemocap_ids.VAD_RANGE,
     unseen_class=iemocap_ids.UNSEEN_CLASS,
@@ -79,6 +82,7 @@ IEMOCAP = PublishedFormat(
 MELD = PublishedFormat(
     items=13,
     corpus=meld.NAME,
+    utterances=13_708,
     classes=meld.CLASSES,
     vad_range=meld.VAD_RANGE,
     unseen_class=meld.UNSEEN_CLASS,

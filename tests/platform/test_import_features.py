@@ -133,6 +133,7 @@ def test_pickle_of_true_size_imports_within_4_gib(tmp_path: Path, corpus_name: s
     code, peak = _run_apart([str(SCRIPT), str(path), "--output", str(tmp_path / "out")])
     assert code == 0
     assert peak < 4 * GIBIBYTE
+    assert (tmp_path / "out" / "corpus" / "problems.csv").read_text(encoding="utf-8").count("\n") == 1
     corpus = read_corpus(tmp_path / "out" / "corpus")
     emotions = Counter(utterance.emotion for utterance in corpus.utterances())
     assert tuple(emotions[name] for name in corpus.classes) == counts
