@@ -34,8 +34,7 @@ def main() -> int:
     parser.add_argument("--dry-run", action="store_true", help="read everything and count, write nothing")
     arguments = parser.parse_args()
     corpus, problems = _read(arguments)
-    for line in import_corpus(corpus, problems, arguments.output, arguments.dry_run):
-        cli.results.print(line, highlight=False, soft_wrap=True, markup=False)
+    import_corpus(corpus, problems, arguments.output, arguments.dry_run, cli.results)
     return cli.EXIT_OK
 
 

@@ -28,8 +28,7 @@ def main() -> int:
         "--validation", type=Path, metavar="FILE", help="the pickle's dialogue ids to hold out, one per line"
     )
     parser.add_argument("--dry-run", action="store_true", help="check everything and count, write nothing")
-    for line in import_features(PickleImport(**vars(parser.parse_args()))):
-        cli.results.print(line, highlight=False, soft_wrap=True, markup=False)
+    import_features(PickleImport(**vars(parser.parse_args())), cli.results)
     return cli.EXIT_OK
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.console import Console
 
 from fmerl.corpus import SPLITS, Corpus, Problem, read_iemocap, read_meld, read_published, write_corpus
 from fmerl.corpus.id_lists import read_happy_ids, read_id_list
@@ -15,6 +17,8 @@ from fmerl.corpus.iemocap_ids import COSMIC_VALIDATION
 from fmerl.corpus.meld_media import with_media
 from fmerl.corpus.published import PublishedFeatures
 from fmerl.features.store import FeatureTable, write_features
+
+_NOTHING_WRITTEN = "dry run: nothing is written"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +36,8 @@ class PickleImport:
     dry_run: bool = False
 
 
-def import_features(request: PickleImport) -> Iterator[str]:
-    """Import a feature pickle; yields what to tell the user, line by line.
+def import_features(request: PickleImport, console: Console) -> None:
+    """Import a feature pickle and tell what was found in it.
 
     Raises:
         InputError: Any fault of the files, or something in the way of the output.
@@ -47,23 +51,23 @@ def import_features(request: PickleImport) -> Iterator[str]:
         evaluations=by_utterance(evaluations) if evaluations is not None else None,
     )
     problems += published.problems
-    corpus, folder = published.corpus, request.output / "corpus"
-    yield from _summary(corpus, problems, folder)
+    corpus, folder, features = published.corpus, request.output / "corpus", request.output / "features"
+    _tell_corpus(corpus, problems, folder, console)
     for modality, values in published.features.items():
         absent = int(published.missing[modality].sum())
-        yield f"{modality:<8} {values.shape[1]} wide, missing for {absent} of {len(values)} utterances"
+        _tell(console, f"{modality:<11}{values.shape[1]} wide, missing for {absent} of {len(values)} utterances")
     for modality, warning in published.format.supervised.items():
-        yield f"warning  the {modality} features are {warning}"
+        _tell(console, f"warning: the {modality} features are {warning}")
     if not any(utterance.valence is not None for utterance in corpus.utterances()):
         human = "" if corpus.name == "meld" or request.iemocap else ", or import IEMOCAP's own with --iemocap DIR"
-        yield f"no VAD scores: make them with experiments/label_corpus.py --corpus {folder}{human}"
+        _tell(console, f"no VAD scores: make them with experiments/label_corpus.py --corpus {folder}{human}")
     if request.dry_run:
-        yield "dry run: nothing is written"
+        _tell(console, _NOTHING_WRITTEN)
         return
     for modality in published.features:
-        write_features(request.output / "features", corpus.name, feature_table(published, modality))
+        write_features(features, corpus.name, feature_table(published, modality))
     write_corpus(corpus, folder, problems)
-    yield f"written: --corpus {folder} --features {request.output / 'features'}"
+    _tell(console, f"written: --corpus {folder} --features {features}")
 
 
 def feature_table(published: PublishedFeatures, modality: str) -> FeatureTable:
@@ -105,32 +109,35 @@ def read_iemocap_release(
     )
 
 
-def import_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, dry_run: bool) -> Iterator[str]:
-    """Write a corpus that was read from a raw release; yields what to tell the user.
+def import_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, dry_run: bool, console: Console) -> None:
+    """Write a corpus that was read from a raw release and tell what was found in it.
 
     Raises:
         InputError: Something in the way of the folder.
     """
-    yield from _summary(corpus, problems, folder)
+    _tell_corpus(corpus, problems, folder, console)
     for path in ("audio_path", "video_path"):
         count = sum(getattr(utterance, path) is not None for utterance in corpus.utterances())
-        yield f"{path} of {count} utterances"
+        _tell(console, f"{path} of {count} utterances")
     if dry_run:
-        yield "dry run: nothing is written"
+        _tell(console, _NOTHING_WRITTEN)
         return
     write_corpus(corpus, folder, problems)
-    yield f"written: --corpus {folder}"
+    _tell(console, f"written: --corpus {folder}")
 
 
-def _summary(corpus: Corpus, problems: Sequence[Problem], folder: Path) -> Iterator[str]:
-    utterances = list(corpus.utterances())
-    emotions = Counter(utterance.emotion for utterance in utterances)
-    targets = len(utterances) - emotions[None]
-    yield f"{corpus.name}: {len(utterances)} utterances in {len(corpus.dialogues)} dialogues, {targets} targets"
+def _tell_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, console: Console) -> None:
+    emotions = Counter(utterance.emotion for utterance in corpus.utterances())
+    total, targets = emotions.total(), emotions.total() - emotions[None]
+    _tell(console, f"{corpus.name}: {total} utterances in {len(corpus.dialogues)} dialogues, {targets} targets")
     for split in SPLITS:
-        dialogues = [dialogue for dialogue in corpus.dialogues if dialogue.split == split]
-        yield f"{split:<11}{sum(len(item.utterances) for item in dialogues)} utterances in {len(dialogues)} dialogues"
-    yield "classes    " + ", ".join(f"{name} {emotions[name]}" for name in corpus.classes)
-    yield f"{len(problems)} odd rows and files, listed in {folder / 'problems.csv'}:"
+        lengths = [len(dialogue.utterances) for dialogue in corpus.dialogues if dialogue.split == split]
+        _tell(console, f"{split:<11}{sum(lengths)} utterances in {len(lengths)} dialogues")
+    _tell(console, "classes    " + ", ".join(f"{name} {emotions[name]}" for name in corpus.classes))
+    _tell(console, f"{len(problems)} odd rows and files, for {folder / 'problems.csv'}")
     for action, count in Counter(problem.action.split(" '")[0] for problem in problems).most_common():
-        yield f"{count:>7} {action}"
+        _tell(console, f"{count:>10} {action}")
+
+
+def _tell(console: Console, line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True, markup=False)

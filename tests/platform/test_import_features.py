@@ -58,8 +58,8 @@ def test_meld_becomes_corpus_tables_and_warning_cards(
     assert run(monkeypatch, path, "--output", tmp_path / "out", "--text", "mean") == 0
     said = capfd.readouterr().out
     assert "meld: 6 utterances in 3 dialogues" in said
-    assert "warning  the text features are trained on this corpus's emotion labels" in said
-    assert "warning  the audio features are very probably trained on this corpus's emotion labels" in said
+    assert "warning: the text features are trained on this corpus's emotion labels" in said
+    assert "warning: the audio features are very probably trained on this corpus's emotion labels" in said
     assert "no VAD scores: make them with experiments/label_corpus.py" in said
     corpus = read_corpus(tmp_path / "out" / "corpus")
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
