@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -135,7 +136,8 @@ def _tell_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, cons
         _tell(console, f"{split:<11}{sum(lengths)} utterances in {len(lengths)} dialogues")
     _tell(console, "classes    " + ", ".join(f"{name} {emotions[name]}" for name in corpus.classes))
     _tell(console, f"{len(problems)} odd rows and files, for {folder / 'problems.csv'}")
-    for action, count in Counter(problem.action.split(" '")[0] for problem in problems).most_common():
+    # An action that quotes the mended text is counted without it.
+    for action, count in Counter(re.split(" ['\"]", problem.action)[0] for problem in problems).most_common():
         _tell(console, f"{count:>10} {action}")
 
 
