@@ -14,7 +14,8 @@ from fmerl.corpus.iemocap_files import numbered_lines, session_folders, text_fil
 from fmerl.corpus.iemocap_ids import LABELS, VAD_RANGE, gender_of, session_of
 from fmerl.errors import InputError
 
-_SUMMARY = re.compile(r"\[([\d.]+) - ([\d.]+)\]\t(\S+)\t(\w+)\t\[([^,\]]+), ([^,\]]+), ([^,\]]+)\]", re.ASCII)
+_NUMBER = r"\d+(?:\.\d+)?"
+_SUMMARY = re.compile(rf"\[({_NUMBER}) - ({_NUMBER})\]\t(\S+)\t(\w+)\t\[([^,\]]+), ([^,\]]+), ([^,\]]+)\]", re.ASCII)
 _KNOWN = re.compile(r"%|[CA]-\w+:", re.ASCII)
 """The header, and the lines of single annotators."""
 
@@ -78,8 +79,7 @@ def _read_file(root: Path, path: Path, problems: list[Problem]) -> list[Evaluati
         if _KNOWN.match(line):
             continue
         match = _SUMMARY.fullmatch(line)
-        span = (_number(match[1]), _number(match[2])) if match else None
-        if match is None or span is None or None in span:
+        if match is None:
             problems.append(Problem(where=where, row=row, what=f"unreadable line {line!r}", action="left out"))
             continue
         name, label = match[3], match[4]
@@ -114,13 +114,8 @@ def _read_file(root: Path, path: Path, problems: list[Problem]) -> list[Evaluati
 
 
 def _scores(*cells: str) -> tuple[float, float, float] | None:
-    values = [_number(cell) for cell in cells]
     low, high = VAD_RANGE
-    if any(value is None or not low <= value <= high for value in values):
+    if not all(re.fullmatch(_NUMBER, cell, re.ASCII) and low <= float(cell) <= high for cell in cells):
         return None
     valence, arousal, dominance = map(float, cells)
     return valence, arousal, dominance
-
-
-def _number(cell: str) -> float | None:
-    return float(cell) if re.fullmatch(r"\d+(\.\d+)?", cell, re.ASCII) else None

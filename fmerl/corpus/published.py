@@ -33,8 +33,10 @@ class PublishedFeatures:
     """[U, D] by modality, in the order of `corpus.utterances()`."""
     missing: Mapping[str, NDArray[np.bool_]]
     """Rows that are zero in the pickle or hold a value that is not finite, [U] by modality."""
-    recipes: Mapping[str, Mapping[str, Any]]
-    """What made each modality, for its card."""
+    items: Mapping[str, tuple[str, ...]]
+    """Items of the pickle that each modality was made from."""
+    source: str
+    """SHA-256 of the pickle."""
     format: PublishedFormat
     problems: tuple[Problem, ...]
 
@@ -80,7 +82,6 @@ def read_published(
     if evaluations is not None:
         corpus = _with_scores(path, corpus, evaluations, problems)
     wanted = {"text": TEXT_VECTORS[text], "audio": ("videoAudio",), "visual": ("videoVisual",)}
-    source = _digest(path)
     features, missing = {}, {}
     for modality, names in wanted.items():
         values = _stacked(path, names[0], items[names[0]], lengths)
@@ -96,10 +97,8 @@ def read_published(
         corpus=corpus,
         features=features,
         missing=missing,
-        recipes={
-            modality: {"pickle": path.name, "source": source, "items": list(names)}
-            for modality, names in wanted.items()
-        },
+        items=wanted,
+        source=_digest(path),
         format=published,
         problems=tuple(problems),
     )

@@ -74,7 +74,7 @@ def import_features(request: PickleImport, console: Console) -> None:
 def feature_table(published: PublishedFeatures, modality: str) -> FeatureTable:
     """A modality of a pickle with its card, which says whether labels went into the features."""
     card = {
-        "recipe": dict(published.recipes[modality]),
+        "recipe": {"pickle": published.source, "items": list(published.items[modality])},
         "supervised_on_labels": modality in published.format.supervised,
     }
     if modality in published.format.supervised:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -68,7 +69,7 @@ def test_meld_becomes_corpus_tables_and_warning_cards(
         read_features(tmp_path / "out" / "features", "meld", modality, ids)
         fields = card(tmp_path / "out" / "features" / "meld" / modality)
         supervised[modality] = fields["supervised_on_labels"], "warning" in fields
-        assert len(fields["recipe"]["source"]) == 64
+        assert fields["recipe"]["pickle"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert supervised == {"text": (True, True), "audio": (True, True), "visual": (False, False)}
     assert "COSMIC's scripts" in card(tmp_path / "out" / "features" / "meld" / "text")["warning"]
 

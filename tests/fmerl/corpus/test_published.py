@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections import Counter
 from collections.abc import Callable
@@ -86,7 +87,8 @@ def test_text_vectors_are_chosen(tmp_path: Path, text: str) -> None:
     wanted = np.mean([layer["Ses02F_impro02"] for layer in layers], axis=0)
     published = read_published(save(content, tmp_path), text=text, validation=HELD_OUT)
     assert np.allclose(published.features["text"][:3], wanted, atol=1e-6)
-    assert published.recipes["text"]["items"] == list(TEXT_VECTORS[text])
+    assert published.items["text"] == TEXT_VECTORS[text]
+    assert published.source == hashlib.sha256((tmp_path / "features.pkl").read_bytes()).hexdigest()
 
 
 def test_iemocap_default_validation_is_that_of_cosmic(tmp_path: Path) -> None:
