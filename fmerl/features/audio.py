@@ -70,15 +70,16 @@ class AudioEncoder:
     def __init__(self, spec: AudioSpec) -> None:
         self.spec = spec
         opensmile, self._av = optional_module("opensmile", "audio"), optional_module("av", "audio")
-        self._config = None if spec.feature_set in opensmile.FeatureSet.__members__ else Path(spec.feature_set)
+        sets = opensmile.FeatureSet.__members__
+        config = Path(spec.feature_set).resolve()
+        if spec.feature_set not in sets and not config.is_file():
+            what = "no feature set and no config file of openSMILE"
+            raise InputError(spec.feature_set, what, f"use one of {', '.join(sets)}")
+        self._named = spec.feature_set if spec.feature_set in sets else _config_digest(config)
         self._version: str = opensmile.__version__
-        if self._config is not None and not self._config.is_file():
-            sets = ", ".join(opensmile.FeatureSet.__members__)
-            raise InputError(spec.feature_set, "no feature set and no config file of openSMILE", f"use one of {sets}")
-        named = self._config.resolve() if self._config else opensmile.FeatureSet[spec.feature_set]
         try:
             self._smile = opensmile.Smile(
-                str(named) if self._config else named, spec.level, sampling_rate=spec.sampling_rate, num_workers=1
+                sets.get(spec.feature_set, str(config)), spec.level, sampling_rate=spec.sampling_rate, num_workers=1
             )
             tried = self._functionals(np.random.default_rng(0).integers(-999, 999, spec.sampling_rate, np.int16))
         except Exception as error:  # openSMILE's errors share no base class with a public name.
@@ -94,7 +95,7 @@ class AudioEncoder:
         """Set or digest of the config with all that it includes, level, rate, and versions of the libraries."""
         return {
             "encoder": "opensmile",
-            "feature_set": self.spec.feature_set if self._config is None else _config_digest(self._config),
+            "feature_set": self._named,
             "level": self.spec.level,
             "sampling_rate": self.spec.sampling_rate,
             "versions": {"opensmile": self._version, "av": self._av.__version__},
@@ -141,7 +142,7 @@ class AudioEncoder:
 
 def _config_digest(config: Path) -> str:
     """SHA-256 over a config and the files that it includes by paths relative to its own folder."""
-    digest, waiting, seen = hashlib.sha256(), [config.resolve()], set()
+    digest, waiting, seen = hashlib.sha256(), [config], set()
     while waiting:
         path = waiting.pop()
         if path in seen or not path.is_file():

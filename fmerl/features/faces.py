@@ -21,7 +21,7 @@ Cropper = Callable[[Picture], Picture | None]
 """RGB [h, w, 3] to the face in it, or None where there is none."""
 
 CASCADE = "haarcascade_frontalface_default.xml"
-SEARCH_HEIGHT = 240
+SEARCH_HEIGHT = 180
 """Pictures are searched at this height at most, in pixels; faces are cut from the full picture."""
 SMALLEST_SHARE = 0.15
 """Side of the smallest face that is looked for, as a share of the height."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.features.encoder import optional_module
-from fmerl.features.media import MediaError, decoded_from, open_stream
+from fmerl.features.media import MediaError, decoded_from, length, open_stream
 
 _TOLERANCE = 0.5
 """Sound may end this long before its span does, in seconds, without being called odd."""
@@ -34,6 +34,7 @@ def read_sound(
     """
     av = optional_module("av", "audio")
     with open_stream(path, "audio") as stream:
+        stop = length(stream) if end is None else end
         resampler = av.AudioResampler(format="s16", layout="mono", rate=sampling_rate)
         parts: list[NDArray[np.int16]] = []
         first, wanted, found, odd = None, np.inf, 0, None
@@ -46,8 +47,9 @@ def read_sound(
                     break
                 # What the resampler is told of time it would fill or cut; the samples alone count.
                 frame.pts = None
-                parts += [_samples(piece) for piece in resampler.resample(frame)]
-                found = sum(map(len, parts))
+                for piece in resampler.resample(frame):
+                    parts.append(_samples(piece))
+                    found += len(parts[-1])
             parts += [_samples(piece) for piece in resampler.resample(None)]
         except MediaError as error:
             if not parts:
@@ -59,9 +61,9 @@ def read_sound(
     sound = np.concatenate([*parts, np.empty(0, np.int16)])[skipped : None if end is None else max(0, int(wanted))]
     if not len(sound):
         raise MediaError(f"there is no sound between {start or 0:g} s and {'its end' if end is None else f'{end:g} s'}")
-    if end is not None and odd is None:
-        short = end - max(first, start or 0.0) - len(sound) / sampling_rate
-        odd = f"the sound ends {short:.1f} s before its span does" if short > _TOLERANCE else None
+    last = max(first, start or 0.0) + len(sound) / sampling_rate
+    if odd is None and stop is not None and last < stop - _TOLERANCE:
+        odd = f"the sound ends after {last:.1f} s, its span at {stop:.1f} s"
     return sound, odd
 
 

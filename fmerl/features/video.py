@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from fmerl.features.encoder import Side
 from fmerl.features.media import MediaError, decoded_from, length, open_stream
 
+_TOLERANCE = 0.5
+"""A picture may end this long before its span does, in seconds, without being called odd."""
 _SEEK_STRIDE = 4.0
 """Seconds between frames above which each is sought: what lies between is then not worth decoding."""
 
@@ -51,18 +53,22 @@ def read_frames(
         if stop is None:
             raise MediaError("the file does not say how long its picture is")
         try:
-            pictures.extend(_upright(frame, side) for frame in _strided(stream, begin, stop, frames))
+            for time, frame in _strided(stream, begin, stop, frames):
+                pictures.append(_upright(frame, side))
+                last = time
         except MediaError as error:
             if not pictures:
                 raise
             odd = str(error)
     if not pictures:
         raise MediaError(f"there is no frame between {begin:g} s and {stop:g} s")
+    if odd is None and last < stop - (stop - begin) / frames - _TOLERANCE:
+        odd = f"the picture ends after {last:.1f} s, its span at {stop:.1f} s"
     return pictures, odd
 
 
-def _strided(stream: Any, begin: float, stop: float, count: int) -> Iterator[Any]:
-    """The first frame of each of `count` equal parts of a span, as far as it has one."""
+def _strided(stream: Any, begin: float, stop: float, count: int) -> Iterator[tuple[float, Any]]:
+    """Time and frame of the first of each of `count` equal parts of a span, as far as it has one."""
     stride = (stop - begin) / count
     if stride > _SEEK_STRIDE:
         for part in range(count):
@@ -71,18 +77,18 @@ def _strided(stream: Any, begin: float, stop: float, count: int) -> Iterator[Any
         yield from _firsts(stream, begin, stop, count)
 
 
-def _firsts(stream: Any, begin: float, stop: float, count: int) -> Iterator[Any]:
+def _firsts(stream: Any, begin: float, stop: float, count: int) -> Iterator[tuple[float, Any]]:
     # Half a microsecond, since times are rounded where the file counts them in other units.
     stride, rounding, due = max(stop - begin, 0) / count, 5e-7, 0
     before = None
     for time, frame in decoded_from(stream, begin):
         if time + rounding < begin:
-            before = frame
+            before = time, frame
             continue
         if time + rounding >= stop:
             break
         if time + rounding >= begin + due * stride:
-            yield frame
+            yield time, frame
             due = int((time + rounding - begin) / stride) + 1
         if due >= count:
             return
