@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import get_args
 
 from fmerl.corpus.media import Layout, MediaSpec, write_media_corpus
-from fmerl.corpus.synthetic_spec import SMALLEST_DIALOGUES
 from fmerl_platform import cli
 
 
@@ -31,11 +30,12 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     arguments = parser.parse_args()
-    if arguments.dialogues < sum(SMALLEST_DIALOGUES) or arguments.seed < 0:
-        parser.error(f"--dialogues must be at least {sum(SMALLEST_DIALOGUES)}, and --seed not negative")
-    spec = MediaSpec(
-        dialogues=arguments.dialogues, layout=arguments.layout, faults=arguments.faults, seed=arguments.seed
-    )
+    try:
+        spec = MediaSpec(
+            dialogues=arguments.dialogues, layout=arguments.layout, faults=arguments.faults, seed=arguments.seed
+        )
+    except ValueError as error:
+        parser.error(str(error))
     corpus = write_media_corpus(spec, arguments.output)
     utterances = sum(1 for _ in corpus.utterances())
     cli.results.print(

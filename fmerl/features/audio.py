@@ -1,7 +1,7 @@
 """Acoustic features by openSMILE (Section 4.2): the functionals of one utterance are one vector.
 
 IS10, the Interspeech 2010 paralinguistic set, has 1582 columns: (34 + 34) * 21 + (4 + 4) * 19 + 2.
-openSMILE's licence admits research and private use only.
+openSMILE's licence admits non-commercial use and research alone.
 
 Shapes: n utterances, D columns of the set, S samples.
 """

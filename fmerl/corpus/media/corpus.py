@@ -10,6 +10,7 @@ Shapes: U utterances.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from fmerl.corpus.media.spec import MediaSpec
 from fmerl.corpus.media.speech import Voice
 from fmerl.corpus.synthetic import SyntheticCorpus, generate
 from fmerl.corpus.synthetic_spec import SyntheticSpec
+from fmerl.errors import InputError
 
 
 def write_media_corpus(spec: MediaSpec, folder: Path) -> Corpus:
@@ -38,15 +40,15 @@ def write_media_corpus(spec: MediaSpec, folder: Path) -> Corpus:
         folder: The corpus folder, new or one that this wrote.
 
     Raises:
-        InputError: PyAV is not installed, or the folder holds a corpus that is not ours to replace.
+        InputError: PyAV is not installed, or the folder holds another corpus, which is not ours to replace.
     """
     turns = spec.turns()
+    _claim(folder, turns.name)
     made = generate(turns)
     shown_seed, people_seed, speech_seed, picture_seed, fault_seed = np.random.SeedSequence((spec.seed, 1)).spawn(5)
     performances = _performances(turns, made, shown_seed, people_seed, speech_seed)
     ids = [utterance.utterance_id for utterance in made.corpus.utterances()]
     faults = plant(ids, np.random.default_rng(fault_seed)) if spec.faults else {}
-    (folder / "corpus.json").unlink(missing_ok=True)
     dialogues = []
     for dialogue, seed in zip(made.corpus.dialogues, picture_seed.spawn(len(made.corpus.dialogues)), strict=True):
         told = [replace(utterance, text=performances[utterance.utterance_id].text) for utterance in dialogue.utterances]
@@ -56,6 +58,21 @@ def write_media_corpus(spec: MediaSpec, folder: Path) -> Corpus:
     corpus = replace(made.corpus, dialogues=tuple(dialogues))
     write_corpus(corpus, folder, _problems(list(corpus.utterances()), faults))
     return corpus
+
+
+def _claim(folder: Path, name: str) -> None:
+    """Make sure that nobody else's corpus lies there; of our own, remove what makes it one."""
+    header = folder / "corpus.json"
+    if header.exists():
+        try:
+            found = json.loads(header.read_text())["name"]
+        except (ValueError, KeyError, TypeError):
+            found = None
+        if found != name:
+            raise InputError(header, f"this is the corpus {found!r}, not {name}", "choose another folder")
+    if (folder / "utterances.csv").exists():
+        raise InputError(folder, "utterances.csv is there, which was not made here", "choose another folder")
+    header.unlink(missing_ok=True)
 
 
 def _performances(

@@ -19,6 +19,7 @@ from fmerl.corpus.media import MediaSpec, write_media_corpus
 from fmerl.corpus.media.faults import MEANING
 from fmerl.corpus.media.speech import SAMPLING_RATE, Voice, loudness, speak
 from fmerl.corpus.media.words import sentence
+from fmerl.errors import InputError
 from fmerl.features.densenet import DenseNet
 from fmerl.features.encoder import Encoded, Item
 
@@ -164,6 +165,18 @@ def test_settings_out_of_range() -> None:
     for settings in ({"dialogues": 7}, {"layout": "films"}, {"seed": -1}):
         with pytest.raises(ValueError, match=next(iter(settings))):
             MediaSpec(**settings)  # type: ignore[arg-type]
+
+
+def test_other_corpora_are_left_alone(tmp_path: Path) -> None:
+    header = '{"name": "mine", "classes": ["a", "b"], "vad_range": [0, 5]}'
+    (tmp_path / "corpus.json").write_text(header)
+    with pytest.raises(InputError, match="this is the corpus 'mine', not synthetic-media; choose another folder"):
+        write_media_corpus(SMALL, tmp_path)
+    assert (tmp_path / "corpus.json").read_text() == header
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "utterances.csv").touch()
+    with pytest.raises(InputError, match=r"utterances\.csv is there"):
+        write_media_corpus(SMALL, tmp_path / "own")
 
 
 def digests(folder: Path) -> dict[str, str]:
