@@ -98,7 +98,8 @@ def _firsts(stream: Any, begin: float, stop: float, count: int) -> Iterator[tupl
 
 def _upright(frame: Any, side: Side | None) -> NDArray[np.uint8]:
     """RGB [h, w, 3], turned as the file's display matrix says."""
-    picture = np.rot90(frame.to_ndarray(format="rgb24"), k=round(frame.rotation / 90))
+    # One core per encoder; starting more threads takes longer than a small picture itself.
+    picture = np.rot90(frame.to_ndarray(format="rgb24", threads=1), k=round(frame.rotation / 90))
     middle = picture.shape[1] // 2
     half = slice(None) if side is None else slice(middle) if side == "left" else slice(middle, None)
     return np.ascontiguousarray(picture[:, half])
