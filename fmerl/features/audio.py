@@ -119,7 +119,7 @@ class AudioEncoder:
         sound, odd = read_sound(item.media, sampling_rate=rate, start=item.start, end=item.end)
         if np.abs(sound.astype(np.int32)).max() <= _SILENT:
             raise MediaError(f"the {len(sound) / rate:.2f} s of sound are silent")
-        vector = self._functionals(sound)[:, 0]
+        vector = self._functionals(sound)[:, 0].astype(np.float32)
         bad = ~np.isfinite(vector)
         if bad.all():
             raise MediaError(f"{len(sound) / rate:.2f} s of sound are too short for {self.spec.feature_set}")
@@ -127,7 +127,7 @@ class AudioEncoder:
             first = self.columns[int(bad.argmax())]
             told = f"{bad.sum()} of {self.width} features are not finite and set to 0, the first is {first}"
             odd = told if odd is None else f"{odd}; {told}"
-        return np.where(bad, 0, vector).astype(np.float32), odd
+        return np.where(bad, np.float32(0), vector), odd
 
     def _functionals(self, sound: NDArray[np.int16]) -> NDArray[np.floating[Any]]:
         """[D, vectors] of [S]; NaN where the sound is too short, which openSMILE also warns of."""

@@ -17,6 +17,7 @@ from fmerl.features.faces import Picture
 from fmerl.features.hub import from_cache_or_hub, revision
 
 _REMEDY = "give the id of an image encoder at hand, or its folder with weights, config and preprocessor_config.json"
+_BLANK: Picture = np.zeros((64, 64, 3), dtype=np.uint8)
 
 
 class HuggingFaceImages:
@@ -35,20 +36,26 @@ class HuggingFaceImages:
         try:
             self._processor, self._network, self._pooled, self._revision = _loaded(name)
             self._network.to(device)
-            blank = self.prepared(np.zeros((64, 64, 3), dtype=np.uint8))
-            self.width: int = self.vectors([blank]).shape[1]
+            self.width: int = self._forward(self.prepared(_BLANK)[None]).shape[1]
         except Exception as error:  # Transformers raises what its parts raise: OSError, ValueError, KeyError, ...
             what = f"no image encoder can be loaded ({(str(error).splitlines() or [type(error).__name__])[0]})"
             raise InputError(name, what, _REMEDY) from error
 
     def prepared(self, picture: Picture) -> Tensor:
-        pixels: Tensor = self._processor(images=[picture], return_tensors="pt")["pixel_values"][0]
-        return pixels
+        return _pixels(self._processor, picture)[0]
+
+    def vectors(self, prepared: Sequence[Tensor]) -> Tensor:
+        # Some processors keep the aspect of a picture: like goes with like.
+        vectors = torch.empty(len(prepared), self.width)
+        for shape in {pixels.shape for pixels in prepared}:
+            rows = [row for row, pixels in enumerate(prepared) if pixels.shape == shape]
+            vectors[rows] = self._forward(torch.stack([prepared[row] for row in rows]))
+        return vectors
 
     @torch.inference_mode()
-    def vectors(self, prepared: Sequence[Tensor]) -> Tensor:
-        pixels = torch.stack(list(prepared)).to(self._device)
-        output = self._network(pixel_values=pixels)
+    def _forward(self, pixels: Tensor) -> Tensor:
+        """[n, D] on the CPU of [n, 3, h, w]."""
+        output = self._network(pixel_values=pixels.to(self._device))
         if self._pooled:
             return output.pooler_output.flatten(1).cpu()
         hidden = output.last_hidden_state
@@ -87,10 +94,16 @@ def _loaded(name: str) -> tuple[Any, Any, bool, str]:
     if absent:
         raise ValueError(f"the checkpoint lacks {len(absent)} weights, the first is {absent[0]}")
     network.eval().requires_grad_(False)
-    blank = processor(images=[np.zeros((64, 64, 3), dtype=np.uint8)], return_tensors="pt")["pixel_values"]
     with torch.inference_mode():
-        pooled = pooled and getattr(network(pixel_values=blank), "pooler_output", None) is not None
+        output = network(pixel_values=_pixels(processor, _BLANK))
+    pooled = pooled and getattr(output, "pooler_output", None) is not None
     return processor, network, pooled, revision(name)
+
+
+def _pixels(processor: Any, picture: Picture) -> Tensor:
+    """[1, 3, h, w] as the network reads it."""
+    pixels: Tensor = processor(images=[picture], return_tensors="pt", input_data_format="channels_last")["pixel_values"]
+    return pixels
 
 
 def _patches(config: Any, size: Sequence[int]) -> int:

@@ -34,9 +34,9 @@ def open_stream(path: Path | None, kind: StreamKind) -> Iterator[Any]:
     av = optional_module("av", "audio" if kind == "audio" else "visual")
     if path is None:
         raise MediaError(f"the corpus names no file with a {_NAMES[kind]}")
-    if not path.is_file():
-        raise MediaError(f"no such file: {path}")
     try:
+        if not path.is_file():
+            raise MediaError(f"no such file: {path}")
         container = av.open(path)
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"{path.name} is no media file that can be read ({_reason(error)})") from error
@@ -44,6 +44,8 @@ def open_stream(path: Path | None, kind: StreamKind) -> Iterator[Any]:
         streams = getattr(container.streams, kind)
         if not streams:
             raise MediaError(f"{path.name} has no {_NAMES[kind]}")
+        if streams[0].codec_context is None:
+            raise MediaError(f"FFmpeg has no decoder for the {_NAMES[kind]} of {path.name}")
         streams[0].codec_context.thread_count = 1
         yield streams[0]
 

@@ -203,6 +203,19 @@ def test_hugging_face_encoders(
     np.testing.assert_allclose(encoded.values[1], expected[0].numpy(), atol=1e-5)
 
 
+def test_pictures_that_keep_their_aspect(make_model: Callable[[str], Path]) -> None:
+    from transformers import ViTImageProcessor
+
+    folder = make_model("resnet")
+    ViTImageProcessor(size={"shortest_edge": 32}, do_center_crop=False).save_pretrained(folder)
+    model = VisualSpec(encoder=str(folder)).build()._model
+    narrow, wide = np.zeros((64, 64, 3), np.uint8), np.full((2, 64, 3), 200, np.uint8)
+    prepared = [model.prepared(picture) for picture in (narrow, wide, narrow)]
+    vectors = model.vectors(prepared)
+    assert torch.equal(vectors[0], vectors[2])
+    torch.testing.assert_close(vectors[1], model.vectors(prepared[1:2])[0])
+
+
 def test_checkpoints_that_lack_weights_are_refused(make_model: Callable[[str], Path]) -> None:
     from safetensors.torch import load_file, save_file
 
