@@ -25,7 +25,7 @@ from fmerl.corpus.media.layouts import write_clips, write_dialogue
 from fmerl.corpus.media.performance import Performance, Person, perform
 from fmerl.corpus.media.spec import MediaSpec
 from fmerl.corpus.media.speech import Voice
-from fmerl.corpus.synthetic import SyntheticCorpus, generate
+from fmerl.corpus.synthetic import generate
 from fmerl.corpus.synthetic_spec import SyntheticSpec
 from fmerl.errors import InputError
 
@@ -46,7 +46,7 @@ def write_media_corpus(spec: MediaSpec, folder: Path) -> Corpus:
     _claim(folder, turns.name)
     made = generate(turns)
     shown_seed, people_seed, speech_seed, picture_seed, fault_seed = np.random.SeedSequence((spec.seed, 1)).spawn(5)
-    performances = _performances(turns, made, shown_seed, people_seed, speech_seed)
+    performances = _performances(made.corpus, _shown(turns, made.latent, shown_seed), people_seed, speech_seed)
     ids = [utterance.utterance_id for utterance in made.corpus.utterances()]
     faults = plant(ids, np.random.default_rng(fault_seed)) if spec.faults else {}
     dialogues = []
@@ -75,27 +75,27 @@ def _claim(folder: Path, name: str) -> None:
     header.unlink(missing_ok=True)
 
 
+def _shown(turns: SyntheticSpec, latent: np.ndarray, seed: np.random.SeedSequence) -> dict[str, np.ndarray]:
+    """What each modality shows of valence, arousal and dominance, [U, 3] in [-1, 1]."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: np.clip(part.loading * latent + part.expression_noise * rng.standard_normal(latent.shape), -1, 1)
+        for name, part in turns.modalities.items()
+    }
+
+
 def _performances(
-    turns: SyntheticSpec, made: SyntheticCorpus, *seeds: np.random.SeedSequence
+    corpus: Corpus, shown: dict[str, np.ndarray], people_seed: np.random.SeedSequence, seeds: np.random.SeedSequence
 ) -> dict[str, Performance]:
     """By utterance id."""
-    shown_rng, people_rng = (np.random.default_rng(seed) for seed in seeds[:2])
-    shown = {
-        name: np.clip(
-            modality.loading * made.latent + modality.expression_noise * shown_rng.standard_normal(made.latent.shape),
-            -1,
-            1,
-        )
-        for name, modality in turns.modalities.items()
-    }
+    rng = np.random.default_rng(people_seed)
+    utterances = list(corpus.utterances())
     people: dict[tuple[str, str], Person] = {}
     performances = {}
-    for row, (utterance, seed) in enumerate(
-        zip(made.corpus.utterances(), seeds[2].spawn(len(made.latent)), strict=True)
-    ):
+    for row, (utterance, seed) in enumerate(zip(utterances, seeds.spawn(len(utterances)), strict=True)):
         who = (utterance.dialogue_id, utterance.speaker)
         if who not in people:
-            people[who] = Person(voice=Voice.draw(people_rng), look=Look.draw(people_rng))
+            people[who] = Person(voice=Voice.draw(rng), look=Look.draw(rng))
         expressed = {name: values[row] for name, values in shown.items()}
         performances[utterance.utterance_id] = perform(people[who], expressed, np.random.default_rng(seed))
     return performances

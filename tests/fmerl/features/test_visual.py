@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -214,6 +217,24 @@ def test_pictures_that_keep_their_aspect(make_model: Callable[[str], Path]) -> N
     vectors = model.vectors(prepared)
     assert torch.equal(vectors[0], vectors[2])
     torch.testing.assert_close(vectors[1], model.vectors(prepared[1:2])[0])
+
+
+@pytest.mark.slow
+def test_hub_model_comes_from_the_cache_with_its_commit(make_model: Callable[[str], Path], tmp_path: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--someone--tiny"
+    shutil.copytree(make_model("vit"), repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    code = (
+        "from fmerl.features.visual import VisualSpec\n"
+        "encoder = VisualSpec(encoder='someone/tiny', faces='none').build()\n"
+        "print(encoder.recipe()['revision'], encoder.width)"
+    )
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == f"{commit} 16"
+    assert done.stderr == ""
 
 
 def test_checkpoints_that_lack_weights_are_refused(make_model: Callable[[str], Path]) -> None:
