@@ -1,0 +1,69 @@
+"""Models of Hugging Face's hub: from its cache first, so that a rerun meets the same revision, and no network."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+_MODEL_FILES = {".safetensors", ".bin", ".json", ".txt", ".model"}
+
+Loaded = TypeVar("Loaded")
+
+
+def from_cache_or_hub(source: str, load: Callable[..., Loaded]) -> Loaded:
+    """What `load` makes of a hub id or folder, without loading bars and advice.
+
+    Args:
+        source: Id or folder that `load` reads.
+        load: Takes `local_files_only`, as `from_pretrained` does.
+
+    Raises:
+        OSError, ValueError: As `load`.
+    """
+    with _quiet_transformers():
+        try:
+            return load(local_files_only=True)
+        except (OSError, ValueError):
+            if Path(source).is_dir():
+                raise
+            return load(local_files_only=False)
+
+
+def revision(source: str) -> str:
+    """SHA-256 of a folder's model files; commit of a model that lies in the hub's cache.
+
+    Raises:
+        OSError: The cache does not hold the model.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        config = try_to_load_from_cache(source, "config.json")
+        if not isinstance(config, str):
+            raise OSError("the hub's cache does not hold the model")
+        return Path(config).parent.name
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _MODEL_FILES:
+            with path.open("rb") as file:
+                digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    from transformers.utils import logging as noise
+
+    verbosity, bars = noise.get_verbosity(), noise.is_progress_bar_enabled()
+    noise.set_verbosity_error()
+    noise.disable_progress_bar()
+    try:
+        yield
+    finally:
+        noise.set_verbosity(verbosity)
+        if bars:
+            noise.enable_progress_bar()

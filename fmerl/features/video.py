@@ -1,0 +1,105 @@
+"""Pictures of one utterance: frames at a regular stride, upright, cut to the speaker's half.
+
+Shapes: F frames, h x w pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmerl.features.encoder import Side
+from fmerl.features.media import MediaError, decoded_from, length, open_stream
+
+_TOLERANCE = 0.5
+"""A picture may end this long before its span does, in seconds, without being called odd."""
+_SEEK_STRIDE = 4.0
+"""Seconds between frames above which each is sought: what lies between is then not worth decoding."""
+
+
+def read_frames(
+    path: Path | None,
+    *,
+    frames: int,
+    start: float | None = None,
+    end: float | None = None,
+    side: Side | None = None,
+) -> tuple[list[NDArray[np.uint8]], str | None]:
+    """At most F = `frames` RGB pictures [h, w, 3], and what is odd about them.
+
+    The span is cut into F equal parts; the first frame of each counts. A span that holds no frame shows the one
+    before it. Of a file that breaks off, the frames before the break count, and that is told.
+
+    Args:
+        path: Anything that FFmpeg reads.
+        frames: F.
+        start: Of the span, in seconds; None: the beginning of the file.
+        end: Of the span, in seconds; None: the end of the picture.
+        side: Half of the upright picture.
+
+    Raises:
+        InputError: PyAV is not installed.
+        MediaError: No file, no picture, or no frame within the span.
+    """
+    pictures: list[NDArray[np.uint8]] = []
+    odd = None
+    with open_stream(path, "video") as stream:
+        begin = start or 0.0
+        stop = end if end is not None else length(stream)
+        if stop is None:
+            raise MediaError("the file does not say how long its picture is")
+        try:
+            for time, frame in _strided(stream, begin, stop, frames):
+                pictures.append(_upright(frame, side))
+                last = time
+        except MediaError as error:
+            if not pictures:
+                raise
+            odd = str(error)
+    if not pictures:
+        raise MediaError(f"there is no frame between {begin:g} s and {stop:g} s")
+    if odd is None and last < stop - (stop - begin) / frames - _TOLERANCE:
+        odd = f"the picture ends after {last:.1f} s, its span at {stop:.1f} s"
+    return pictures, odd
+
+
+def _strided(stream: Any, begin: float, stop: float, count: int) -> Iterator[tuple[float, Any]]:
+    """Time and frame of the first of each of `count` equal parts of a span, as far as it has one."""
+    stride = (stop - begin) / count
+    if stride > _SEEK_STRIDE:
+        for part in range(count):
+            yield from _firsts(stream, begin + part * stride, begin + (part + 1) * stride, 1)
+    else:
+        yield from _firsts(stream, begin, stop, count)
+
+
+def _firsts(stream: Any, begin: float, stop: float, count: int) -> Iterator[tuple[float, Any]]:
+    # Half a microsecond, since times are rounded where the file counts them in other units.
+    stride, rounding, due = max(stop - begin, 0) / count, 5e-7, 0
+    before = None
+    for time, frame in decoded_from(stream, begin):
+        if time + rounding < begin:
+            before = time, frame
+            continue
+        if time + rounding >= stop:
+            break
+        if time + rounding >= begin + due * stride:
+            yield time, frame
+            due = int((time + rounding - begin) / stride) + 1
+        if due >= count:
+            return
+    if due == 0 and before is not None and begin < (length(stream) or 0.0):
+        yield before
+
+
+def _upright(frame: Any, side: Side | None) -> NDArray[np.uint8]:
+    """RGB [h, w, 3], turned as the file's display matrix says."""
+    # One core per encoder; starting more threads takes longer than a small picture itself.
+    picture = np.rot90(frame.to_ndarray(format="rgb24", threads=1), k=round(frame.rotation / 90))
+    middle = picture.shape[1] // 2
+    half = slice(None) if side is None else slice(middle) if side == "left" else slice(middle, None)
+    return np.ascontiguousarray(picture[:, half])
