@@ -78,10 +78,9 @@ def _curves(analysis: ZeroShotAnalysis) -> ReportFigure:
         figure = Figure(figsize=(0.7 * WIDTH, 0.55 * WIDTH), layout="constrained")
         axes = figure.add_subplot()
         for number, curve in enumerate(analysis.curves):
-            axes.step(
+            axes.plot(
                 100 * curve.unseen_accuracy,
                 100 * curve.seen_accuracy,
-                where="post",
                 color=BLUE,
                 alpha=0.7,
                 linewidth=1.2,

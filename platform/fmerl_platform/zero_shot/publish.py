@@ -8,15 +8,18 @@ from pathlib import Path
 from fmerl_platform.record import CorpusRecord, StudyRecord
 from fmerl_platform.report.notes import change_note
 from fmerl_platform.report.page import ReportPaths
-from fmerl_platform.report.results import CorpusResults
+from fmerl_platform.report.results import CellRecord, CorpusResults, labelled_predictions
 from fmerl_platform.report.tables import markdown_text
 from fmerl_platform.reporting import StudyRuns, facts, read_results
+from fmerl_platform.statistics import confusion_by_dialogue
+from fmerl_platform.statistics.scores import SCORES
 from fmerl_platform.tracking import Experiment
 from fmerl_platform.views import variants_view
 from fmerl_platform.zero_shot.hold_out import UNSEEN_CLASSES
 from fmerl_platform.zero_shot.language_models import NO_MODELS, read_language_models
 from fmerl_platform.zero_shot.page import write_zero_shot_report
 from fmerl_platform.zero_shot.results import ZeroShotAnalysis, ZeroShotRow, analyse_zero_shot
+from fmerl_platform.zero_shot.scores import zero_shot_scores
 from fmerl_platform.zero_shot.wording import supervised_warning, zero_shot_finding
 
 _VIEW = (
@@ -89,9 +92,19 @@ def _tag_variants(
             tags["fmerl.warning"] = warning
         if variant in rows:
             experiment.log_once(run_id, row_metrics(rows[variant]), step=0)
+            for cell in analysis.results.of_variant(variant):
+                experiment.log_once(cell.run_id, cell_metrics(cell, analysis), step=0)
         if variant == control and analysis.calibrated is not None:
             experiment.log_once(run_id, row_metrics(analysis.calibrated, "calibrated_"), step=0)
         experiment.tag(run_id, {**tags, "mlflow.note.content": "\n\n".join(note)})
+
+
+def cell_metrics(cell: CellRecord, analysis: ZeroShotAnalysis) -> dict[str, float]:
+    """A cell's scores that it did not log itself, which knows nothing of unseen classes in test."""
+    classes = analysis.results.classes
+    confusion = confusion_by_dialogue([labelled_predictions(cell, classes)], len(classes)).sum(axis=(0, 1))
+    scores = zero_shot_scores([classes.index(name) for name in analysis.unseen], len(classes))
+    return {f"test_{name}": float(score(confusion)) for name, score in scores.items() if name not in SCORES}
 
 
 def row_metrics(row: ZeroShotRow, prefix: str = "") -> dict[str, float]:
@@ -107,7 +120,12 @@ def row_metrics(row: ZeroShotRow, prefix: str = "") -> dict[str, float]:
         metrics[f"delta_{name}_ci_low"] = against.ci_low
         metrics[f"delta_{name}_ci_high"] = against.ci_high
     metrics["p_value_holm"] = row.p_value_holm
-    for name, value in (("ausuc", row.area), ("median_lead", row.lead), ("constant", row.constant)):
+    for name, value in (
+        ("ausuc", row.area),
+        ("uninformed_ausuc", row.uninformed_area),
+        ("median_lead", row.lead),
+        ("constant", row.constant),
+    ):
         if value is not None:
             metrics[f"{name}_mean"], metrics[f"{name}_sd"] = value.mean, value.sd
     return {f"{prefix}{name}": value for name, value in metrics.items() if not math.isnan(value)}

@@ -53,6 +53,8 @@ class ZeroShotRow:
     """Of the difference in unseen accuracy, adjusted over all rows."""
     area: Spread | None = None
     """AUSUC; None where scores are no degrees of belief in every class."""
+    uninformed_area: Spread | None = None
+    """AUSUC of scores that do not tell unseen utterances from others."""
     lead: Spread | None = None
     """Median over unseen utterances of how far the best seen class lies above the best unseen one."""
     constant: Spread | None = None
@@ -164,6 +166,7 @@ class _RowMaker:
         return replace(
             row,
             area=_spread(self.curve(cell).area for cell in cells),
+            uninformed_area=_spread(self.curve(cell).uninformed_area for cell in cells),
             lead=_spread(self._lead(cell) for cell in cells),
         )
 

@@ -35,6 +35,12 @@ class SeenUnseenCurve:
         """AUSUC: area under seen accuracy over unseen accuracy, in [0, 1]; NaN without utterances of both kinds."""
         return float(np.trapezoid(self.seen_accuracy, self.unseen_accuracy))
 
+    @property
+    def uninformed_area(self) -> float:
+        """AUSUC if how far seen classes lead did not tell unseen utterances from others: one accuracy falls in a
+        straight line while the other rises."""
+        return float(self.seen_accuracy[0] * self.unseen_accuracy[-1] / 2)
+
     def best_constant(self) -> float:
         """Where the harmonic mean of both accuracies is largest; of equals the one nearest 0."""
         both = self.seen_accuracy + self.unseen_accuracy

@@ -56,7 +56,8 @@ def _bias_table(analysis: ZeroShotAnalysis) -> Table:
     for row in analysis.rows:
         names = ("seen_accuracy", UNSEEN_ACCURACY, "harmonic_mean", "unseen_as_seen")
         scores = [mean_sd(row.scores[name].mean, row.scores[name].sd) for name in names]
-        rows.append((row.name, *scores, spread(row.lead), spread(row.constant), spread(row.area)))
+        others = [spread(value) for value in (row.lead, row.constant, row.area, row.uninformed_area)]
+        rows.append((row.name, *scores, *others))
     return Table(
         name=f"{analysis.results.corpus} bias",
         caption=f"Bias towards seen classes on {analysis.results.corpus}",
@@ -69,6 +70,7 @@ def _bias_table(analysis: ZeroShotAnalysis) -> Table:
             Column("Median lead"),
             Column("Constant"),
             Column("AUSUC"),
+            Column("Uninformed AUSUC"),
         ),
         rows=tuple(rows),
         notes=bias_notes(analysis),

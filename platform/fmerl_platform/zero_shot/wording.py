@@ -75,9 +75,10 @@ def bias_notes(analysis: ZeroShotAnalysis) -> tuple[str, ...]:
     """Foot notes of the table of the bias towards seen classes."""
     notes = [
         "Accuracies are shares of utterances. AUSUC: area under seen over unseen accuracy for every constant taken "
-        "from the seen classes' scores (Chao et al. 2016), 1 at best. Median lead: how far an unseen utterance's best "
-        "seen class lies above its best unseen one, in cosines; with that constant half of them would be given an "
-        "unseen class. It describes the test set and sets nothing.",
+        "from the seen classes' scores (Chao et al. 2016), 1 at best; uninformed: of scores that do not tell unseen "
+        "utterances from others.",
+        "Median lead: how far an unseen utterance's best seen class lies above its best unseen one, in cosines; with "
+        "that constant half of them would be given an unseen class. It describes the test set and sets nothing.",
     ]
     if analysis.calibrated is not None:
         notes.append(
