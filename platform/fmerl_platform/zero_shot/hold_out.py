@@ -30,7 +30,7 @@ class HoldOut:
         """The corpus's unseen classes, in label order.
 
         Raises:
-            InputError: No such class, none at all, or fewer than two left to train on.
+            InputError: No such class, none at all, one that test has no utterance of, or fewer than two left to learn.
         """
         asked = [name for place, name in map(_split, self.classes) if place in ("", corpus.name)]
         unseen = set(asked)
@@ -43,6 +43,11 @@ class HoldOut:
             raise InputError(f"--unseen {name}", f"no class of {corpus.name}", f"name one of {known}")
         if len(corpus.classes) - len(unseen) < 2:
             raise InputError("--unseen", f"it leaves {corpus.name} fewer than two classes", "hold fewer out")
+        in_test = {
+            item.emotion for dialogue in corpus.dialogues if dialogue.split == "test" for item in dialogue.utterances
+        }
+        for name in unseen - in_test:
+            raise InputError(f"--unseen {name}", f"no test utterance of {corpus.name} has it", "hold another class out")
         return tuple(name for name in corpus.classes if name in unseen)
 
     def check(self, corpora: Iterable[str]) -> None:

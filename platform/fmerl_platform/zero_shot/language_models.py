@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from mlflow.entities import Run
 
 from fmerl.errors import InputError
@@ -77,7 +78,7 @@ def on_shared_utterances(cells: Sequence[CellRecord], results: CorpusResults) ->
     """
     control = results.of_variant(results.control)
     tables = [cell.labelled_test() for cell in (*cells, *control)]
-    answered = [table.filter(pa.compute.is_valid(table["predicted"])) for table in tables]
+    answered = [table.filter(pc.is_valid(table["predicted"])) for table in tables]
     known = [set(table["utterance_id"].to_pylist()) for table in answered]
     shared = set.intersection(*known)
     order = [name for name in answered[-1]["utterance_id"].to_pylist() if name in shared]

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
 from fmerl_platform.report.canvas import BLUE, INK, VERMILLION, WIDTH, ReportFigure, style
 from fmerl_platform.report.page import TEMPLATES, ReportPaths, inline_figure, without_nan, write_file
+from fmerl_platform.report.results import CellRecord
 from fmerl_platform.report.tables import Table, markdown_text, to_latex, to_markdown
 from fmerl_platform.zero_shot.results import ZeroShotAnalysis
 from fmerl_platform.zero_shot.tables import zero_shot_tables
@@ -29,7 +29,7 @@ class _Section:
     finding: str
     tables: tuple[Table, ...]
     figures: tuple[ReportFigure, ...]
-    cells: Sequence[Any]
+    cells: Sequence[CellRecord]
 
 
 def write_zero_shot_report(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fmerl.errors import InputError
@@ -206,9 +207,7 @@ class _RowMaker:
 
     def constant(self, cell: CellRecord) -> float:
         """Tuned on validation; `cell` held out a seen class as well."""
-        rows = cell.predictions.filter(
-            (pa.compute.field("split") == "validation") & pa.compute.field("gold").is_valid()
-        )
+        rows = cell.predictions.filter((pc.field("split") == "validation") & pc.field("gold").is_valid())
         gold = _gold(rows, self._results.classes)
         return tuned_constant(score_matrix(rows), gold, self._held_out, self.pseudo_unseen(cell.variant))
 

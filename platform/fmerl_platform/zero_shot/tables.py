@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from fmerl_platform.report.published import PublishedZeroShot
 from fmerl_platform.report.tables import Column, Table
 from fmerl_platform.report.wording import NONE, interval, mean_sd, p_value, percent, signed
@@ -132,7 +134,7 @@ def _cells(row: ZeroShotRow) -> dict[str, str]:
         "Accuracy": score("accuracy"),
         "w-F1": score("weighted_f1"),
         "w-F1 95% interval": _range(row.scores["weighted_f1"]),
-        "M parameters": f"{row.parameters / _MILLION:.2f}" if row.parameters == row.parameters else NONE,
+        "M parameters": NONE if math.isnan(row.parameters) else f"{row.parameters / _MILLION:.2f}",
     }
 
 
@@ -149,6 +151,4 @@ def _published_cells(name: str, score: PublishedZeroShot) -> dict[str, str]:
 
 def _range(score: Estimate) -> str:
     """A score lies in [0, 1], so no more of its interval is printed."""
-    return (
-        NONE if score.ci_low != score.ci_low else f"[{percent(max(score.ci_low, 0))}, {percent(min(score.ci_high, 1))}]"
-    )
+    return NONE if math.isnan(score.ci_low) else f"[{percent(max(score.ci_low, 0))}, {percent(min(score.ci_high, 1))}]"

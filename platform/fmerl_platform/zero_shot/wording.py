@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from fmerl_platform.report.wording import mean_sd, missing_cells, percent, seeds
+from fmerl_platform.report.wording import NONE, mean_sd, missing_cells, percent, seeds
 from fmerl_platform.zero_shot.results import Spread, ZeroShotAnalysis, ZeroShotRow
 from fmerl_platform.zero_shot.scores import UNSEEN_ACCURACY
 
@@ -102,12 +103,12 @@ def comparison_notes(analysis: ZeroShotAnalysis) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def spread(value: Spread | None, scale: float = 1.0) -> str:
+def spread(value: Spread | None) -> str:
     """Mean ± sd with three decimals; a dash where there is none."""
-    if value is None or value.mean != value.mean:
-        return "–"
-    mean = f"{scale * value.mean:.3f}".replace("-", "−")
-    return mean if value.sd != value.sd else f"{mean} ± {scale * value.sd:.3f}"
+    if value is None or math.isnan(value.mean):
+        return NONE
+    mean = f"{value.mean:.3f}".replace("-", "−")
+    return mean if math.isnan(value.sd) else f"{mean} ± {value.sd:.3f}"
 
 
 def _score(row: ZeroShotRow, name: str) -> str:

@@ -14,7 +14,7 @@ from fmerl_platform.zero_shot.hold_out import HoldOut, pseudo_unseen_class
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    return generate(replace(MELD_SHAPE, scale=0.02)).corpus
+    return generate(replace(MELD_SHAPE, scale=0.1)).corpus
 
 
 def test_the_corpus_says_what_is_unseen_unless_the_command_does(corpus: Corpus) -> None:
@@ -35,6 +35,12 @@ def test_the_corpus_says_what_is_unseen_unless_the_command_does(corpus: Corpus) 
 def test_what_cannot_be_held_out_is_refused(corpus: Corpus, classes: tuple[str, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
         HoldOut(classes=classes).of(corpus)
+
+
+def test_a_class_that_test_lacks_cannot_be_scored(corpus: Corpus) -> None:
+    training = replace(corpus, dialogues=tuple(item for item in corpus.dialogues if item.split != "test"))
+    with pytest.raises(InputError, match="no test utterance of synthetic-meld has it"):
+        HoldOut().of(training)
 
 
 def test_a_corpus_without_an_unseen_class_asks_for_one(corpus: Corpus) -> None:
