@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 from fmerl_platform.report.results import CellRecord, CorpusResults
+
+settings.register_profile("deterministic", derandomize=True, deadline=None)
+settings.load_profile("deterministic")
 
 CLASSES = ("neutral", "joy", "anger", "fear")
 MakeCell = Callable[..., CellRecord]
