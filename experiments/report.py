@@ -10,10 +10,11 @@ from pathlib import Path
 
 from fmerl.errors import InputError
 from fmerl_platform import cli
+from fmerl_platform.publishing import publish_study
 from fmerl_platform.record import StudyRecord
-from fmerl_platform.report.tables import ablation_table, to_terminal
+from fmerl_platform.report.tables import to_terminal
 from fmerl_platform.report.wording import percent
-from fmerl_platform.reporting import publish, read_runs
+from fmerl_platform.reporting import read_runs
 from fmerl_platform.reproduction import TOLERANCE, Reproduction, reproduce
 from fmerl_platform.tracking import Experiment
 
@@ -37,12 +38,12 @@ def main() -> int:
     if arguments.reproduce:
         return _compare(reproduce(experiment, record, arguments.reproduce, arguments.storage))
     record = _restricted(record, arguments.corpus)
-    report, paths = publish(
+    published = publish_study(
         experiment, record, runs, arguments.output or arguments.storage / "reports" / arguments.study
     )
-    for analysis in report.analyses:
-        cli.results.print(to_terminal(ablation_table(analysis)))
-    cli.results.print(f"report   {paths.html}", soft_wrap=True)
+    for table in published.tables:
+        cli.results.print(to_terminal(table))
+    cli.results.print(f"report   {published.paths.html}", soft_wrap=True)
     return cli.EXIT_OK
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,14 +18,16 @@ from fmerl_platform.ledger import mark_failed, unfinished
 from fmerl_platform.placement import Resources, nodes_to_expect, placement_table
 from fmerl_platform.progress import RunProgress
 from fmerl_platform.provenance import command_line, provenance
+from fmerl_platform.publishing import publish_study
 from fmerl_platform.record import record_study
 from fmerl_platform.report.results import CorpusAnalysis
-from fmerl_platform.report.tables import ablation_table, to_terminal
-from fmerl_platform.reporting import StudyRuns, open_runs, publish
+from fmerl_platform.report.tables import to_terminal
+from fmerl_platform.reporting import StudyRuns, open_runs
 from fmerl_platform.session import ray_session
 from fmerl_platform.study import Cell, CorpusInputs, Variant, plan_cells
 from fmerl_platform.tracking import Experiment
 from fmerl_platform.worker import Keeping
+from fmerl_platform.zero_shot.wording import supervised_warning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,10 @@ class AblationRequest:
     checkpoint_seconds: float = 30.0
     """Least time between two saved states of an unfinished cell."""
     dry_run: bool = False
+    more_variants: Callable[[CorpusInputs], Sequence[Variant]] = lambda inputs: ()
+    """Further ones of one corpus, which what is in it decides."""
+    llm_study: str | None = None
+    """Study whose language models stand beside the cells of a zero-shot one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +75,10 @@ def run_ablation(request: AblationRequest, console: Console, results: Console) -
         InputError, StudyError: Before anything is trained.
     """
     inputs = load_inputs(request.corpora, request.variants, request.inputs)
-    cells = plan_cells(inputs, request.variants, request.seeds)
+    cells = plan_cells(inputs, request.variants, request.seeds, request.more_variants)
     _describe(inputs, console)
     if request.dry_run:
-        results.print(_plan_table(cells, request))
+        results.print(_plan_table(cells, inputs, request.study))
         workers = max(cell.config.training.workers for cell in cells)
         results.print(placement_table(nodes_to_expect(), request.resources, len(cells), workers))
         return AblationOutcome(complete=True, inputs=tuple(inputs), analyses=())
@@ -81,6 +87,8 @@ def run_ablation(request: AblationRequest, console: Console, results: Console) -
     lock = request.storage / f".{request.study}.lock"
     with exclusive(lock, "this study is running already", "wait for it, or name another --study"):
         experiment = Experiment.in_storage(request.storage, request.study)
+        if request.llm_study is not None:
+            experiment.sibling(request.llm_study)
         record = record_study(
             request.study,
             request.corpora,
@@ -89,6 +97,7 @@ def run_ablation(request: AblationRequest, console: Console, results: Console) -
             cells,
             command=command_line(),
             provenance=provenance(),
+            llm_study=request.llm_study,
         )
         runs = open_runs(experiment, record)
         waiting = unfinished(experiment, cells)
@@ -96,15 +105,15 @@ def run_ablation(request: AblationRequest, console: Console, results: Console) -
             console.print(f"{len(cells) - len(waiting)} of {len(cells)} cells are finished already")
         failures = _train(waiting, len(cells) - len(waiting), inputs, experiment, runs, request, console)
         mark_failed(experiment, failures)
-        report, paths = publish(experiment, record, runs, request.storage / "reports" / request.study)
+        published = publish_study(experiment, record, runs, request.storage / "reports" / request.study)
         runs.close(experiment, complete=not failures)
-    for analysis in report.analyses:
-        results.print(to_terminal(ablation_table(analysis)))
+    for table in published.tables:
+        results.print(to_terminal(table))
     for failure in failures:
         results.print(f"failed: {failure.cell.name}: {failure.error}", style="red")
-    results.print(f"report   {paths.html}", soft_wrap=True)
+    results.print(f"report   {published.paths.html}", soft_wrap=True)
     results.print(f"compare  mlflow ui --backend-store-uri {experiment.uri}", soft_wrap=True)
-    return AblationOutcome(complete=not failures, inputs=tuple(inputs), analyses=report.analyses)
+    return AblationOutcome(complete=not failures, inputs=tuple(inputs), analyses=published.analyses)
 
 
 def _train(
@@ -147,17 +156,29 @@ def _describe(inputs: Sequence[CorpusInputs], console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
+        unseen = config.training.unseen_classes
+        if unseen:
+            console.print(
+                f"{data.corpus}: held out: {', '.join(unseen)}; their utterances: {config.training.unseen_utterances}",
+                highlight=False,
+                soft_wrap=True,
+            )
+        if unseen and item.supervised:
+            warning = supervised_warning(data.corpus, item.supervised, unseen)
+            console.print(warning, style="bold yellow", highlight=False, soft_wrap=True)
 
 
-def _plan_table(cells: Sequence[Cell], request: AblationRequest) -> Table:
-    table = Table(title=f"{len(cells)} cells of study {request.study}")
+def _plan_table(cells: Sequence[Cell], inputs: Sequence[CorpusInputs], study: str) -> Table:
+    table = Table(title=f"{len(cells)} cells of study {study}")
     for heading in ("corpus", "variant", "seeds", "epochs", "changes of the control"):
         table.add_column(heading, overflow="fold")
-    declares = {variant.name: ", ".join(variant.declares) for variant in request.variants}
+    controls = {item.data.corpus: item.control.flatten() for item in inputs}
     by_variant: dict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in cells:
         by_variant[cell.corpus, cell.variant].append(cell)
     for (corpus, variant), group in by_variant.items():
         seeds, epochs = " ".join(str(cell.seed) for cell in group), str(group[0].config.training.epochs)
-        table.add_row(corpus, variant, seeds, epochs, declares[variant])
+        own, control = group[0].config.flatten(), controls[corpus]
+        changes = ", ".join(path for path in own if own[path] != control[path])
+        table.add_row(corpus, variant, seeds, epochs, changes)
     return table

@@ -6,13 +6,17 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from fmerl.config import MODALITIES
+from fmerl.corpus import SHAPES
 from fmerl.errors import InputError
-from fmerl.presets import PRESETS
+from fmerl.presets import OFFLINE_ENCODER, PRESETS
 from fmerl_platform.ablation import AblationRequest
 from fmerl_platform.axes import axis_variants
 from fmerl_platform.inputs import InputOptions
 from fmerl_platform.placement import Resources
+from fmerl_platform.preparation import prepare_meld_text
 from fmerl_platform.study import Variant
 from fmerl_platform.study_file import read_study_file
 from fmerl_platform.systems import SYSTEM_VARIANTS
@@ -20,6 +24,9 @@ from fmerl_platform.variants import CONTROL, PAPER_VARIANTS
 
 ALL = "all"
 """Of the paper's variants."""
+
+MELD_TEXT_EPOCHS = 20
+"""As in the ablation on MELD's text."""
 
 
 def add_grid_arguments(parser: argparse.ArgumentParser, study: str) -> None:
@@ -51,6 +58,32 @@ def add_grid_arguments(parser: argparse.ArgumentParser, study: str) -> None:
         "--study-file", type=Path, metavar="FILE", help="Python file that defines VARIANTS, the control first"
     )
     add_run_arguments(parser, study)
+
+
+def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which corpora to read: by name, as folders, or MELD's raw text."""
+    parser.add_argument(
+        "--corpus", nargs="+", default=list(SHAPES), metavar="NAME|DIR", help=f"corpus folders, or {', '.join(SHAPES)}"
+    )
+    parser.add_argument("--features", type=Path, metavar="DIR", help="feature tables of the corpus folders")
+    parser.add_argument("--labels", type=Path, metavar="DIR", help="label sets, in place of the corpora's own scores")
+    parser.add_argument("--meld", type=Path, metavar="DIR", help="folder of MELD's three CSVs, in place of --corpus")
+    parser.add_argument("--emobank", type=Path, metavar="FILE", help="EmoBank's emobank.csv, needed with --meld")
+
+
+def request_of_corpora(arguments: argparse.Namespace, variants: Sequence[Variant], console: Console) -> AblationRequest:
+    """The request of `add_corpus_arguments` and `add_run_arguments`; MELD's raw text is prepared first.
+
+    Raises:
+        InputError: An argument out of its range, or one of two that belong together.
+    """
+    if (arguments.meld is None) != (arguments.emobank is None):
+        raise InputError("--meld, --emobank", "only one of them is given", "give both")
+    if arguments.meld is None:
+        return ablation_request(arguments, arguments.corpus, arguments.features, arguments.labels, variants)
+    prepared = prepare_meld_text(arguments.meld, arguments.emobank, OFFLINE_ENCODER, "mean", arguments.storage, console)
+    arguments.epochs = arguments.epochs or MELD_TEXT_EPOCHS
+    return ablation_request(arguments, [str(prepared.corpus)], prepared.features, prepared.labels, variants)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, study: str) -> None:

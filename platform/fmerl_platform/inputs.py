@@ -18,6 +18,7 @@ from fmerl.supervision.anchors import encode_anchors
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import read_labels_of
 from fmerl_platform.study import CorpusInputs, Variant
+from fmerl_platform.zero_shot.hold_out import HoldOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,8 @@ class InputOptions:
     """Processes that train one cell together."""
     config: Path | None = None
     """JSON file of configuration fields by dotted path, in place of the preset's: what a search ends with."""
+    hold_out: HoldOut | None = None
+    """Classes that no cell of the study learns."""
 
 
 def load_inputs(corpora: Sequence[str], variants: Sequence[Variant], options: InputOptions) -> list[CorpusInputs]:
@@ -47,7 +50,10 @@ def load_inputs(corpora: Sequence[str], variants: Sequence[Variant], options: In
     Raises:
         InputError: Any fault of the inputs, with file, row and remedy.
     """
-    return [_load(corpus, variants, options) for corpus in corpora]
+    inputs = [_load(corpus, variants, options) for corpus in corpora]
+    if options.hold_out is not None:
+        options.hold_out.check(item.data.corpus for item in inputs)
+    return inputs
 
 
 def _load(name: str, variants: Sequence[Variant], options: InputOptions) -> CorpusInputs:
@@ -96,6 +102,7 @@ def join_inputs(
         data=assemble(corpus, tables, labels),
         control=configs[0],
         anchors=encode_anchors(corpus.classes, descriptions, dict.fromkeys(config.anchors for config in configs)),
+        supervised=tuple(table.modality for table in tables if table.card.get("supervised_on_labels", True)),
     )
 
 
@@ -107,7 +114,13 @@ def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOp
     if options.emotion_encoder is not None:
         changes["anchors__encoder"] = options.emotion_encoder
     control = PRESETS[options.preset](corpus.name).changed(**changes)
-    return control if options.config is None else _with_file(control, options.config)
+    if options.config is not None:
+        control = _with_file(control, options.config)
+    if options.hold_out is None:
+        return control
+    return control.changed(
+        training__unseen_classes=options.hold_out.of(corpus), training__unseen_utterances=options.hold_out.utterances
+    )
 
 
 def _with_file(control: CellConfig, path: Path) -> CellConfig:

@@ -6,6 +6,7 @@ import math
 import tempfile
 from collections.abc import Iterable, Sequence
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -103,9 +104,14 @@ def _record(client: MlflowClient, run: Run) -> CellRecord:
         name: [metric.value for metric in sorted(client.get_metric_history(run_id, name), key=lambda m: m.step)]
         for name in HISTORY
     }
+    left = {file.path for file in client.list_artifacts(run_id)}
     with tempfile.TemporaryDirectory() as folder:
-        predictions, conditions = (
-            pq.read_table(client.download_artifacts(run_id, name, folder)) for name in (PREDICTIONS, CONDITIONS)
+        predictions = pq.read_table(client.download_artifacts(run_id, PREDICTIONS, folder))
+        # Only what was trained here can be tested under other conditions.
+        conditions = (
+            pq.read_table(client.download_artifacts(run_id, CONDITIONS, folder))
+            if CONDITIONS in left
+            else predictions.slice(0, 0).append_column("condition", pa.array([], pa.string()))
         )
     return CellRecord(
         corpus=tags["fmerl.corpus"],

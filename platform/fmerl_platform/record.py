@@ -51,6 +51,8 @@ class CorpusRecord:
     digests: dict[str, str]
     """Content hashes of corpus, features and scores."""
     anchors: tuple[AnchorCosines, ...]
+    supervised: tuple[str, ...] = ()
+    """`CorpusInputs.supervised`."""
 
     def config(self, variant: str) -> CellConfig:
         """The configuration of a variant's cells."""
@@ -71,6 +73,10 @@ class StudyRecord:
     scale: float
     corpora: tuple[CorpusRecord, ...]
     provenance: dict[str, str]
+    zero_shot: bool = False
+    """Whether classes are held out, which makes it a study of Table 2's kind."""
+    llm_study: str | None = None
+    """Study whose language models stand beside the cells of a zero-shot one."""
 
     @classmethod
     def read(cls, experiment: Experiment, run_id: str) -> StudyRecord:
@@ -105,6 +111,7 @@ def record_study(
     *,
     command: str,
     provenance: Mapping[str, str],
+    llm_study: str | None = None,
 ) -> StudyRecord:
     """The record of a study that is about to run.
 
@@ -116,6 +123,7 @@ def record_study(
         cells: All planned ones, the control's first.
         command: The command line.
         provenance: Code, packages, host.
+        llm_study: Study whose language models are shown beside the cells.
     """
     return StudyRecord(
         study=study,
@@ -129,6 +137,8 @@ def record_study(
             for source, item in zip(sources, inputs, strict=True)
         ),
         provenance=dict(provenance),
+        zero_shot=options.hold_out is not None,
+        llm_study=llm_study,
     )
 
 
@@ -153,6 +163,7 @@ def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> 
             )
             for anchors, vectors in inputs.anchors.items()
         ),
+        supervised=inputs.supervised,
     )
 
 
@@ -161,6 +172,7 @@ def _corpus_record(raw: Mapping[str, Any]) -> CorpusRecord:
         **{
             **raw,
             "classes": tuple(raw["classes"]),
+            "supervised": tuple(raw.get("supervised", ())),
             "cells": tuple(CellKey(**cell) for cell in raw["cells"]),
             "anchors": tuple(
                 AnchorCosines(tuple(item["variants"]), tuple(map(tuple, item["cosines"]))) for item in raw["anchors"]

@@ -16,7 +16,7 @@ from fmerl_platform.provenance import working_tree_diff
 from fmerl_platform.record import DIFF_FILE, STUDY_FILE, CorpusRecord, StudyRecord
 from fmerl_platform.report.notes import change_note, study_note, variant_note
 from fmerl_platform.report.page import ReportPaths, write_report
-from fmerl_platform.report.results import CorpusAnalysis, CorpusResults, StudyReport, analyse
+from fmerl_platform.report.results import CorpusResults, StudyReport, analyse
 from fmerl_platform.tracking import Experiment
 from fmerl_platform.views import variants_view
 
@@ -43,7 +43,7 @@ def open_runs(experiment: Experiment, record: StudyRecord) -> StudyRuns:
     study = experiment.find_or_create(experiment.study, None, level="study")
     client.log_text(study, record.json(), STUDY_FILE)
     client.log_text(study, working_tree_diff(), DIFF_FILE)
-    experiment.tag(study, {f"fmerl.{name}": value for name, value in _facts(record).items()})
+    experiment.tag(study, {f"fmerl.{name}": value for name, value in facts(record).items()})
     runs = StudyRuns(study=study, variants={})
     for corpus in record.corpora:
         for variant, changes in corpus.changes.items():
@@ -81,7 +81,8 @@ def publish(
     Raises:
         InputError: Cells that were not tested on the same utterances.
     """
-    report = StudyReport(study=record.study, analyses=_analyse(experiment, record), provenance=_facts(record))
+    analyses = tuple(analyse(results) for results in read_results(experiment, record))
+    report = StudyReport(study=record.study, analyses=analyses, provenance=facts(record))
     for analysis in report.analyses:
         for row in analysis.rows:
             run_id = runs.variants[analysis.results.corpus, row.variant]
@@ -98,14 +99,13 @@ def publish(
     return report, paths
 
 
-def _analyse(experiment: Experiment, record: StudyRecord) -> tuple[CorpusAnalysis, ...]:
+def read_results(experiment: Experiment, record: StudyRecord) -> tuple[CorpusResults, ...]:
+    """What a study's finished cells left, by corpus."""
     finished: dict[str, list[CellRecord]] = defaultdict(list)
     for cell in read_cells(experiment, (cell.fingerprint for corpus in record.corpora for cell in corpus.cells)):
         finished[cell.corpus].append(cell)
     reasons = failure_reasons(experiment)
-    return tuple(
-        analyse(_results(corpus, record.control, finished[corpus.corpus], reasons)) for corpus in record.corpora
-    )
+    return tuple(_results(corpus, record.control, finished[corpus.corpus], reasons) for corpus in record.corpora)
 
 
 def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], reasons: dict[str, str]) -> CorpusResults:
@@ -127,7 +127,7 @@ def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], re
     )
 
 
-def _facts(record: StudyRecord) -> dict[str, str]:
+def facts(record: StudyRecord) -> dict[str, str]:
     """Provenance, command, seeds and data of a study, as short strings by name."""
     seeds = sorted({cell.seed for corpus in record.corpora for cell in corpus.cells})
     return {

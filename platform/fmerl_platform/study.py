@@ -62,6 +62,9 @@ class CorpusInputs:
     """With the change that the study's first variant, the control, makes of the preset."""
     anchors: Mapping[AnchorConfig, NDArray[np.float32]]
     """Encoded descriptions in label order, [C, E], for every `AnchorConfig` of the study's variants."""
+    supervised: tuple[str, ...] = ()
+    """Modalities whose card does not rule out that their encoder was trained on the corpus's labels, unseen classes'
+    among them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +114,19 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def plan_cells(corpora: Sequence[CorpusInputs], variants: Sequence[Variant], seeds: Sequence[int]) -> list[Cell]:
+def plan_cells(
+    corpora: Sequence[CorpusInputs],
+    variants: Sequence[Variant],
+    seeds: Sequence[int],
+    more: Callable[[CorpusInputs], Sequence[Variant]] = lambda inputs: (),
+) -> list[Cell]:
     """Every corpus x variant x seed, the control first.
+
+    Args:
+        corpora: What the study reads.
+        variants: Of every corpus, control first.
+        seeds: Of every variant.
+        more: Further variants of one corpus, which what is in it decides.
 
     Raises:
         StudyError: No or double seeds, variants or corpora, a variant that is not what it declares, or two variants
@@ -127,7 +141,7 @@ def plan_cells(corpora: Sequence[CorpusInputs], variants: Sequence[Variant], see
             raise StudyError(f"a study needs each {kind} once and at least one, not {names}")
     cells = []
     for inputs in corpora:
-        for variant in variants:
+        for variant in (*variants, *more(inputs)):
             config = inputs.control if variant is variants[0] else variant.derive(inputs.control)
             if variant.may_be_control and config == inputs.control:
                 continue

@@ -73,6 +73,17 @@ class Experiment:
         experiment_id = found.experiment_id if found else client.create_experiment(study, artifact_location=location)
         return cls(uri=uri, experiment_id=experiment_id, study=study)
 
+    def sibling(self, study: str) -> Experiment:
+        """Another study on the same server.
+
+        Raises:
+            InputError: There is none of this name.
+        """
+        found = self.client().get_experiment_by_name(study)
+        if found is None or found.lifecycle_stage == "deleted":
+            raise InputError(f"study {study}", f"there is none in {self.uri}", "run it first, or leave it out")
+        return Experiment(uri=self.uri, experiment_id=found.experiment_id, study=study)
+
     def client(self) -> MlflowClient:
         return MlflowClient(self.uri)
 
@@ -115,6 +126,8 @@ class Experiment:
             "seed": str(cell.seed),
             "fingerprint": cell.fingerprint,
         }
+        if cell.config.training.unseen_classes:
+            tags["unseen"] = ",".join(cell.config.training.unseen_classes)
         note = (
             f"Seed {cell.seed} of {cell.variant} on {cell.corpus}. Trained again and compared by "
             f"`python experiments/report.py --study {self.study} --reproduce {cell.fingerprint[:12]}`."

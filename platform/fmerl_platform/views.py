@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 _COLUMNS = (
     "tags.`fmerl.verdict`",
@@ -15,13 +16,15 @@ _COLUMNS = (
 )
 
 
-def variants_view(study_run: str) -> dict[str, str]:
+def variants_view(
+    study_run: str, columns: Sequence[str] = _COLUMNS, order: str = "metrics.`delta_weighted_f1`"
+) -> dict[str, str]:
     """Experiment tags of the view `?viewStateShareKey=variants`: a row per variant, largest Δ first."""
     view = {
         "searchFilter": "tags.fmerl.level = 'variant'",
-        "orderByKey": "metrics.`delta_weighted_f1`",
+        "orderByKey": order,
         "orderByAsc": False,
-        "selectedColumns": _COLUMNS,
+        "selectedColumns": columns,
         "runsExpanded": {study_run: True},
         "runListHidden": False,
     }

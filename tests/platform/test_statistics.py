@@ -23,6 +23,7 @@ from fmerl_platform.statistics import (
     compare,
     confusion_by_dialogue,
     estimate,
+    estimates,
     holm,
     resampled_scores,
     scores,
@@ -251,6 +252,22 @@ def test_class_that_most_resamples_lack_is_no_trouble():
     sides = [[cell(seed, gold, rng.integers(0, 3, 60)) for seed in range(4)] for _ in range(2)]
     result = compare(sides[0], {"v": sides[1]}, 4, resamples=300)["v"]
     assert all(math.isfinite(value) for value in (result.delta, result.ci_low, result.ci_high, result.p_value))
+
+
+def test_estimates_of_several_scores_are_each_ones_own():
+    control, _ = study()
+    both = estimates(control, N_CLASSES, scores.SCORES, resamples=50)
+    assert {name: estimate(control, N_CLASSES, metric=name, resamples=50) for name in scores.SCORES} == both
+
+
+def test_any_function_of_the_confusion_can_be_compared():
+    control, variants = study()
+    own = {**scores.SCORES, "error": lambda confusion: 1 - accuracy(confusion)}
+    error = compare(control, variants, N_CLASSES, metric="error", scores=own, resamples=50)
+    right = compare(control, variants, N_CLASSES, metric="accuracy", resamples=50)
+    for name in variants:
+        assert error[name].delta == pytest.approx(-right[name].delta)
+        assert error[name].p_value == pytest.approx(right[name].p_value)
 
 
 def test_estimate_reports_mean_and_sample_sd():

@@ -132,13 +132,13 @@ def _corpus_rows(analysis: CorpusAnalysis) -> dict[str, Any]:
     missing = [
         {"variant": variant, "seed": seed, "reason": reason} for variant, seed, reason in analysis.results.missing
     ]
-    return {"rows": [_without_nan(asdict(row)) for row in analysis.rows], "missing": missing}
+    return {"rows": [without_nan(asdict(row)) for row in analysis.rows], "missing": missing}
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """JSON has no NaN: a number that does not exist becomes null."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value

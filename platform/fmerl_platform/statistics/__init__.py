@@ -42,12 +42,22 @@ from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean, planned
 from fmerl_platform.statistics.scores import (
     CellPredictions,
     Metric,
+    Score,
     accuracy,
     confusion_by_dialogue,
     resampled_scores,
     weighted_f1,
 )
-from fmerl_platform.statistics.verdict import Comparison, Estimate, Verdict, compare, estimate, holm, sign_flip_p_value
+from fmerl_platform.statistics.verdict import (
+    Comparison,
+    Estimate,
+    Verdict,
+    compare,
+    estimate,
+    estimates,
+    holm,
+    sign_flip_p_value,
+)
 
 __all__ = [
     "CellPredictions",
@@ -55,12 +65,14 @@ __all__ = [
     "CrossedMean",
     "Estimate",
     "Metric",
+    "Score",
     "Verdict",
     "accuracy",
     "compare",
     "confusion_by_dialogue",
     "crossed_mean",
     "estimate",
+    "estimates",
     "holm",
     "planned_power",
     "resampled_scores",

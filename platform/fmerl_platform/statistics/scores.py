@@ -5,7 +5,7 @@ Shapes: U utterances, K cells, G dialogues, C classes, R resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,10 @@ import numpy as np
 from fmerl.errors import InputError
 
 Metric = Literal["weighted_f1", "accuracy"]
+"""What every study is scored by."""
+
+Score = Callable[[np.ndarray], np.ndarray]
+"""From confusion matrices [..., C, C] to numbers in [0, 1], [...]."""
 
 CHUNK_BYTES = 2**26
 """Size of the confusion matrices held at once while resampling."""
@@ -90,11 +94,13 @@ def accuracy(confusion: np.ndarray) -> np.ndarray:
     return np.einsum("...cc->...", confusion) / np.where(total, total, 1)
 
 
-SCORES: dict[Metric, Callable[[np.ndarray], np.ndarray]] = {"weighted_f1": weighted_f1, "accuracy": accuracy}
+SCORES: Mapping[str, Score] = {"weighted_f1": weighted_f1, "accuracy": accuracy}
 
 
-def resampled_scores(counts: np.ndarray, resamples: int, seed: int) -> dict[Metric, np.ndarray]:
-    """Every metric of every cell on the same resampled test sets.
+def resampled_scores(
+    counts: np.ndarray, resamples: int, seed: int, scores: Mapping[str, Score] = SCORES
+) -> dict[str, np.ndarray]:
+    """Every score of every cell on the same resampled test sets.
 
     A resample is G - 1 dialogues drawn with replacement from G, as multinomial weights.
 
@@ -102,19 +108,20 @@ def resampled_scores(counts: np.ndarray, resamples: int, seed: int) -> dict[Metr
         counts: From `confusion_by_dialogue` [K, G, C, C].
         resamples: R.
         seed: Of the draws.
+        scores: By name.
 
     Returns:
-        Scores [R, K] by metric.
+        Scores [R, K] by name.
     """
     n_cells, n_dialogues, n_classes, _ = counts.shape
     rng = np.random.default_rng(seed)
     by_dialogue = counts.transpose(1, 0, 2, 3).reshape(n_dialogues, -1)
-    scores = {metric: np.empty((resamples, n_cells)) for metric in SCORES}
+    found = {name: np.empty((resamples, n_cells)) for name in scores}
     chunk = max(1, CHUNK_BYTES // (8 * by_dialogue.shape[1]))
     for start in range(0, resamples, chunk):
         rows = slice(start, min(start + chunk, resamples))
         weights = rng.multinomial(n_dialogues - 1, np.full(n_dialogues, 1 / n_dialogues), rows.stop - start)
         confusion = (weights.astype(float) @ by_dialogue).reshape(-1, n_cells, n_classes, n_classes)
-        for metric, score in SCORES.items():
-            scores[metric][rows] = score(confusion)
-    return scores
+        for name, score in scores.items():
+            found[name][rows] = score(confusion)
+    return found

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean, seeds_to_decide
-from fmerl_platform.statistics.scores import SCORES, CellPredictions, Metric, confusion_by_dialogue, resampled_scores
+from fmerl_platform.statistics.scores import SCORES, CellPredictions, Score, confusion_by_dialogue, resampled_scores
 
 Verdict = Literal["helps", "hurts", "inconclusive"]
 
@@ -40,7 +40,7 @@ class Estimate:
 class Comparison:
     """Variant minus control, paired by seed; every number is NaN when they share no seed."""
 
-    metric: Metric
+    metric: str
     delta: float
     ci_low: float
     ci_high: float
@@ -75,12 +75,26 @@ def estimate(
     cells: Sequence[CellPredictions],
     n_classes: int,
     *,
-    metric: Metric = "weighted_f1",
+    metric: str = "weighted_f1",
     resamples: int = 10_000,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> Estimate:
-    """One variant's score over its seeds.
+    """One variant's score over its seeds; raises as `estimates` does."""
+    scores = {metric: SCORES[metric]}
+    return estimates(cells, n_classes, scores, resamples=resamples, alpha=alpha, seed=seed)[metric]
+
+
+def estimates(
+    cells: Sequence[CellPredictions],
+    n_classes: int,
+    scores: Mapping[str, Score],
+    *,
+    resamples: int = 10_000,
+    alpha: float = 0.05,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Several scores of one variant over its seeds, by name, from the same resampled test sets.
 
     Raises:
         ValueError: No cells, cells that share a seed, or a class index out of range.
@@ -88,11 +102,14 @@ def estimate(
     """
     _columns_by_seed(cells, count())
     counts = confusion_by_dialogue(cells, n_classes)
-    observed, resampled = SCORES[metric](counts.sum(axis=1)), resampled_scores(counts, resamples, seed)[metric]
-    score = crossed_mean(observed, resampled, counts.shape[1])
-    ci_low, ci_high = score.interval(alpha)
-    sd = math.sqrt(score.seed_variance * score.n_seeds)
-    return Estimate(mean=score.mean, sd=sd, ci_low=ci_low, ci_high=ci_high, n_seeds=score.n_seeds)
+    resampled = resampled_scores(counts, resamples, seed, scores)
+    found = {}
+    for name, score in scores.items():
+        crossed = crossed_mean(score(counts.sum(axis=1)), resampled[name], counts.shape[1])
+        ci_low, ci_high = crossed.interval(alpha)
+        sd = math.sqrt(crossed.seed_variance * crossed.n_seeds)
+        found[name] = Estimate(mean=crossed.mean, sd=sd, ci_low=ci_low, ci_high=ci_high, n_seeds=crossed.n_seeds)
+    return found
 
 
 def compare(
@@ -100,7 +117,8 @@ def compare(
     variants: Mapping[str, Sequence[CellPredictions]],
     n_classes: int,
     *,
-    metric: Metric = "weighted_f1",
+    metric: str = "weighted_f1",
+    scores: Mapping[str, Score] = SCORES,
     resamples: int = 10_000,
     alpha: float = 0.05,
     power: float = 0.8,
@@ -112,7 +130,8 @@ def compare(
         control: Cells of the control, one per seed.
         variants: Cells of each variant, one per seed; a variant whose cells all failed has none.
         n_classes: C.
-        metric: What `delta`, the p-values, the verdict and the plan are about.
+        metric: What `delta`, the p-values, the verdict and the plan are about; one of `scores`.
+        scores: By name, `accuracy` among them.
         resamples: Resampled test sets.
         alpha: Family-wise level of the verdicts; intervals have confidence 1 - alpha.
         power: Of the plan.
@@ -128,14 +147,14 @@ def compare(
     every_seed = set(control_columns).union(*variant_columns.values())
 
     counts = confusion_by_dialogue([*control, *(cell for cells in variants.values() for cell in cells)], n_classes)
-    observed = {name: score(counts.sum(axis=1)) for name, score in SCORES.items()}
-    resampled = resampled_scores(counts, resamples, seed)
+    observed = {name: score(counts.sum(axis=1)) for name, score in scores.items()}
+    resampled = resampled_scores(counts, resamples, seed, scores)
 
-    def differences(scores: np.ndarray, columns: dict[int, int]) -> np.ndarray:
+    def differences(values: np.ndarray, columns: dict[int, int]) -> np.ndarray:
         pairs = sorted(columns.keys() & control_columns.keys())
-        return scores[..., [columns[pair] for pair in pairs]] - scores[..., [control_columns[pair] for pair in pairs]]
+        return values[..., [columns[pair] for pair in pairs]] - values[..., [control_columns[pair] for pair in pairs]]
 
-    def effect(metric: Metric, columns: dict[int, int]) -> CrossedMean:
+    def effect(metric: str, columns: dict[int, int]) -> CrossedMean:
         return crossed_mean(
             differences(observed[metric], columns), differences(resampled[metric], columns), counts.shape[1]
         )
