@@ -44,6 +44,8 @@ class Resources:
             raise InputError("resources of a cell", f"{self.gpus} GPUs", "give whole GPUs, or a share of one")
         if not self.cpus and not self.gpus:
             raise InputError("resources of a cell", "neither CPU nor GPU", "give one of them")
+        if self.cells_at_once is not None and self.cells_at_once < 1:
+            raise InputError("resources of a cell", f"{self.cells_at_once} at once", "give at least 1")
 
     def workers_on(self, node: Node) -> int:
         """Workers that fit on a node at once. A share of a GPU lies on one GPU: .75 fits once on each."""
@@ -72,7 +74,7 @@ class Resources:
         if not slots:
             needs = f"{workers} x ({self.cpus:g} CPU, {self.gpus:g} GPU)"
             has = "; ".join(f"{node.name}: {node.cpus:g} CPU, {node.gpus:g} GPU" for node in nodes)
-            remedy = "ask for less per cell, add nodes, or give --cells-at-once where the cluster grows"
+            remedy = "ask for less, add nodes, or give --cells-at-once (--trials-at-once) where the cluster grows"
             raise InputError("cluster", f"no cell that needs {needs} ever fits ({has})", remedy)
         return slots
 

@@ -65,6 +65,16 @@ def test_one_two_and_four_workers_give_the_same_losses(tmp_path: Path) -> None:
             assert predictions["utterance_id"] == alone[3]["utterance_id"]
 
 
+@pytest.mark.timeout(400)
+def test_cells_that_each_need_the_whole_machine_take_turns(tmp_path: Path) -> None:
+    """More cells are let loose than fit: two that each held half of their workers would wait for ever."""
+    log, whole = tmp_path / "log", str((os.cpu_count() or 1) / 2)
+    options = ("--epochs", "1", "--seeds", "0", "1", "--cells-at-once", "3", "--cpus-per-cell", whole)
+    assert start(tmp_path / "runs", log, 2, *options).wait(timeout=300) == 0, log.read_text()[-3000:]
+    experiment = Experiment.open(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}", "ablation", None)
+    assert [run.info.status for run in experiment.find(level="seed")] == ["FINISHED"] * 4
+
+
 @pytest.mark.timeout(900)
 def test_killed_rank_and_killed_driver_end_at_the_same_numbers(tmp_path: Path) -> None:
     log, unbroken, broken = tmp_path / "log", tmp_path / "unbroken", tmp_path / "broken"

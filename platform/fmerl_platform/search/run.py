@@ -23,7 +23,7 @@ from fmerl_platform.provenance import command_line, provenance
 from fmerl_platform.report.page import write_file
 from fmerl_platform.report.results import CorpusAnalysis
 from fmerl_platform.report.tables import to_terminal
-from fmerl_platform.search.figures import FEWEST, importances, search_figures
+from fmerl_platform.search.figures import FEWEST, full_length, importances, search_figures
 from fmerl_platform.search.memory import ended, open_study, repair
 from fmerl_platform.search.page import SearchReport, best_table, headline, write_page
 from fmerl_platform.search.record import record_trials
@@ -95,7 +95,8 @@ def run_search(request: SearchRequest, console: Console, results: Console) -> bo
             searched = configured(inputs.control, best.params)
             if searched != paper:
                 evaluation, complete = _evaluate(request, inputs.control, paper, searched, console)
-        importance = importances(study) if len(finished) >= FEWEST else {}
+        full = full_length(finished)
+        importance = importances(full) if len(finished) >= FEWEST else {}
         report = SearchReport(
             study=request.study,
             corpus=inputs.data.corpus,
@@ -104,7 +105,7 @@ def run_search(request: SearchRequest, console: Console, results: Console) -> bo
             importance=importance,
             errors=errors,
             evaluation=evaluation,
-            figures=search_figures(study, importance) if importance else [],
+            figures=search_figures(study, full, importance) if importance else [],
             provenance={"command": command_line(), **provenance()},
         )
         page = write_page(report, folder)
