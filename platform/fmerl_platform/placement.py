@@ -97,19 +97,26 @@ def nodes_to_expect() -> list[Node]:
         ray.shutdown()
 
 
-def placement_table(nodes: Sequence[Node], resources: Resources, cells: int, workers: int) -> Table:
+def placement_table(nodes: Sequence[Node], resources: Resources, cells: int, workers: int, unit: str = "cell") -> Table:
     """What would run where.
+
+    Args:
+        nodes: At hand.
+        resources: Of each worker.
+        cells: How many there are.
+        workers: Of each cell.
+        unit: What the table calls a cell.
 
     Raises:
         InputError: As `Resources.slots`.
     """
     slots = resources.slots(nodes, workers)
-    table = Table(title=f"{min(cells, slots)} of {cells} cells at once, in about {math.ceil(cells / slots)} rounds")
+    table = Table(title=f"{min(cells, slots)} of {cells} {unit}s at once, in about {math.ceil(cells / slots)} rounds")
     for heading in ("node", "CPUs", "GPUs", "workers it holds"):
         table.add_column(heading)
     for node in nodes:
         table.add_row(node.name, f"{node.cpus:g}", f"{node.gpus:g}", str(resources.workers_on(node)))
-    table.caption = f"a cell takes {workers} x ({resources.cpus:g} CPU, {resources.gpus:g} GPU)"
+    table.caption = f"a {unit} takes {workers} x ({resources.cpus:g} CPU, {resources.gpus:g} GPU)"
     return table
 
 

@@ -17,7 +17,7 @@ from fmerl.errors import InputError
 from fmerl_platform.ablation import AblationRequest, run_ablation
 from fmerl_platform.exclusive import exclusive
 from fmerl_platform.inputs import InputOptions, load_inputs
-from fmerl_platform.placement import Resources
+from fmerl_platform.placement import Resources, nodes_to_expect, placement_table
 from fmerl_platform.progress import RunProgress
 from fmerl_platform.provenance import command_line, provenance
 from fmerl_platform.report.page import write_file
@@ -80,6 +80,7 @@ def run_search(request: SearchRequest, console: Console, results: Console) -> bo
         starts["given"] = space.values_of(inputs.control)
     if request.dry_run:
         results.print(_plan(request, space, inputs.control))
+        results.print(placement_table(nodes_to_expect(), request.resources, request.trials, 1, "trial"))
         return True
     folder = request.storage / "search" / request.study
     folder.mkdir(parents=True, exist_ok=True)
