@@ -2,7 +2,11 @@
 
 All that the platform adds is measured as it is: Tune's scheduling, warm workers, reporting, each cell's run with its
 metrics and artifacts in MLflow (one SQLite file). Training is not: a cell sleeps for a known time, so that more nodes
-than this machine has cores can be filled. What a grid of empty cells takes, workers' start mostly, is told apart.
+than this machine has cores can be filled. Every cell is a trial of its own, the most that Tune can be asked for.
+
+Efficiency is the time slept over the time that workers were there for, each from its first cell's start to its last
+one's end. Starting them is told apart, since here all nodes share a few cores. Driver: its processor time per cell,
+less that of a grid of one empty cell per node.
 
     python benchmarks/scaling.py --nodes 1 2 4 8 --cell-seconds 4
 """
@@ -46,7 +50,7 @@ def sleep_and_log(
     keeping.folder.mkdir(parents=True, exist_ok=True)
     left = keeping.folder / f"{cell.fingerprint}.bin"
     left.write_bytes(bytes(200_000))
-    run.finish({"test_weighted_f1": 0.5, "train_seconds": seconds}, 12, [left])
+    run.finish({"test_weighted_f1": 0.5, "train_seconds": seconds, "worker": float(os.getpid())}, 12, [left])
     return ""
 
 
@@ -62,9 +66,9 @@ def measure(nodes: int, cells_per_node: int, seconds: float, folder: Path) -> No
         inputs = load_inputs(["synthetic-meld"], variants, options)
         experiment = Experiment.open(f"sqlite:///{folder / 'mlflow.db'}", f"scaling-{nodes}", folder / "artifacts")
 
-        def run(seeds: range, length: float) -> float:
+        def run(seeds: range, length: float) -> tuple[float, float]:
             cells = plan_cells(inputs, variants, seeds)
-            started = time.perf_counter()
+            started, used = time.time(), time.process_time()
             with RunProgress(Console(quiet=True), "cells", len(cells), 0) as progress:
                 failures = run_grid(
                     cells,
@@ -78,16 +82,20 @@ def measure(nodes: int, cells_per_node: int, seconds: float, folder: Path) -> No
                     train=partial(sleep_and_log, seconds=length),
                 )
             assert not failures, failures
-            return time.perf_counter() - started
+            return started, time.process_time() - used
 
-        # A run of empty cells costs what a grid costs before and after its cells: starting workers, mostly.
-        start_up = run(range(1000, 1000 + nodes), 0.0)
+        _, empty = run(range(1000, 1000 + nodes), 0.0)
         count = nodes * cells_per_node
-        spent = run(range(count), seconds) - start_up
-        ideal = cells_per_node * seconds
+        started, used = run(range(count), seconds)
+        cells = [cell for cell in experiment.find(level="seed") if cell.data.metrics["train_seconds"] == seconds]
+        spans: dict[float, list[int]] = {}
+        for cell in cells:
+            spans.setdefault(cell.data.metrics["worker"], []).extend((cell.info.start_time, cell.info.end_time))
+        there = sum(max(times) - min(times) for times in spans.values()) / 1000
+        start_up = min(map(min, spans.values())) / 1000 - started
         print(
-            f"{nodes:5} {count:6} {start_up:10.1f} {spent:9.1f} {ideal:9.1f} {ideal / spent:11.2f} "
-            f"{1000 * (spent - ideal) / count:18.0f}",
+            f"{nodes:5} {count:6} {start_up:10.1f} {count * seconds / there:11.3f} "
+            f"{1000 * (there - count * seconds) / count:18.0f} {1000 * (used - empty) / (count - nodes):18.0f}",
             flush=True,
         )
     finally:
@@ -102,8 +110,8 @@ def main() -> None:
     parser.add_argument("--cell-seconds", type=float, default=4.0, help="default: %(default)s")
     arguments = parser.parse_args()
     os.environ.update(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0", RAY_memory_monitor_refresh_ms="0")
-    headings = ("nodes", "cells", "start-up s", "cells s", "ideal s", "efficiency", "ms over per cell")
-    print(" ".join(f"{text:>{width}}" for text, width in zip(headings, (5, 6, 10, 9, 9, 11, 18), strict=True)))
+    headings = ("nodes", "cells", "start-up s", "efficiency", "ms lost per cell", "driver ms per cell")
+    print(" ".join(f"{text:>{width}}" for text, width in zip(headings, (5, 6, 10, 11, 18, 18), strict=True)))
     for nodes in arguments.nodes:
         with tempfile.TemporaryDirectory() as folder:
             measure(nodes, arguments.cells_per_node, arguments.cell_seconds, Path(folder))

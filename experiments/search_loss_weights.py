@@ -41,6 +41,12 @@ def main() -> int:
     parser.add_argument("--storage", type=Path, default=Path("runs"), metavar="DIR", help="default ./runs")
     parser.add_argument("--cpus-per-trial", type=float, default=1.0, metavar="N")
     parser.add_argument("--gpus-per-trial", type=float, default=0.0, metavar="N", help="fractions share a GPU")
+    parser.add_argument(
+        "--trials-at-once",
+        type=int,
+        metavar="N",
+        help="default: as many as the nodes at hand hold; more lets them grow",
+    )
     parser.add_argument("--dry-run", action="store_true", help="check all inputs and show the ranges, train nothing")
     arguments = parser.parse_args()
     request = SearchRequest(
@@ -62,7 +68,9 @@ def main() -> int:
             emotion_encoder=arguments.emotion_encoder,
             config=arguments.config,
         ),
-        resources=Resources(cpus=arguments.cpus_per_trial, gpus=arguments.gpus_per_trial),
+        resources=Resources(
+            cpus=arguments.cpus_per_trial, gpus=arguments.gpus_per_trial, cells_at_once=arguments.trials_at_once
+        ),
         dry_run=arguments.dry_run,
     )
     return cli.EXIT_OK if run_search(request, cli.console, cli.results) else cli.EXIT_FAILED

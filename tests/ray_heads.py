@@ -8,9 +8,11 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 
 def free_port() -> int:
@@ -26,26 +28,45 @@ def environment(python: Path) -> dict[str, str]:
 
 
 @contextmanager
-def head(folder: Path, python: Path, temporary: Path, cpus: int = 2, gcs_port: int | None = None) -> Iterator[str]:
-    """A head of its own, started in `folder`; ended by its process group, never by `ray stop`."""
+def head(
+    folder: Path,
+    python: Path,
+    temporary: Path,
+    cpus: int = 2,
+    gcs_port: int | None = None,
+    options: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """A head of its own, started in `folder`; ended with all that it started, never by `ray stop`."""
     dashboard = free_port()
     command = [python, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--num-cpus={cpus}"]
     command += [f"--dashboard-port={dashboard}", f"--temp-dir={temporary}", "--object-store-memory=200000000"]
     command.append(f"--port={gcs_port or free_port()}")
     for name in ("ray-client-server-port", "dashboard-agent-listen-port"):
         command.append(f"--{name}={free_port()}")
+    command += options
     with (temporary.parent / "head.log").open("wb") as log:
         head = subprocess.Popen(
-            command, cwd=folder, env=environment(python), stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=folder,
+            env={**environment(python), **(variables or {})},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     address = f"http://127.0.0.1:{dashboard}"
     try:
         wait_for(f"{address}/api/version", head)
         yield address
     finally:
+        family: list[psutil.Process] = []
+        with suppress(psutil.NoSuchProcess):
+            family = psutil.Process(head.pid).children(recursive=True)
         with suppress(ProcessLookupError):
             os.killpg(head.pid, signal.SIGTERM)
         head.wait(timeout=60)
+        for process in psutil.wait_procs(family, timeout=5)[1]:  # nodes that the autoscaler started outlive it
+            process.kill()
 
 
 def wait_for(url: str, head: subprocess.Popen[bytes]) -> None:
@@ -87,3 +108,10 @@ def node(folder: Path, python: Path, temporary: Path, gcs_port: int, gpus: int) 
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=60)
+
+
+def lose(process: psutil.Process) -> None:
+    """Kill a node's process with all that it started, as the cloud takes a machine."""
+    for victim in [*process.children(recursive=True), process]:
+        with suppress(psutil.NoSuchProcess):  # a worker ends by itself when its parent is gone
+            victim.kill()

@@ -133,8 +133,8 @@ def ablation_request(
     """
     if len(set(arguments.seeds)) != len(arguments.seeds):
         raise InputError("--seeds", f"a seed stands twice in {arguments.seeds}", "name each once")
-    if arguments.workers_per_cell < 1 or (arguments.cells_at_once or 1) < 1:
-        raise InputError("--workers-per-cell, --cells-at-once", "less than 1", "give at least 1")
+    if arguments.workers_per_cell < 1:
+        raise InputError("--workers-per-cell", "less than 1", "give at least 1")
     if arguments.epochs is not None and arguments.epochs < 1:
         raise InputError("--epochs", f"{arguments.epochs} is no number of epochs", "give at least 1")
     return AblationRequest(

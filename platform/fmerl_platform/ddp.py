@@ -19,6 +19,10 @@ from fmerl_platform.worker import Keeping, train_and_log
 _RETRIES = 2
 """Of a cell one of whose workers died; it goes on from its last checkpoint."""
 
+_PATIENCE = 30
+"""Attempts, of one minute each, to get all of a cell's workers at once: the cluster may have to start nodes, for the
+first time or in place of lost ones."""
+
 DRIVER = {"node:__internal_head__": 0.001}
 """What the trial itself takes: its workers hold the CPUs and GPUs, and a trial without any resource is refused."""
 
@@ -55,12 +59,14 @@ def train_on_workers(
             logging_config=ray.train.LoggingConfig(log_level="ERROR"),
             failure_config=ray.train.FailureConfig(
                 max_failures=_RETRIES,
-                controller_failure_limit=0,  # type: ignore[call-arg]
+                controller_failure_limit=_PATIENCE,  # type: ignore[call-arg]
             ),
         ),
     )
     try:
         trainer.fit()
+    except ray.train.ControllerError as error:
+        return f"its workers could not be started: {error}"
     except ray.train.TrainingFailedError as error:
         return f"its workers died {_RETRIES + 1} times: {error}"
     runs = experiment.find(fingerprint=cell.fingerprint)

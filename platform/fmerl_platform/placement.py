@@ -44,6 +44,8 @@ class Resources:
             raise InputError("resources of a cell", f"{self.gpus} GPUs", "give whole GPUs, or a share of one")
         if not self.cpus and not self.gpus:
             raise InputError("resources of a cell", "neither CPU nor GPU", "give one of them")
+        if self.cells_at_once is not None and self.cells_at_once < 1:
+            raise InputError("resources of a cell", f"{self.cells_at_once} at once", "give at least 1")
 
     def workers_on(self, node: Node) -> int:
         """Workers that fit on a node at once. A share of a GPU lies on one GPU: .75 fits once on each."""
@@ -72,7 +74,7 @@ class Resources:
         if not slots:
             needs = f"{workers} x ({self.cpus:g} CPU, {self.gpus:g} GPU)"
             has = "; ".join(f"{node.name}: {node.cpus:g} CPU, {node.gpus:g} GPU" for node in nodes)
-            remedy = "ask for less per cell, add nodes, or give --cells-at-once where the cluster grows"
+            remedy = "ask for less, add nodes, or give --cells-at-once (--trials-at-once) where the cluster grows"
             raise InputError("cluster", f"no cell that needs {needs} ever fits ({has})", remedy)
         return slots
 
@@ -95,19 +97,26 @@ def nodes_to_expect() -> list[Node]:
         ray.shutdown()
 
 
-def placement_table(nodes: Sequence[Node], resources: Resources, cells: int, workers: int) -> Table:
+def placement_table(nodes: Sequence[Node], resources: Resources, cells: int, workers: int, unit: str = "cell") -> Table:
     """What would run where.
+
+    Args:
+        nodes: At hand.
+        resources: Of each worker.
+        cells: How many there are.
+        workers: Of each cell.
+        unit: What the table calls a cell.
 
     Raises:
         InputError: As `Resources.slots`.
     """
     slots = resources.slots(nodes, workers)
-    table = Table(title=f"{min(cells, slots)} of {cells} cells at once, in about {math.ceil(cells / slots)} rounds")
+    table = Table(title=f"{min(cells, slots)} of {cells} {unit}s at once, in about {math.ceil(cells / slots)} rounds")
     for heading in ("node", "CPUs", "GPUs", "workers it holds"):
         table.add_column(heading)
     for node in nodes:
         table.add_row(node.name, f"{node.cpus:g}", f"{node.gpus:g}", str(resources.workers_on(node)))
-    table.caption = f"a cell takes {workers} x ({resources.cpus:g} CPU, {resources.gpus:g} GPU)"
+    table.caption = f"a {unit} takes {workers} x ({resources.cpus:g} CPU, {resources.gpus:g} GPU)"
     return table
 
 

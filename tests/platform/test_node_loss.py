@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 import sys
 import threading
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from ray_heads import free_port, head, node, submit
+from ray_heads import free_port, head, lose, node, submit
 
 from fmerl_platform.tracking import Experiment
 
@@ -53,16 +51,15 @@ def test_a_lost_node_loses_no_cell(tmp_path_factory: pytest.TempPathFactory) -> 
     ):
         lost: list[int] = []
 
-        def lose() -> None:
-            """Kill a node that trains, with all its processes, as the cloud takes a machine."""
+        def lose_one() -> None:
+            """Kill a node that trains."""
             while finished(storage) < 2:
                 time.sleep(0.2)
             training = [item for item in (first, second) if trains(item.pid)]
-            for process in [*psutil.Process(training[0].pid).children(recursive=True), psutil.Process(training[0].pid)]:
-                os.kill(process.pid, signal.SIGKILL)
+            lose(psutil.Process(training[0].pid))
             lost.append(finished(storage))
 
-        killer = threading.Thread(target=lose, daemon=True)
+        killer = threading.Thread(target=lose_one, daemon=True)
         killer.start()
         output = submit(address, python, folder, grid=grid)
         killer.join(10)

@@ -59,6 +59,11 @@ def test_impossible_requests_are_refused(cpus: float, gpus: float) -> None:
         Resources(cpus=cpus, gpus=gpus)
 
 
+def test_none_at_once_is_refused() -> None:
+    with pytest.raises(InputError, match="0 at once"):
+        Resources(cells_at_once=0)
+
+
 def test_the_table_says_rounds_and_places() -> None:
     table = placement_table([Node("a", 8, 2), Node("b", 4, 0)], Resources(cpus=1, gpus=0.5), cells=70, workers=1)
     assert table.title == "4 of 70 cells at once, in about 18 rounds"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import optuna
-from optuna.importance import get_param_importances
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial
 from optuna.visualization import matplotlib as plots
 
 from fmerl_platform.report.canvas import WIDTH, ReportFigure, style
@@ -18,18 +21,35 @@ FEWEST = 4
 """Trials that ran to their end, below which nothing is drawn."""
 _MOST_IMPORTANT = 3
 """Fields shown against each other in the contour plot."""
+_PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
+"""Powers of ten as numbers: the report's style shows no mathematics."""
+
+
+def full_length(trials: Sequence[FrozenTrial]) -> optuna.Study:
+    """A study in memory of the trials that ran to their end.
+
+    What trials reached says something about their values only when all ran equally long.
+    """
+    study = optuna.create_study(direction="maximize")
+    study.add_trials(list(trials))
+    return study
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
     """Share of the objective's variance that each field explains (fANOVA, Hutter et al. 2014), largest first."""
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    return get_param_importances(study, evaluator=evaluator)
+    return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
 
 
-def search_figures(study: optuna.Study, importance: Mapping[str, float]) -> list[ReportFigure]:
-    """History, importance, slices, contours of the most important fields, parallel coordinates."""
+def search_figures(study: optuna.Study, full: optuna.Study, importance: Mapping[str, float]) -> list[ReportFigure]:
+    """History, importance, slices, contours of the most important fields, parallel coordinates.
+
+    Args:
+        study: With all its trials; only the history shows those that were stopped early.
+        full: Those of `full_length`.
+        importance: Of `full`.
+    """
     fields, leading = list(importance), list(importance)[:_MOST_IMPORTANT]
-    leader = fields[0]
+    whole = f"the {len(full.trials)} trials that ran to their end"
     return [
         _figure(
             "history",
@@ -41,38 +61,67 @@ def search_figures(study: optuna.Study, importance: Mapping[str, float]) -> list
         _figure(
             "importance",
             "Importance of each field",
-            f"Share of the objective's variance that each field explains (fANOVA); {leader} comes first. With few "
-            "trials these shares are rough.",
+            f"Share of the objective's variance over {whole} that each field explains (fANOVA); {short(fields[0])} "
+            "comes first. With few trials these shares are rough.",
             lambda: plots.plot_param_importances(
-                study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0), target_name="objective"
+                full, evaluator=FanovaImportanceEvaluator(seed=0), target_name="objective"
             ),
             height=0.4,
         ),
         _figure(
             "slice",
             "Slices",
-            "Objective against each field; darker points are later trials.",
-            lambda: plots.plot_slice(study, params=fields, target_name="objective"),
-            width=1.9,
-            height=0.3,
+            f"Objective against each field, of {whole}; darker points are later trials.",
+            lambda: _slices(full, fields),
+            width=1.6,
+            height=0.4,
         ),
         _figure(
             "contour",
             "Contours",
-            f"Objective over pairs of {', '.join(leading)}, interpolated between trials (points).",
-            lambda: plots.plot_contour(study, params=leading, target_name="objective"),
-            width=1.5,
+            f"Objective over pairs of {', '.join(map(short, leading))}, interpolated between {whole} (points).",
+            lambda: _contours(full, leading),
+            width=1.3,
             height=1.0,
         ),
         _figure(
             "parallel",
             "Parallel coordinates",
-            "One line per trial through its values; darker lines have a higher objective.",
-            lambda: plots.plot_parallel_coordinate(study, params=fields, target_name="objective"),
-            width=1.6,
-            height=0.45,
+            f"One line through the values of each of {whole}; darker lines have a higher objective.",
+            lambda: _parallel(full, fields),
+            width=1.3,
+            height=0.55,
         ),
     ]
+
+
+def short(path: str) -> str:
+    """A field without its section."""
+    return path.rpartition(".")[2]
+
+
+def _slices(study: optuna.Study, fields: Sequence[str]) -> Any:
+    """The colour bar counts the trials that are shown, not all."""
+    panels = np.asarray(plots.plot_slice(study, params=list(fields), target_name="objective")).ravel()
+    panels[0].figure.axes[-1].set_ylabel("order")
+    for axes in panels:
+        axes.xaxis.label.set_size("small")
+    return panels
+
+
+def _contours(study: optuna.Study, fields: Sequence[str]) -> Any:
+    panels = np.asarray(plots.plot_contour(study, params=list(fields), target_name="objective")).ravel()
+    for axes in panels:
+        axes.label_outer()
+    return panels
+
+
+def _parallel(study: optuna.Study, fields: Sequence[str]) -> Any:
+    """Optuna cuts names off and sorts the fields; they are put back in full."""
+    first = plots.plot_parallel_coordinate(study, params=list(fields), target_name="objective")
+    names = ["objective", *map(short, sorted(fields))]
+    first.set_xticks(first.get_xticks(), names, rotation=20, ha="right")
+    return first
 
 
 def _figure(
@@ -83,8 +132,18 @@ def _figure(
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         figure = np.ravel(draw())[0].figure
         figure.set_size_inches(WIDTH * width, WIDTH * height)
+        _tidy(figure)
         mpl.pyplot.close(figure)
-    for item in figure.axes:
-        item.set_title("")
-    figure.suptitle("")
     return ReportFigure(name=name, title=title, caption=caption, alt=f"{title}. {caption}", figure=figure)
+
+
+def _tidy(figure: Figure) -> None:
+    figure.suptitle("")
+    for axes in figure.axes:
+        axes.set_title("")
+        axes.set_facecolor("white")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_label_text(short(axis.get_label_text()))
+            if axis.get_scale() == "log":
+                axis.set_major_formatter(_PLAIN)
+                axis.set_minor_formatter(NullFormatter())

@@ -17,13 +17,13 @@ from fmerl.errors import InputError
 from fmerl_platform.ablation import AblationRequest, run_ablation
 from fmerl_platform.exclusive import exclusive
 from fmerl_platform.inputs import InputOptions, load_inputs
-from fmerl_platform.placement import Resources
+from fmerl_platform.placement import Resources, nodes_to_expect, placement_table
 from fmerl_platform.progress import RunProgress
 from fmerl_platform.provenance import command_line, provenance
 from fmerl_platform.report.page import write_file
 from fmerl_platform.report.results import CorpusAnalysis
 from fmerl_platform.report.tables import to_terminal
-from fmerl_platform.search.figures import FEWEST, importances, search_figures
+from fmerl_platform.search.figures import FEWEST, full_length, importances, search_figures
 from fmerl_platform.search.memory import ended, open_study, repair
 from fmerl_platform.search.page import SearchReport, best_table, headline, write_page
 from fmerl_platform.search.record import record_trials
@@ -80,6 +80,7 @@ def run_search(request: SearchRequest, console: Console, results: Console) -> bo
         starts["given"] = space.values_of(inputs.control)
     if request.dry_run:
         results.print(_plan(request, space, inputs.control))
+        results.print(placement_table(nodes_to_expect(), request.resources, request.trials, 1, "trial"))
         return True
     folder = request.storage / "search" / request.study
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +96,8 @@ def run_search(request: SearchRequest, console: Console, results: Console) -> bo
             searched = configured(inputs.control, best.params)
             if searched != paper:
                 evaluation, complete = _evaluate(request, inputs.control, paper, searched, console)
-        importance = importances(study) if len(finished) >= FEWEST else {}
+        full = full_length(finished)
+        importance = importances(full) if len(finished) >= FEWEST else {}
         report = SearchReport(
             study=request.study,
             corpus=inputs.data.corpus,
@@ -104,7 +106,7 @@ def run_search(request: SearchRequest, console: Console, results: Console) -> bo
             importance=importance,
             errors=errors,
             evaluation=evaluation,
-            figures=search_figures(study, importance) if importance else [],
+            figures=search_figures(study, full, importance) if importance else [],
             provenance={"command": command_line(), **provenance()},
         )
         page = write_page(report, folder)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from wsgiref.util import setup_testing_defaults
 
 import optuna
+import optuna_dashboard
 import pytest
 from optuna.trial import TrialState
 
@@ -77,3 +80,15 @@ def test_stopped_failed_and_complete_are_told_apart(study: optuna.Study) -> None
     broken = suggest(study)
     study.tell(broken, state=TrialState.FAIL)
     assert [how for _, how in ended(study, 4)] == ["complete", "stopped early", "failed"]
+
+
+def test_the_dashboard_opens_the_file(tmp_path: Path) -> None:
+    study, _ = open_study(tmp_path / "optuna.db", "s")
+    finish(study, suggest(study), 0.5, 4)
+    application = optuna_dashboard.wsgi(f"sqlite:///{tmp_path / 'optuna.db'}")
+    request = {"PATH_INFO": "/api/studies/1", "QUERY_STRING": "after=0"}
+    setup_testing_defaults(request)
+    statuses: list[str] = []
+    answer = json.loads(b"".join(application(request, lambda status, *_: statuses.append(status))))
+    assert statuses == ["200 OK"]
+    assert [trial["state"] for trial in answer["trials"]] == ["Complete"]
