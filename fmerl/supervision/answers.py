@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 Mode = Literal["text", "schema", "logprobs"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-Fault = Literal["empty", "refusal", "no score", "ambiguous", "truncated", "out of range", "malformed"]
+Fault = Literal["empty", "refusal", "no score", "no class", "ambiguous", "truncated", "out of range", "malformed"]
 
 PARSER_VERSION = 1
 """Raised when the same answer may be read as another score; stands on the card of a label set."""
@@ -68,7 +68,7 @@ def read_score(answer: Answer, mode: Mode, scale: tuple[float, float]) -> float:
     Raises:
         AnswerError: A refusal, or an answer that is empty, cut off, out of range, or open to two readings.
     """
-    _check_given(answer)
+    check_given(answer)
     score = _READERS[mode](answer, scale)
     low, high = scale
     if not low <= score <= high:
@@ -82,20 +82,20 @@ def read_phrase(answer: Answer) -> str:
     Raises:
         AnswerError: A refusal, or an answer that is empty, cut off, longer than a phrase or more than one line.
     """
-    _check_given(answer)
+    check_given(answer)
     phrase = answer.text.strip().strip("\"'“”‘’").rstrip(".").strip("\"'“”‘’").strip()
     if not phrase:
-        raise AnswerError("empty", _quoted(answer.text))
-    if _REFUSAL.search(phrase):
-        raise AnswerError("refusal", _quoted(phrase))
+        raise AnswerError("empty", quoted(answer.text))
+    if REFUSAL.search(phrase):
+        raise AnswerError("refusal", quoted(phrase))
     if answer.finish_reason == "length":
-        raise AnswerError("truncated", _quoted(phrase))
+        raise AnswerError("truncated", quoted(phrase))
     if len(phrase.splitlines()) > 1 or len(phrase) > MAX_PHRASE:
-        raise AnswerError("malformed", f"no brief phrase but {_quoted(phrase)}")
+        raise AnswerError("malformed", f"no brief phrase but {quoted(phrase)}")
     return phrase
 
 
-_REFUSAL = re.compile(
+REFUSAL = re.compile(
     r"\b(?:I(?:['’]m| am) (?:sorry|unable|not able)|I (?:can(?:not|['’]t)|won['’]t|will not|must decline)"
     r"|as an AI\b|unable to (?:assist|help|provide|score|rate))",
     re.IGNORECASE,
@@ -103,9 +103,10 @@ _REFUSAL = re.compile(
 _NUMBER = re.compile(r"(?<![\w.,])[-−+]?\d+(?:[.,]\d+)*(?![\w%])")
 
 
-def _check_given(answer: Answer) -> None:
+def check_given(answer: Answer) -> None:
+    """Raise AnswerError for an answer that is empty or a refusal by the endpoint's own word."""
     if answer.refusal or answer.finish_reason == "content_filter":
-        raise AnswerError("refusal", _quoted(answer.refusal or "withheld by the endpoint's content filter"))
+        raise AnswerError("refusal", quoted(answer.refusal or "withheld by the endpoint's content filter"))
     if not answer.text.strip() and not answer.first_token:
         raise AnswerError("empty", "no text")
 
@@ -115,16 +116,16 @@ def _read_text(answer: Answer, scale: tuple[float, float]) -> float:
     text = _without_scale(answer.text, scale)
     numbers = list(_NUMBER.finditer(text))
     if not numbers:
-        fault: Fault = "refusal" if _REFUSAL.search(text) else "no score"
-        raise AnswerError(fault, _quoted(answer.text))
+        fault: Fault = "refusal" if REFUSAL.search(text) else "no score"
+        raise AnswerError(fault, quoted(answer.text))
     last = numbers[-1].end()
     if answer.finish_reason == "length" and not text[last:].strip(".,"):
-        raise AnswerError("truncated", _quoted(answer.text))
+        raise AnswerError("truncated", quoted(answer.text))
     if any("," in match[0] or match[0].count(".") > 1 for match in numbers):
-        raise AnswerError("ambiguous", _quoted(answer.text))
+        raise AnswerError("ambiguous", quoted(answer.text))
     scores = {float(match[0].replace("−", "-")) for match in numbers}
     if len(scores) > 1:
-        raise AnswerError("ambiguous", _quoted(answer.text))
+        raise AnswerError("ambiguous", quoted(answer.text))
     return scores.pop()
 
 
@@ -138,15 +139,15 @@ def _without_scale(text: str, scale: tuple[float, float]) -> str:
 
 def _read_schema(answer: Answer, scale: tuple[float, float]) -> float:
     if answer.finish_reason == "length":
-        raise AnswerError("truncated", _quoted(answer.text))
+        raise AnswerError("truncated", quoted(answer.text))
     try:
         read = json.loads(answer.text)
     except ValueError:
-        fault: Fault = "refusal" if _REFUSAL.search(answer.text) else "malformed"
-        raise AnswerError(fault, f"no JSON: {_quoted(answer.text)}") from None
+        fault: Fault = "refusal" if REFUSAL.search(answer.text) else "malformed"
+        raise AnswerError(fault, f"no JSON: {quoted(answer.text)}") from None
     score = read.get("score") if isinstance(read, dict) and read.keys() == {"score"} else None
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        raise AnswerError("malformed", f"no number as score: {_quoted(answer.text)}")
+        raise AnswerError("malformed", f"no number as score: {quoted(answer.text)}")
     return float(score)
 
 
@@ -156,7 +157,7 @@ def _read_logprobs(answer: Answer, scale: tuple[float, float]) -> float:
     if scores is None:
         raise ValueError(f"the scores of {scale} are not one token each")
     if not answer.first_token:
-        raise AnswerError("malformed", f"no log-probabilities with {_quoted(answer.text)}")
+        raise AnswerError("malformed", f"no log-probabilities with {quoted(answer.text)}")
     digits = {str(score): score for score in scores}
     mass: dict[int, float] = defaultdict(float)
     for token, logprob in answer.first_token:
@@ -164,14 +165,15 @@ def _read_logprobs(answer: Answer, scale: tuple[float, float]) -> float:
             mass[digits[token.strip()]] += math.exp(min(0.0, logprob))
     total = sum(mass.values())
     if not total >= MIN_SCORE_MASS:
-        fault: Fault = "refusal" if _REFUSAL.search(answer.text) else "no score"
-        raise AnswerError(fault, f"a score has probability {total:.2f} only, before {_quoted(answer.text)}")
+        fault: Fault = "refusal" if REFUSAL.search(answer.text) else "no score"
+        raise AnswerError(fault, f"a score has probability {total:.2f} only, before {quoted(answer.text)}")
     return sum(score * share for score, share in mass.items()) / total
 
 
 _READERS = {"text": _read_text, "schema": _read_schema, "logprobs": _read_logprobs}
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """The beginning of a text, for an error."""
     plain = " ".join(text.split())
     return repr(plain if len(plain) <= 80 else f"{plain[:79]}…")

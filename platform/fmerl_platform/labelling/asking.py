@@ -27,11 +27,13 @@ class Patience:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A call's score or phrase, or why there is none."""
+    """A call's value, or why there is none."""
 
     key: str
     value: float | str | None
     error: str | None = None
+    passing: bool = False
+    """Whether the same call may get a value in another run."""
 
 
 def settled(call: Call, answers: list[Answer], most: int) -> Outcome | None:
@@ -88,11 +90,12 @@ class Asker:
             try:
                 answers.append(await self._answer(call, len(answers)))
             except Stopped as stop:
-                return Outcome(key=call.key, value=None, error=f"not asked: {stop}")
+                return Outcome(key=call.key, value=None, error=f"not asked: {stop}", passing=True)
             except RequestFailedError as failure:
                 if failure.hopeless:
                     raise
-                return Outcome(key=call.key, value=None, error=f"request failed: {failure}")
+                what = f"request failed: {failure}"
+                return Outcome(key=call.key, value=None, error=what, passing=not failure.refused)
 
     async def _answer(self, call: Call, unreadable: int) -> Answer:
         backoff = self._patience.backoff

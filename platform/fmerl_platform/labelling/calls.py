@@ -1,8 +1,8 @@
-"""What is asked of the endpoint: one call per text and dimension, known by a hash of everything that decides it."""
+"""What is asked of the endpoint: calls, each known by a hash of everything that decides its answer."""
 
 from __future__ import annotations
 
-import json
+import pickle
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -10,18 +10,18 @@ from typing import Any, Literal
 from fmerl.card import recipe_digest
 from fmerl.corpus import Utterance
 from fmerl.errors import InputError
-from fmerl.supervision.answers import Answer, Mode, read_phrase, read_score, score_schema, whole_scores
+from fmerl.supervision.answers import Answer, Mode, whole_scores
 from fmerl.supervision.prompts import PromptConfig
+from fmerl_platform.labelling.forms import Form, PhraseForm, ScoreForm
 
-_TOP_LOGPROBS = 20
-"""Most that endpoints give."""
-_COMPLETION_TOKENS: dict[Mode, int] = {"text": 16, "schema": 32, "logprobs": 1}
-_PHRASE_TOKENS = 32
+Messages = list[dict[str, str]]
+"""Of a chat, each with role and content."""
+DecodingChoice = Literal["auto", "text", "schema", "logprobs"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """How scores are drawn from the model; with the model's name and the messages, all that decides an answer."""
+    """How answers are drawn from the model; with the model's name and the messages, all that decides an answer."""
 
     mode: Mode
     temperature: float = 0.0
@@ -31,16 +31,35 @@ class Decoding:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One question; a score in [low, high], or a phrase."""
+    """One question, with the form that its answer has."""
 
     key: str
-    """SHA-256 of utterance or emotion, prompt, model, decoding, and the number of the repeat."""
-    mode: Mode
-    scale: tuple[float, float] | None
-    """None asks for a phrase."""
+    """SHA-256 of subject, messages, model, decoding, form, and the number of the repeat."""
+    form: Form
     body: dict[str, Any]
     """Of the request, at its first try."""
     retry_temperature: float
+
+    @classmethod
+    def of(
+        cls, subject: str, messages: Messages, form: Form, *, model: str, decoding: Decoding, repeat: int = 0
+    ) -> Call:
+        """Ask `model` about `subject`, the text or emotion that the messages are about."""
+        body = {
+            "model": model,
+            "messages": messages,
+            "temperature": decoding.temperature,
+            "max_tokens": form.tokens,
+            **form.fields(),
+        }
+        known_by = {
+            "utterance": subject,
+            "prompt": messages,
+            "model": model,
+            "decoding": {**asdict(decoding), "mode": form.mode, "request": body, **form.known_by()},
+            "repeat": repeat,
+        }
+        return cls(key=recipe_digest(known_by), form=form, body=body, retry_temperature=decoding.retry_temperature)
 
     def request(self, unreadable: int) -> dict[str, Any]:
         """Body of the request after so many answers that could not be read."""
@@ -49,26 +68,27 @@ class Call:
         return {**self.body, "temperature": max(self.body["temperature"], self.retry_temperature)}
 
     def read(self, answer: Answer) -> float | str:
-        """The score or the phrase.
+        """The value in an answer.
 
         Raises:
-            AnswerError: The answer is neither.
+            AnswerError: There is none.
         """
-        return read_phrase(answer) if self.scale is None else read_score(answer, self.mode, self.scale)
+        return self.form.read(answer)
 
-    def pack(self) -> str:
-        """As text, for a column of a Ray dataset."""
-        return json.dumps(asdict(self))
+    def pack(self) -> bytes:
+        """For a column of a Ray dataset."""
+        return pickle.dumps(self)
 
     @classmethod
-    def unpack(cls, text: str) -> Call:
-        fields = json.loads(text)
-        return cls(**{**fields, "scale": tuple(fields["scale"]) if fields["scale"] else None})
+    def unpack(cls, packed: bytes) -> Call:
+        call = pickle.loads(packed)
+        assert isinstance(call, cls)
+        return call
 
 
 @dataclass(frozen=True, kw_only=True)
 class Questions:
-    """Makes calls to one model."""
+    """Makes the calls of a label set to one model."""
 
     model: str
     prompts: PromptConfig
@@ -84,7 +104,7 @@ class Questions:
 
     def score(self, utterance: str, dimension: str, repeat: int = 0) -> Call:
         messages = self.prompts.score(dimension, utterance)
-        return self._call(utterance, messages, self.decoding.mode, self.prompts.scale, repeat)
+        return self._call(utterance, messages, ScoreForm(mode=self.decoding.mode, scale=self.prompts.scale), repeat)
 
     def scores(self, utterances: Iterable[Utterance], repeat: int = 0) -> dict[tuple[str, str], Call]:
         """By utterance id and dimension; utterances of the same text share their calls."""
@@ -97,7 +117,7 @@ class Questions:
     def descriptions(self, emotions: Iterable[str]) -> dict[tuple[str, str], Call]:
         """By emotion and dimension."""
         return {
-            (emotion, dimension): self._call(emotion, self.prompts.description(dimension, emotion), "text", None, 0)
+            (emotion, dimension): self._call(emotion, self.prompts.description(dimension, emotion), PhraseForm(), 0)
             for emotion in emotions
             for dimension in self.prompts.dimensions
         }
@@ -106,38 +126,5 @@ class Questions:
         """The same questions in another decoding."""
         return replace(self, decoding=replace(self.decoding, mode=mode))
 
-    def _call(
-        self, subject: str, messages: list[dict[str, str]], mode: Mode, scale: tuple[float, float] | None, repeat: int
-    ) -> Call:
-        body = {
-            "model": self.model,
-            "messages": messages,
-            "temperature": self.decoding.temperature,
-            "max_tokens": _PHRASE_TOKENS if scale is None else _COMPLETION_TOKENS[mode],
-            **(_MODE_FIELDS[mode] if scale is not None else {}),
-        }
-        if scale is not None and mode == "schema":
-            schema = {"name": "score", "strict": True, "schema": score_schema(scale)}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        known_by = {
-            "utterance": subject,
-            "prompt": messages,
-            "model": self.model,
-            "decoding": {**asdict(self.decoding), "mode": mode, "request": body, "scale": scale},
-            "repeat": repeat,
-        }
-        return Call(
-            key=recipe_digest(known_by),
-            mode=mode,
-            scale=scale,
-            body=body,
-            retry_temperature=self.decoding.retry_temperature,
-        )
-
-
-_MODE_FIELDS: dict[Mode, dict[str, Any]] = {
-    "text": {},
-    "schema": {},
-    "logprobs": {"logprobs": True, "top_logprobs": _TOP_LOGPROBS},
-}
-DecodingChoice = Literal["auto", "text", "schema", "logprobs"]
+    def _call(self, subject: str, messages: Messages, form: Form, repeat: int) -> Call:
+        return Call.of(subject, messages, form, model=self.model, decoding=self.decoding, repeat=repeat)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fmerl_platform.labelling.journal import JournalReader
 from fmerl_platform.labelling.plan import first_call
 from fmerl_platform.labelling.pricing import Tokens, likely_tokens, most_tokens
-from fmerl_platform.labelling.probe import known_decoding
+from fmerl_platform.labelling.probe import known_decoding, score_decodings
 from fmerl_platform.labelling.request import LabelRequest
 
 
@@ -49,9 +49,9 @@ def estimate(request: LabelRequest) -> Estimate:
     journal, price = JournalReader(request.journal), request.price()
     mode = request.decoding
     if mode == "auto":
-        mode = (
-            known_decoding(request.questions("text"), first_call(request.corpus, request.splits), journal) or "schema"
-        )
+        questions = request.questions("text")
+        first = first_call(request.corpus, request.splits, questions)
+        mode = known_decoding(score_decodings(questions), first, journal) or "schema"
     plan = request.plan(mode)
     known = plan.settled(journal, request.patience.answers)
     waiting = [call.body for key, call in plan.calls.items() if key not in known]

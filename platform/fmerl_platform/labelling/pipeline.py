@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Iterator, Sequence
@@ -73,17 +74,13 @@ def run_calls(
                 ),
             )
         )
-        by_key = {call.key: call for call in calls}
+        waiting = {call.key for call in calls}
         for row in outcomes.iter_rows():
-            value = row["value"]
-            is_score = by_key.pop(row["key"]).scale is not None
-            yield Outcome(
-                key=row["key"],
-                value=float(value) if value is not None and is_score else value,
-                error=row["error"],
-            )
-        if by_key:
-            raise RuntimeError(f"{len(by_key)} of {len(calls)} calls came back without an outcome")
+            waiting.remove(row["key"])
+            value = json.loads(row["value"])
+            yield Outcome(key=row["key"], value=value, error=row["error"], passing=bool(row["passing"]))
+        if waiting:
+            raise RuntimeError(f"{len(waiting)} of {len(calls)} calls came back without an outcome")
     finally:
         context.enable_progress_bars = shown
         ray.kill(limiter)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from fmerl.corpus import Corpus, Dialogue, Split, Utterance, read_corpus
+from fmerl.supervision.answers import Mode
 from fmerl.supervision.vad_regression import EMOBANK_RANGE, read_emobank
-from fmerl_platform.labelling.asking import Outcome, settled
+from fmerl_platform.labelling.call_plan import CallPlan
 from fmerl_platform.labelling.calls import Call, Questions
-from fmerl_platform.labelling.journal import Entry, JournalReader
-from fmerl_platform.labelling.pricing import Tokens
 
 _EMOBANK_SPLITS: dict[str, Split] = {"train": "train", "dev": "validation", "test": "test"}
 
@@ -65,7 +64,7 @@ def _drawn(utterance: Utterance) -> bytes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(CallPlan):
     """All calls of a label set, by what they are for; calls of the same key are made once."""
 
     utterances: Sequence[Utterance]
@@ -93,25 +92,9 @@ class Plan:
         every = (*self.descriptions.values(), *self.scores.values(), *self.retest.values())
         return {call.key: call for call in every}
 
-    def settled(self, journal: JournalReader, most_answers: int) -> dict[str, Outcome]:
-        """What the journal knows already, by key."""
-        found = (settled(call, journal.answers(key), most_answers) for key, call in self.calls.items())
-        return {outcome.key: outcome for outcome in found if outcome is not None}
 
-    def entries(self, journal: JournalReader) -> Iterator[tuple[Call, Entry]]:
-        """All that was paid for these calls."""
-        for key, call in self.calls.items():
-            for entry in journal.entries.get(key, ()):
-                yield call, entry
-
-    def tokens(self, journal: JournalReader) -> Tokens:
-        """All that these calls took."""
-        taken = (Tokens(entry.prompt_tokens, entry.completion_tokens) for _, entry in self.entries(journal))
-        return sum(taken, Tokens())
-
-
-def first_call(corpus: Corpus, splits: Sequence[Split]) -> Callable[[Questions], Call]:
+def first_call(corpus: Corpus, splits: Sequence[Split], questions: Questions) -> Callable[[Mode], Call]:
     """Makes a call that every label set of these splits needs, whatever its limit."""
     spoken = [utterance for utterance in select(corpus, splits, None) if utterance.text.strip()]
     text = min(spoken, key=_drawn).text
-    return lambda questions: questions.score(text, questions.prompts.dimensions[0])
+    return lambda mode: questions.decoded(mode).score(text, questions.prompts.dimensions[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fmerl.supervision.answers import Mode, whole_scores
@@ -14,16 +14,17 @@ from fmerl_platform.labelling.journal import JournalReader, JournalWriter
 from fmerl_platform.labelling.limiter import Grants, Leases, Limiter, Limits, Need, Settlement
 from fmerl_platform.labelling.worker import WorkerConfig
 
-FirstCall = Callable[[Questions], Call]
+FirstCall = Callable[[Mode], Call]
+"""The call whose answer tells, in a decoding."""
 
 
-def known_decoding(questions: Questions, first: FirstCall, journal: JournalReader) -> Mode | None:
+def known_decoding(candidates: Sequence[Mode], first: FirstCall, journal: JournalReader) -> Mode | None:
     """The decoding that the journal tells of; None if the endpoint is still to be asked.
 
-    In this order: logprobs (finest scores, one token), schema (nothing to misread), text.
+    The first of the candidates that works, else text.
     """
-    for mode in _candidates(questions):
-        call = first(questions.decoded(mode))
+    for mode in candidates:
+        call = first(mode)
         if not _told(call, journal):
             return None
         outcome = settled(call, journal.answers(call.key), 1)
@@ -32,7 +33,9 @@ def known_decoding(questions: Questions, first: FirstCall, journal: JournalReade
     return "text"
 
 
-def ask_decoding(questions: Questions, first: FirstCall, config: WorkerConfig, limits: Limits) -> Mode:
+def ask_decoding(
+    candidates: Sequence[Mode], first: FirstCall, config: WorkerConfig, limits: Limits, spent: float = 0.0
+) -> Mode:
     """Ask the endpoint, one request for each decoding until one of them is answered as it should be.
 
     Raises:
@@ -40,17 +43,17 @@ def ask_decoding(questions: Questions, first: FirstCall, config: WorkerConfig, l
     """
     while True:
         journal = JournalReader(config.journal)
-        mode = known_decoding(questions, first, journal)
+        mode = known_decoding(candidates, first, journal)
         if mode is not None:
             return mode
-        waiting = (first(questions.decoded(candidate)) for candidate in _candidates(questions))
-        call = next(call for call in waiting if not _told(call, journal))
-        outcome = asyncio.run(_ask(call, config, limits))
+        call = next(call for call in map(first, candidates) if not _told(call, journal))
+        outcome = asyncio.run(_ask(call, config, Limiter(limits, spent)))
         if outcome.value is None and not _told(call, JournalReader(config.journal)):
             raise RequestFailedError(outcome.error or "no answer")
 
 
-def _candidates(questions: Questions) -> tuple[Mode, ...]:
+def score_decodings(questions: Questions) -> tuple[Mode, ...]:
+    """In this order: logprobs (finest scores, one token), schema (nothing to misread)."""
     return ("logprobs", "schema") if whole_scores(questions.prompts.scale) else ("schema",)
 
 
@@ -58,9 +61,7 @@ def _told(call: Call, journal: JournalReader) -> bool:
     return any(entry.answer is not None or entry.refused for entry in journal.entries.get(call.key, ()))
 
 
-async def _ask(call: Call, config: WorkerConfig, limits: Limits) -> Outcome:
-    limiter = Limiter(limits)
-
+async def _ask(call: Call, config: WorkerConfig, limiter: Limiter) -> Outcome:
     async def exchange(needs: list[Need], settled: list[Settlement]) -> Grants:
         return limiter.exchange(needs, settled)
 

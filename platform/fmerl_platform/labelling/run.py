@@ -13,21 +13,18 @@ from fmerl.config import DIMENSIONS
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.labels import LabelSet, write_labels
 from fmerl_platform.exclusive import exclusive
-from fmerl_platform.labelling.asking import Outcome
+from fmerl_platform.labelling.call_plan import ask_plan
 from fmerl_platform.labelling.cards import label_card
 from fmerl_platform.labelling.endpoint import Endpoint
 from fmerl_platform.labelling.figures import calibration, histograms
 from fmerl_platform.labelling.journal import JournalReader, await_writers
 from fmerl_platform.labelling.labelset import Drafts, draft_descriptions, row_errors, row_scores
-from fmerl_platform.labelling.pipeline import run_calls
-from fmerl_platform.labelling.plan import Plan, first_call
-from fmerl_platform.labelling.probe import ask_decoding
-from fmerl_platform.labelling.progress import CallProgress
+from fmerl_platform.labelling.plan import first_call
+from fmerl_platform.labelling.probe import ask_decoding, score_decodings
 from fmerl_platform.labelling.publish import publish, quality_metrics
 from fmerl_platform.labelling.quality import Quality, judge
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.worker import WorkerConfig
-from fmerl_platform.session import ray_session
 
 _WRITERS_SECONDS = 30.0
 """How long workers of a killed run may take to end."""
@@ -75,7 +72,7 @@ def label_corpus(request: LabelRequest, console: Console) -> Labelled:
         await_writers(request.journal, _WRITERS_SECONDS)
         mode = _mode(request, config)
         plan = request.plan(mode)
-        outcomes = _ask(plan, config, request, console)
+        outcomes = ask_plan(plan, config, request.limits, request.fleet, console)
         drafts = draft_descriptions(plan, outcomes, prompts.dimensions)
         draft_file = _write_draft(request, drafts) if reviewed is None and request.corpus.classes else None
         errors = row_errors(plan, outcomes, prompts.dimensions)
@@ -99,23 +96,9 @@ def label_corpus(request: LabelRequest, console: Console) -> Labelled:
 def _mode(request: LabelRequest, config: WorkerConfig) -> Mode:
     if request.decoding != "auto":
         return request.decoding
-    first = first_call(request.corpus, request.splits)
-    return ask_decoding(request.questions("text"), first, config, request.limits)
-
-
-def _ask(plan: Plan, config: WorkerConfig, request: LabelRequest, console: Console) -> dict[str, Outcome]:
-    """Outcome of every call, by key; Ray is only started if some are left to make."""
-    journal = JournalReader(config.journal)
-    outcomes = plan.settled(journal, request.patience.answers)
-    waiting = [call for key, call in plan.calls.items() if key not in outcomes]
-    if not waiting:
-        return outcomes
-    spent = config.price.cost(plan.tokens(journal))
-    with CallProgress(console, len(plan.calls), len(outcomes)) as progress, ray_session(0):
-        for outcome in run_calls(waiting, config, request.limits, spent, request.fleet):
-            outcomes[outcome.key] = outcome
-            progress.ended(outcome)
-    return outcomes
+    questions = request.questions("text")
+    first = first_call(request.corpus, request.splits, questions)
+    return ask_decoding(score_decodings(questions), first, config, request.limits)
 
 
 def _write_draft(request: LabelRequest, drafts: Drafts) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from fmerl_platform.labelling.journal import JournalReader, JournalWriter
 from fmerl_platform.labelling.limiter import Grants, Leases, Need, Settlement
 from fmerl_platform.labelling.pricing import Price
 
-Batch = dict[str, NDArray[np.object_]]
+Batch = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +57,13 @@ class LabelWorker:
     async def __call__(self, batch: Batch) -> AsyncIterator[Batch]:
         # A batch of a worker that died comes to another, and what that one paid for is not paid again.
         self._journal.refresh()
-        outcomes = await asyncio.gather(*(self._ask(Call.unpack(text)) for text in batch["call"]))
+        outcomes = await asyncio.gather(*(self._ask(Call.unpack(packed)) for packed in batch["call"]))
         yield {
             "key": np.array([outcome.key for outcome in outcomes], dtype=object),
-            # As text, since scores and phrases share the column.
-            "value": np.array([_text(outcome.value) for outcome in outcomes], dtype=object),
+            # As JSON, since scores and texts share the column.
+            "value": np.array([json.dumps(outcome.value) for outcome in outcomes], dtype=object),
             "error": np.array([outcome.error for outcome in outcomes], dtype=object),
+            "passing": np.array([outcome.passing for outcome in outcomes], dtype=bool),
         }
 
     async def _ask(self, call: Call) -> Outcome:
@@ -69,11 +71,7 @@ class LabelWorker:
             return await self._asker.ask(call, self._journal.answers(call.key))
         except RequestFailedError as failure:
             await self._limiter.stop.remote(f"the endpoint refuses every request ({failure})")
-            return Outcome(key=call.key, value=None, error=f"request failed: {failure}")
+            return Outcome(key=call.key, value=None, error=f"request failed: {failure}", passing=True)
 
     async def _exchange(self, needs: list[Need], settled: list[Settlement]) -> Grants:
         return await self._limiter.exchange.remote(needs, settled)
-
-
-def _text(value: float | str | None) -> str | None:
-    return None if value is None else str(value)

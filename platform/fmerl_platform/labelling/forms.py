@@ -1,0 +1,103 @@
+"""The forms an answer may have: what each asks of the endpoint, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fmerl.supervision.answers import Answer, Mode, read_phrase, read_score, score_schema
+from fmerl.supervision.classification import class_schema, read_class
+
+_TOP_LOGPROBS = 20
+"""Most that endpoints give."""
+
+
+class Form(Protocol):
+    """Of an answer."""
+
+    @property
+    def mode(self) -> Mode: ...
+
+    @property
+    def tokens(self) -> int:
+        """Longest answer."""
+
+    def fields(self) -> dict[str, Any]:
+        """What a request carries beside model, messages and temperature."""
+
+    def known_by(self) -> dict[str, Any]:
+        """What of the form decides the answer's reading."""
+
+    def read(self, answer: Answer) -> float | str:
+        """The value in an answer.
+
+        Raises:
+            AnswerError: There is none.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreForm:
+    """A score in `scale`."""
+
+    mode: Mode
+    scale: tuple[float, float]
+
+    @property
+    def tokens(self) -> int:
+        return _SCORE_TOKENS[self.mode]
+
+    def fields(self) -> dict[str, Any]:
+        if self.mode == "logprobs":
+            return {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
+        return _structured("score", score_schema(self.scale)) if self.mode == "schema" else {}
+
+    def known_by(self) -> dict[str, Any]:
+        return {"scale": self.scale}
+
+    def read(self, answer: Answer) -> float:
+        return read_score(answer, self.mode, self.scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhraseForm:
+    """A brief phrase."""
+
+    mode: Mode = "text"
+    tokens: int = 32
+
+    def fields(self) -> dict[str, Any]:
+        return {}
+
+    def known_by(self) -> dict[str, Any]:
+        return {"scale": None}
+
+    def read(self, answer: Answer) -> str:
+        return read_phrase(answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassForm:
+    """The name of one class."""
+
+    mode: Mode
+    classes: tuple[str, ...]
+    tokens: int = 32
+
+    def fields(self) -> dict[str, Any]:
+        return _structured("emotion", class_schema(self.classes)) if self.mode == "schema" else {}
+
+    def known_by(self) -> dict[str, Any]:
+        return {"classes": list(self.classes)}
+
+    def read(self, answer: Answer) -> str:
+        return read_class(answer, self.mode, self.classes)
+
+
+_SCORE_TOKENS: dict[Mode, int] = {"text": 16, "schema": 32, "logprobs": 1}
+
+
+def _structured(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    described = {"name": name, "strict": True, "schema": schema}
+    return {"response_format": {"type": "json_schema", "json_schema": described}}
