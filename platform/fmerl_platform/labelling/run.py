@@ -22,11 +22,11 @@ from fmerl_platform.labelling.labelset import Drafts, draft_descriptions, row_er
 from fmerl_platform.labelling.pipeline import run_calls
 from fmerl_platform.labelling.plan import Plan, first_call
 from fmerl_platform.labelling.probe import ask_decoding
-from fmerl_platform.labelling.progress import CallProgress
 from fmerl_platform.labelling.publish import publish, quality_metrics
 from fmerl_platform.labelling.quality import Quality, judge
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.worker import WorkerConfig
+from fmerl_platform.progress import RateProgress
 from fmerl_platform.session import ray_session
 
 _WRITERS_SECONDS = 30.0
@@ -111,10 +111,10 @@ def _ask(plan: Plan, config: WorkerConfig, request: LabelRequest, console: Conso
     if not waiting:
         return outcomes
     spent = config.price.cost(plan.tokens(journal))
-    with CallProgress(console, len(plan.calls), len(outcomes)) as progress, ray_session(0):
+    with RateProgress(console, "calls", len(plan.calls), len(outcomes)) as progress, ray_session(0):
         for outcome in run_calls(waiting, config, request.limits, spent, request.fleet):
             outcomes[outcome.key] = outcome
-            progress.ended(outcome)
+            progress.ended(1, outcome.error is not None)
     return outcomes
 
 
