@@ -95,7 +95,7 @@ class UtteranceEncoder:
         tokens = self._encoder.tokenize(texts)
         spoken = np.array([bool(text.strip() and found.own) for text, found in zip(texts, tokens, strict=True)], bool)
         values = np.zeros((len(items), self.width), dtype=np.float32)
-        sequences = [self._sequence(items[row], tokens[row]) for row in np.flatnonzero(spoken)]
+        sequences = [self._sequence(items[row], tokens[row]) for row in np.flatnonzero(spoken).tolist()]
         values[spoken] = self._encoder.encode_tokens([ids for ids, _ in sequences], [own for _, own in sequences])
         problems = tuple(self._problem(text, found) for text, found in zip(texts, tokens, strict=True))
         return Encoded(values=values, missing=~spoken, problems=problems)
