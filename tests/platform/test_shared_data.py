@@ -33,9 +33,8 @@ def test_workers_read_one_buffer_in_place(local_ray: None, inputs: CorpusInputs,
                 span, permissions, *_, name = line.split(maxsplit=5)
                 start, end = (int(edge, 16) for edge in span.split("-"))
                 if start <= place < end:
-                    lines.append(
-                        f"{modality} {permissions} {place - start} {values.flags.writeable} {hashlib.sha256(values).hexdigest()} {name}"
-                    )
+                    digest = hashlib.sha256(values).hexdigest()
+                    lines.append(f"{modality} {permissions} {place - start} {values.flags.writeable} {digest} {name}")
         (told / str(os.getpid())).write_text("\n".join(lines))
         tune.report({"seen": len(lines)})
 
