@@ -6,11 +6,12 @@ Rows are sorted by split, then dialogue, then turn, so that a split is a slice a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from fmerl.corpus.dialogue import SPLITS, Split
@@ -21,7 +22,11 @@ CONTEXT_ONLY = -1
 
 @dataclass(frozen=True, kw_only=True)
 class ConversationData:
-    """A corpus as arrays of plain dtypes, which Ray shares between processes without copying."""
+    """A corpus as arrays of plain dtypes.
+
+    It pickles as one Arrow buffer (`fmerl.arrow_data`): Ray puts that in shared memory, and the arrays of all processes
+    on a node are read-only views of it.
+    """
 
     corpus: str
     classes: tuple[str, ...]
@@ -48,6 +53,11 @@ class ConversationData:
     """[U] by modality; a missing row is all zeros."""
     digests: Mapping[str, str]
     """Content hashes of the corpus, its feature tables and its scores."""
+
+    def __reduce__(self) -> tuple[Callable[[pa.Buffer], ConversationData], tuple[pa.Buffer]]:
+        from fmerl.arrow_data import from_arrow, to_arrow
+
+        return from_arrow, (to_arrow(self),)
 
     def widths(self, modalities: Sequence[str]) -> dict[str, int]:
         """D_m of each modality asked for."""

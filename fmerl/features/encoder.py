@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fmerl.corpus.dialogue import Side
 from fmerl.errors import InputError
-
-Side = Literal["left", "right"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

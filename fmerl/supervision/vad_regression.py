@@ -20,7 +20,7 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import Corpus
 from fmerl.corpus.tables import read_csv
 from fmerl.errors import InputError
-from fmerl.features.text import TextEncoder, text_recipe
+from fmerl.features.text_encoder import TextEncoder
 from fmerl.supervision.labels import LabelSet
 
 EMOBANK_RANGE = (1.0, 5.0)
@@ -122,13 +122,16 @@ class VADRegression:
         """Scores from 1 to 5, [n, 3]."""
         return _scores(self.ridge, self.encoder.encode(texts, progress).astype(np.float64))
 
-    def recipe(self) -> dict[str, Any]:
-        """All that decides the scores of a text, for a card."""
-        return {
-            "method": "ridge regression on frozen text features, fitted to EmoBank",
-            "emobank": self.emobank_digest,
-            "alphas": dict(zip(DIMENSIONS, self.ridge.alpha.tolist(), strict=True)),
-        }
+
+def scoring_recipe(corpus: Corpus, encoder: TextEncoder, emobank_digest: str) -> dict[str, Any]:
+    """All that decides the scores of a corpus, known before anything is encoded."""
+    texts = [[utterance.utterance_id, utterance.text] for utterance in corpus.utterances()]
+    return {
+        **encoder.recipe(),
+        "source": content_digest(texts),
+        "method": "ridge regression on frozen text features, fitted to EmoBank",
+        "emobank": emobank_digest,
+    }
 
 
 def label_corpus(
@@ -149,7 +152,10 @@ def label_corpus(
         vad_range=EMOBANK_RANGE,
         descriptions=dict(descriptions),
         card={
-            "recipe": {**text_recipe(corpus, regression.encoder), **regression.recipe()},
+            "recipe": {
+                **scoring_recipe(corpus, regression.encoder, regression.emobank_digest),
+                "alphas": dict(zip(DIMENSIONS, regression.ridge.alpha.tolist(), strict=True)),
+            },
             "quality": regression.quality,
             "supervised_on_labels": False,
         },

@@ -12,11 +12,12 @@ from rich.progress import Progress
 
 from fmerl.card import read_card, recipe_digest
 from fmerl.corpus import Corpus, read_meld, write_corpus
-from fmerl.features.store import features_current, write_features
-from fmerl.features.text import Pooling, TextEncoder, extract_text_features, text_recipe
+from fmerl.features.text import TextSpec
+from fmerl.features.text_encoder import Pooling, TextEncoder
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import write_labels
-from fmerl.supervision.vad_regression import VADRegression, label_corpus, read_emobank
+from fmerl.supervision.vad_regression import VADRegression, label_corpus, read_emobank, scoring_recipe
+from fmerl_platform.extraction.run import ExtractionRequest, extract
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,23 +47,17 @@ def prepare_meld_text(
     corpus, problems = read_meld(meld)
     write_corpus(corpus, prepared.corpus, problems)
     console.print(f"{len(problems)} odd rows of MELD are listed in {prepared.corpus / 'problems.csv'}", soft_wrap=True)
-    encoder = TextEncoder(encoder_name, pooling=pooling)
-    _encode(corpus, encoder, prepared.features, console)
-    _score(corpus, encoder, emobank, prepared.labels, console)
+    spec = TextSpec(encoder=encoder_name, pooling=pooling)
+    request = ExtractionRequest(corpus=prepared.corpus, features=prepared.features, specs=[spec], storage=storage)
+    extract(request, console)
+    _score(corpus, TextEncoder(encoder_name, pooling=pooling), emobank, prepared.labels, console)
     return prepared
-
-
-def _encode(corpus: Corpus, encoder: TextEncoder, root: Path, console: Console) -> None:
-    if features_current(root, corpus.name, "text", recipe_digest(text_recipe(corpus, encoder))):
-        return
-    with _counted(f"encode {corpus.name}", len(list(corpus.utterances())), console) as progress:
-        write_features(root, corpus.name, extract_text_features(corpus, encoder, progress))
 
 
 def _score(corpus: Corpus, encoder: TextEncoder, emobank_file: Path, root: Path, console: Console) -> None:
     emobank = read_emobank(emobank_file)
     folder = root / corpus.name
-    wanted = {**text_recipe(corpus, encoder), "emobank": emobank.digest()}
+    wanted = scoring_recipe(corpus, encoder, emobank.digest())
     if folder.is_dir() and wanted.items() <= read_card(folder)["recipe"].items():
         return
     with _counted("encode EmoBank", len(emobank.texts), console) as progress:

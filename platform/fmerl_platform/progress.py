@@ -1,30 +1,29 @@
-"""Live progress of a grid or a search: a bar in a terminal, one line per cell or trial in a log."""
+"""Live progress: a bar in a terminal; in a log one line per run, or of many small things a line now and then."""
 
 from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+_LINE_SECONDS = 10.0
 
-class RunProgress:
-    """Counts runs done, running and left, and estimates the time left.
+
+class _Bar:
+    """What all bars share: how they look, and that they show nothing outside a terminal.
 
     Args:
-        console: Where to draw; not a terminal means plain lines.
+        console: Where to draw.
         kind: What is counted, such as cells.
-        waiting: Runs to train by this command.
-        done: Runs finished before.
+        total: Of them all.
+        done: Finished before.
     """
 
-    def __init__(self, console: Console, kind: str, waiting: int, done: int) -> None:
-        self._console, self._total, self._before = console, waiting + done, done
-        self._ended, self._failed = 0, 0
-        self._running: dict[str, float] = {}
-        self._at_once = 1
-        self._seconds: list[float] = []
+    def __init__(self, console: Console, kind: str, total: int, done: int) -> None:
+        self._console, self._kind, self._total, self._before = console, kind, total, done
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -35,9 +34,9 @@ class RunProgress:
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task(kind, total=self._total, completed=done, state="starting Ray workers")
+        self._task = self._bar.add_task(kind, total=total, completed=done, state="starting Ray workers")
 
-    def __enter__(self) -> RunProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -45,6 +44,79 @@ class RunProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+
+class RateProgress(_Bar):
+    """Counts many small things and the faults among them, and tells rate and time left.
+
+    Args:
+        console: Where to draw; not a terminal means a line every ten seconds.
+        kind: What is counted, such as calls.
+        total: Of them all.
+        done: Finished before this run.
+        faults: What a fault is called.
+    """
+
+    def __init__(self, console: Console, kind: str, total: int, done: int, faults: str = "errors") -> None:
+        super().__init__(console, kind, total, done)
+        self._fault_name = faults
+        self._ended = self._faults = 0
+        self._since: float | None = None
+        self._uncounted = 0
+        self._printed = time.monotonic()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if not self._console.is_terminal:
+            self._line()
+
+    def ended(self, count: int, faults: int) -> None:
+        """So many more are done, and so many of these have a fault."""
+        now = time.monotonic()
+        self._ended += count
+        self._faults += faults
+        if self._since is None:
+            # Rate since the first outcome: the start of Ray's workers is no part of it.
+            self._since, self._uncounted = now, self._ended
+        self._bar.update(self._task, completed=self._before + self._ended, state=self._state())
+        if not self._console.is_terminal and now - self._printed > _LINE_SECONDS:
+            self._printed = now
+            self._line()
+
+    def _line(self) -> None:
+        done = self._before + self._ended
+        line = f"{done:,}/{self._total:,} {self._kind}, {self._state()}"
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _state(self) -> str:
+        seconds = time.monotonic() - self._since if self._since else 0.0
+        counted = self._ended - self._uncounted
+        faults = f"{self._faults:,} {self._fault_name}"
+        if not counted or seconds <= 0:
+            return faults
+        rate = counted / seconds
+        left = (self._total - self._before - self._ended) / rate
+        return f"{faults}, {rate:.1f} {self._kind}/s, about {duration(left)} to go"
+
+
+class RunProgress(_Bar):
+    """Counts runs done, running and left, and estimates the time left.
+
+    Args:
+        console: Where to draw; not a terminal means plain lines.
+        kind: What is counted, such as cells.
+        waiting: Runs to train by this command.
+        done: Runs finished before.
+    """
+
+    def __init__(self, console: Console, kind: str, waiting: int, done: int) -> None:
+        super().__init__(console, kind, waiting + done, done)
+        self._ended, self._failed = 0, 0
+        self._running: dict[str, float] = {}
+        self._at_once = 1
+        self._seconds: list[float] = []
 
     def started(self, worker: str) -> None:
         """A worker begins a run; a worker that begins another has given up its last."""

@@ -13,8 +13,8 @@ from fmerl_platform.labelling.journal import Entry, JournalReader
 from fmerl_platform.labelling.limiter import Limits
 from fmerl_platform.labelling.pipeline import Fleet, run_calls
 from fmerl_platform.labelling.pricing import Tokens
-from fmerl_platform.labelling.progress import CallProgress
 from fmerl_platform.labelling.worker import WorkerConfig
+from fmerl_platform.progress import RateProgress
 from fmerl_platform.session import ray_session
 
 
@@ -61,8 +61,8 @@ def ask_plan(
     if not waiting:
         return outcomes
     spent += config.price.cost(plan.tokens(journal))
-    with CallProgress(console, len(plan.calls), len(outcomes)) as progress, ray_session(0):
+    with RateProgress(console, "calls", len(plan.calls), len(outcomes)) as progress, ray_session(0):
         for outcome in run_calls(waiting, config, limits, spent, fleet):
             outcomes[outcome.key] = outcome
-            progress.ended(outcome)
+            progress.ended(1, outcome.error is not None)
     return outcomes

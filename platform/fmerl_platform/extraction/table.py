@@ -1,0 +1,53 @@
+"""Staged blocks to a feature table in the corpus's order, with its card, statistics and list of problems."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from fmerl.corpus import Corpus
+from fmerl.features.statistics import StatisticsFit, write_statistics
+from fmerl.features.store import ROWS_PER_PART, feature_writer
+from fmerl_platform.extraction.plan import TablePlan
+from fmerl_platform.extraction.staging import Staged
+
+PROBLEMS = "problems.csv"
+
+
+def write_table(plan: TablePlan, corpus: Corpus, features: Path) -> None:
+    """Write a table part by part; never more than a part of it is in memory.
+
+    Args:
+        plan: Of the table, all of whose items are staged.
+        corpus: Whose utterances are the rows.
+        features: Root of the feature tables.
+    """
+    staged, fit = Staged(plan.staging), StatisticsFit(plan.width)
+    utterances = list(corpus.utterances())
+    with (
+        feature_writer(features, corpus.name, plan.modality, plan.card) as writer,
+        (writer.folder / PROBLEMS).open("w", encoding="utf-8", newline="") as listing,
+    ):
+        table = csv.writer(listing, lineterminator="\n")
+        table.writerow(["utterance_id", "modality", "reason"])
+        missing = problems = 0
+        for start in range(0, len(utterances), ROWS_PER_PART):
+            part = utterances[start : start + ROWS_PER_PART]
+            ids = [utterance.utterance_id for utterance in part]
+            rows = staged.rows(plan.fingerprints[start : start + ROWS_PER_PART], plan.width)
+            writer.append(ids, rows.values, rows.missing)
+            train = np.array([utterance.split == "train" for utterance in part])
+            fit.add(rows.values[train & ~rows.missing])
+            found = [(name, reason) for name, reason in zip(ids, rows.problems, strict=True) if reason is not None]
+            table.writerows([name, plan.modality, reason] for name, reason in found)
+            missing += int(rows.missing.sum())
+            problems += len(found)
+        writer.card |= {
+            "rows": len(utterances),
+            "width": plan.width,
+            "missing": missing,
+            "problems": problems,
+            "statistics": write_statistics(writer.folder, fit.statistics(plan.columns)),
+        }
