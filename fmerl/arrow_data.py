@@ -1,4 +1,4 @@
-"""Conversation data as one Arrow IPC buffer: processes that hold the buffer read it in place, and copy nothing.
+"""The fields of `fmerl.dataset.ConversationData` as one Arrow IPC buffer, which is read in place and never copied.
 
 A buffer in Ray's object store is shared memory, mapped into every worker of a node; a buffer of a file may be a
 memory map. Shapes: U utterances, D_m width of modality m.
@@ -7,13 +7,12 @@ memory map. Shapes: U utterances, D_m width of modality m.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-
-from fmerl.dataset import ConversationData
 
 _BY_ROW = ("utterance_id", "dialogue_id", "turn", "speaker_name", "speaker", "label", "vad")
 _BY_MODALITY = ("features", "missing")
@@ -21,14 +20,14 @@ _BY_DIALOGUE = ("offsets", "split")
 _PLAIN = ("corpus", "classes", "vad_range", "n_speakers", "digests")
 
 
-def to_arrow(data: ConversationData) -> pa.Buffer:
+def pack_fields(fields: Mapping[str, Any]) -> pa.Buffer:
     """One record batch: a column for every array by utterance, the rest in the schema's metadata."""
-    columns = {name: getattr(data, name) for name in _BY_ROW}
+    columns = {name: fields[name] for name in _BY_ROW}
     for kind in _BY_MODALITY:
-        columns |= {f"{kind}.{modality}": values for modality, values in getattr(data, kind).items()}
+        columns |= {f"{kind}.{modality}": values for modality, values in fields[kind].items()}
     header = {
-        "plain": {name: getattr(data, name) for name in _PLAIN} | {"digests": dict(data.digests)},
-        "dialogues": {name: getattr(data, name).tolist() for name in _BY_DIALOGUE},
+        "plain": {name: fields[name] for name in _PLAIN} | {"digests": dict(fields["digests"])},
+        "dialogues": {name: fields[name].tolist() for name in _BY_DIALOGUE},
         "columns": {name: array.dtype.str for name, array in columns.items()},
     }
     batch = pa.record_batch({name: _column(array) for name, array in columns.items()})
@@ -39,23 +38,21 @@ def to_arrow(data: ConversationData) -> pa.Buffer:
     return sink.getvalue()
 
 
-def from_arrow(buffer: pa.Buffer) -> ConversationData:
-    """Data whose arrays by utterance are views of the buffer, and read-only."""
+def unpack_fields(buffer: pa.Buffer) -> dict[str, Any]:
+    """What `pack_fields` was given; arrays by utterance are views of the buffer, and read-only."""
     batch = pa.ipc.open_stream(buffer).read_next_batch()
     header = json.loads(batch.schema.metadata[b"conversations"])
     arrays = {name: _array(batch[name], dtype) for name, dtype in header["columns"].items()}
     plain, dialogues = header["plain"], header["dialogues"]
-    return ConversationData(
-        **{
-            **plain,
-            "classes": tuple(plain["classes"]),
-            "vad_range": tuple(plain["vad_range"]),
-            "offsets": np.array(dialogues["offsets"], dtype=np.int64),
-            "split": np.array(dialogues["split"], dtype=np.int8),
-            **{name: arrays[name] for name in _BY_ROW},
-            **{kind: _of_kind(arrays, kind) for kind in _BY_MODALITY},
-        }
-    )
+    return {
+        **plain,
+        "classes": tuple(plain["classes"]),
+        "vad_range": tuple(plain["vad_range"]),
+        "offsets": np.array(dialogues["offsets"], dtype=np.int64),
+        "split": np.array(dialogues["split"], dtype=np.int8),
+        **{name: arrays[name] for name in _BY_ROW},
+        **{kind: _of_kind(arrays, kind) for kind in _BY_MODALITY},
+    }
 
 
 def _of_kind(arrays: dict[str, NDArray[Any]], kind: str) -> dict[str, NDArray[Any]]:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fmerl.arrow_data import pack_fields, unpack_fields
 from fmerl.corpus.dialogue import SPLITS, Split
 
 CONTEXT_ONLY = -1
@@ -54,10 +55,16 @@ class ConversationData:
     digests: Mapping[str, str]
     """Content hashes of the corpus, its feature tables and its scores."""
 
-    def __reduce__(self) -> tuple[Callable[[pa.Buffer], ConversationData], tuple[pa.Buffer]]:
-        from fmerl.arrow_data import from_arrow, to_arrow
+    def to_arrow(self) -> pa.Buffer:
+        return pack_fields(vars(self))
 
-        return from_arrow, (to_arrow(self),)
+    @classmethod
+    def from_arrow(cls, buffer: pa.Buffer) -> ConversationData:
+        """Data whose arrays by utterance are read-only views of a buffer of `to_arrow`."""
+        return cls(**unpack_fields(buffer))
+
+    def __reduce__(self) -> tuple[Callable[[pa.Buffer], ConversationData], tuple[pa.Buffer]]:
+        return ConversationData.from_arrow, (self.to_arrow(),)
 
     def widths(self, modalities: Sequence[str]) -> dict[str, int]:
         """D_m of each modality asked for."""

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from fmerl.arrow_data import from_arrow, to_arrow
 from fmerl.cell import train_cell
 from fmerl.config import CellConfig
 from fmerl.dataset import ConversationData
@@ -44,21 +43,21 @@ def assert_same(got: ConversationData, expected: ConversationData) -> None:
 
 def test_nothing_is_lost(make_data: MakeData) -> None:
     data = make_data()
-    assert_same(from_arrow(to_arrow(data)), data)
+    assert_same(ConversationData.from_arrow(data.to_arrow()), data)
 
 
 def test_slices_keep_only_their_rows(make_data: MakeData) -> None:
     data = make_data()
     part = data.subset("validation", "test")
-    assert_same(from_arrow(to_arrow(part)), part)
-    assert to_arrow(part).size < to_arrow(data).size
+    assert_same(ConversationData.from_arrow(part.to_arrow()), part)
+    assert part.to_arrow().size < data.to_arrow().size
 
 
 def test_memory_mapped_file_is_read_in_place(make_data: MakeData, tmp_path: Path) -> None:
     path = tmp_path / "data.arrow"
-    path.write_bytes(to_arrow(make_data()))
+    path.write_bytes(make_data().to_arrow())
     buffer = pa.memory_map(str(path)).read_buffer()
-    for name, array in arrays(from_arrow(buffer)).items():
+    for name, array in arrays(ConversationData.from_arrow(buffer)).items():
         place = array.__array_interface__["data"][0]
         assert buffer.address <= place < buffer.address + buffer.size, name
         assert not array.flags.writeable, name
@@ -81,5 +80,5 @@ def test_training_on_it_gives_the_same_bits(
     config = tiny.changed(backbone__modalities=modalities, training__epochs=2)
     data = make_data()
     plain = train_cell(config, data, anchors, seed=3)
-    mapped = train_cell(config, from_arrow(to_arrow(data)), anchors, seed=3)
+    mapped = train_cell(config, ConversationData.from_arrow(data.to_arrow()), anchors, seed=3)
     assert plain.predictions.equals(mapped.predictions)
