@@ -19,6 +19,21 @@ from numpy.typing import NDArray
 from fmerl.features.encoder import Encoded
 
 _SUFFIX = ".arrow"
+_BEGUN = ".begun"
+
+
+def begin(folder: Path, fingerprints: Sequence[bytes]) -> int:
+    """Note that items are about to be encoded together; returns how often they were in this run, this time included."""
+    path = folder / f"{_name(fingerprints)}{_BEGUN}"
+    with path.open("ab") as file:
+        file.write(b".")
+        return file.tell()
+
+
+def forget_begun(folder: Path) -> None:
+    """Start a run: what an earlier one began was ended with it, and is not to blame."""
+    for path in folder.glob(f"*{_BEGUN}"):
+        path.unlink()
 
 
 def stage(folder: Path, fingerprints: Sequence[bytes], encoded: Encoded) -> None:
@@ -37,7 +52,7 @@ def stage(folder: Path, fingerprints: Sequence[bytes], encoded: Encoded) -> None
             writer.write_table(table)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(folder / f"{hashlib.sha256(b''.join(fingerprints)).hexdigest()}{_SUFFIX}")
+    partial.replace(folder / f"{_name(fingerprints)}{_SUFFIX}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +106,10 @@ class Staged:
             missing[here] = block["missing"].to_numpy()[rows]
             problems[here] = np.array(block["problem"].to_pylist(), dtype=object)[rows]
         return Rows(values=values, missing=missing, problems=problems.tolist())
+
+
+def _name(fingerprints: Sequence[bytes]) -> str:
+    return hashlib.sha256(b"".join(fingerprints)).hexdigest()
 
 
 def _read(path: Path) -> pa.Table:
