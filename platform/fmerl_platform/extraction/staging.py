@@ -23,11 +23,15 @@ _BEGUN = ".begun"
 
 
 def begin(folder: Path, fingerprints: Sequence[bytes]) -> int:
-    """Note that items are about to be encoded together; returns how often they were in this run, this time included."""
-    path = folder / f"{_name(fingerprints)}{_BEGUN}"
-    with path.open("ab") as file:
+    """Note that items are about to be encoded together; returns how often they were without coming to an `end`."""
+    with _begun(folder, fingerprints).open("ab") as file:
         file.write(b".")
         return file.tell()
+
+
+def end(folder: Path, fingerprints: Sequence[bytes]) -> None:
+    """Note that the process lived through it."""
+    _begun(folder, fingerprints).unlink(missing_ok=True)
 
 
 def forget_begun(folder: Path) -> None:
@@ -106,6 +110,10 @@ class Staged:
             missing[here] = block["missing"].to_numpy()[rows]
             problems[here] = np.array(block["problem"].to_pylist(), dtype=object)[rows]
         return Rows(values=values, missing=missing, problems=problems.tolist())
+
+
+def _begun(folder: Path, fingerprints: Sequence[bytes]) -> Path:
+    return folder / f"{_name(fingerprints)}{_BEGUN}"
 
 
 def _name(fingerprints: Sequence[bytes]) -> str:

@@ -13,7 +13,7 @@ import torch
 
 from fmerl.features.encoder import Encoded, EncoderSpec, Item
 from fmerl_platform.extraction.items import unpack
-from fmerl_platform.extraction.staging import begin, stage
+from fmerl_platform.extraction.staging import begin, end, stage
 
 _DEATHS = 2
 """Of the process, on a block before its items are encoded one by one, and on an item before it is given up."""
@@ -46,12 +46,15 @@ class ExtractionWorker:
         else:
             encoded = _joined([self._alone(item, key) for item, key in zip(items, fingerprints, strict=True)])
         stage(self._staging, fingerprints, encoded)
+        end(self._staging, fingerprints)
         problems = sum(problem is not None for problem in encoded.problems)
         return pa.table({"items": [len(items)], "problems": [problems], "began": [began], "ended": [time.time()]})
 
     def _alone(self, item: Item, fingerprint: bytes) -> Encoded:
         if begin(self._staging, [fingerprint]) <= _DEATHS:
-            return self._encoder.encode([item])
+            encoded = self._encoder.encode([item])
+            end(self._staging, [fingerprint])
+            return encoded
         return Encoded(
             values=np.zeros((1, self._encoder.width), dtype=np.float32),
             missing=np.ones(1, dtype=np.bool_),
