@@ -218,14 +218,16 @@ def test_table_written_part_by_part_is_the_one_written_at_once(tmp_path: Path) -
 
 def test_writer_that_fails_leaves_the_old_table(folder: Path) -> None:
     before, whole = read_card(folder), table()
-    for rows, what in ((slice(0, 2), "a: the utterance has a row already"), (slice(1, 2), "missing is set but")):
-        values = whole.values if rows.start == 0 else whole.values + 1
-        with (
-            pytest.raises(InputError, match=what),
-            feature_writer(folder.parent.parent, "meld", "audio", {"recipe": RECIPE}) as writer,
-        ):
-            writer.append(whole.utterance_ids[:1], whole.values[:1], whole.missing[:1])
-            writer.append(whole.utterance_ids[rows], values[rows], whole.missing[rows])
+
+    def write(*pieces: tuple[slice, float]) -> None:
+        with feature_writer(folder.parent.parent, "meld", "audio", {"recipe": RECIPE}) as writer:
+            for rows, shift in pieces:
+                writer.append(whole.utterance_ids[rows], whole.values[rows] + np.float32(shift), whole.missing[rows])
+
+    with pytest.raises(InputError, match="a: the utterance has a row already"):
+        write((slice(0, 1), 0), (slice(0, 2), 0))
+    with pytest.raises(InputError, match="feature of b: missing is set but"):
+        write((slice(0, 1), 0), (slice(1, 2), 1))
     assert read_card(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["audio"]
     read(folder)
