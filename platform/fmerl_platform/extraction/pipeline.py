@@ -15,6 +15,7 @@ from ray.exceptions import RayError
 from fmerl.errors import InputError
 from fmerl.features.encoder import EncoderSpec, Item
 from fmerl_platform.extraction.items import pack
+from fmerl_platform.extraction.staging import forget_begun
 from fmerl_platform.extraction.worker import ExtractionWorker
 from fmerl_platform.placement import Resources, nodes_at_hand
 
@@ -71,6 +72,7 @@ def encode_items(
     size = min(_LARGEST_BLOCK[spec.modality], math.ceil(len(items) / (workers * _BLOCKS_PER_WORKER)))
     starts = range(0, len(items), size)
     blocks = [pack(items[start : start + size], fingerprints[start : start + size]) for start in starts]
+    forget_begun(staging)
     context = DataContext.get_current()
     shown, context.enable_progress_bars = context.enable_progress_bars, False
     try:

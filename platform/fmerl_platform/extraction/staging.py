@@ -19,6 +19,25 @@ from numpy.typing import NDArray
 from fmerl.features.encoder import Encoded
 
 _SUFFIX = ".arrow"
+_BEGUN = ".begun"
+
+
+def begin(folder: Path, fingerprints: Sequence[bytes]) -> int:
+    """Note that items are about to be encoded together; returns how often they were without coming to an `end`."""
+    with _begun(folder, fingerprints).open("ab") as file:
+        file.write(b".")
+        return file.tell()
+
+
+def end(folder: Path, fingerprints: Sequence[bytes]) -> None:
+    """Note that the process lived through it."""
+    _begun(folder, fingerprints).unlink(missing_ok=True)
+
+
+def forget_begun(folder: Path) -> None:
+    """Start a run: what an earlier one began was ended with it, and is not to blame."""
+    for path in folder.glob(f"*{_BEGUN}"):
+        path.unlink()
 
 
 def stage(folder: Path, fingerprints: Sequence[bytes], encoded: Encoded) -> None:
@@ -37,7 +56,7 @@ def stage(folder: Path, fingerprints: Sequence[bytes], encoded: Encoded) -> None
             writer.write_table(table)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(folder / f"{hashlib.sha256(b''.join(fingerprints)).hexdigest()}{_SUFFIX}")
+    partial.replace(folder / f"{_name(fingerprints)}{_SUFFIX}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +110,14 @@ class Staged:
             missing[here] = block["missing"].to_numpy()[rows]
             problems[here] = np.array(block["problem"].to_pylist(), dtype=object)[rows]
         return Rows(values=values, missing=missing, problems=problems.tolist())
+
+
+def _begun(folder: Path, fingerprints: Sequence[bytes]) -> Path:
+    return folder / f"{_name(fingerprints)}{_BEGUN}"
+
+
+def _name(fingerprints: Sequence[bytes]) -> str:
+    return hashlib.sha256(b"".join(fingerprints)).hexdigest()
 
 
 def _read(path: Path) -> pa.Table:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import torch
 
-from fmerl.features.encoder import EncoderSpec
+from fmerl.features.encoder import Encoded, EncoderSpec, Item
 from fmerl_platform.extraction.items import unpack
-from fmerl_platform.extraction.staging import stage
+from fmerl_platform.extraction.staging import begin, end, stage
+
+_DEATHS = 2
+"""Of the process, on a block before its items are encoded one by one, and on an item before it is given up."""
 
 
 class ExtractionWorker:
     """Encodes blocks of packed items to disk.
+
+    Ray starts a process that died again and repeats its block. An item that kills the process each time, as a media
+    file that crashes its decoder does, would so be repeated for ever: it is found, and told as a problem.
 
     Args:
         spec: Of the encoder, which is built here.
@@ -33,7 +41,30 @@ class ExtractionWorker:
         """Encode a block; what comes back is one row that counts it, and when it was encoded (seconds since 1970)."""
         began = time.time()
         items, fingerprints = unpack(block)
-        encoded = self._encoder.encode(items)
+        if begin(self._staging, fingerprints) <= _DEATHS:
+            encoded = self._encoder.encode(items)
+        else:
+            encoded = _joined([self._alone(item, key) for item, key in zip(items, fingerprints, strict=True)])
         stage(self._staging, fingerprints, encoded)
+        end(self._staging, fingerprints)
         problems = sum(problem is not None for problem in encoded.problems)
         return pa.table({"items": [len(items)], "problems": [problems], "began": [began], "ended": [time.time()]})
+
+    def _alone(self, item: Item, fingerprint: bytes) -> Encoded:
+        if begin(self._staging, [fingerprint]) <= _DEATHS:
+            encoded = self._encoder.encode([item])
+            end(self._staging, [fingerprint])
+            return encoded
+        return Encoded(
+            values=np.zeros((1, self._encoder.width), dtype=np.float32),
+            missing=np.ones(1, dtype=np.bool_),
+            problems=(f"the encoder's process died {_DEATHS} times on it",),
+        )
+
+
+def _joined(parts: Sequence[Encoded]) -> Encoded:
+    return Encoded(
+        values=np.concatenate([part.values for part in parts]),
+        missing=np.concatenate([part.missing for part in parts]),
+        problems=tuple(problem for part in parts for problem in part.problems),
+    )

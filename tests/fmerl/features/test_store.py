@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fmerl.card import read_card, recipe_digest
 from fmerl.errors import InputError
-from fmerl.features.store import FeatureTable, features_current, read_features, write_features
+from fmerl.features.store import FeatureTable, feature_writer, features_current, read_features, write_features
 
 RECIPE = {"encoder": "IS10", "rate": 16000}
 IDS = ("a", "b", "c", "d", "e")
@@ -202,3 +202,32 @@ def test_bad_table_cannot_be_built() -> None:
 
 def test_card_of_a_table_is_plain_json(folder: Path) -> None:
     assert json.loads((folder / "card.json").read_text())["content_digest"] == table().card["content_digest"]
+
+
+def test_table_written_part_by_part_is_the_one_written_at_once(tmp_path: Path) -> None:
+    whole = table()
+    with feature_writer(tmp_path, "meld", "audio", {"recipe": RECIPE}) as writer:
+        for rows in (slice(3, 5), slice(0, 1), slice(1, 3)):
+            writer.append(whole.utterance_ids[rows], whole.values[rows], whole.missing[rows])
+        writer.card["rows"] = 5
+    got = read(tmp_path / "meld" / "audio")
+    np.testing.assert_array_equal(got.values, whole.values)
+    assert got.card["content_digest"] == whole.card["content_digest"]
+    assert got.card["rows"] == 5
+
+
+def test_writer_that_fails_leaves_the_old_table(folder: Path) -> None:
+    before, whole = read_card(folder), table()
+
+    def write(*pieces: tuple[slice, float]) -> None:
+        with feature_writer(folder.parent.parent, "meld", "audio", {"recipe": RECIPE}) as writer:
+            for rows, shift in pieces:
+                writer.append(whole.utterance_ids[rows], whole.values[rows] + np.float32(shift), whole.missing[rows])
+
+    with pytest.raises(InputError, match="a: the utterance has a row already"):
+        write((slice(0, 1), 0), (slice(0, 2), 0))
+    with pytest.raises(InputError, match="feature of b: missing is set but"):
+        write((slice(0, 1), 0), (slice(1, 2), 1))
+    assert read_card(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == ["audio"]
+    read(folder)

