@@ -45,7 +45,7 @@ class SeedPlan(CallPlan):
         return {call.key: call for call in self.asked.values()}
 
 
-def test_dialogues(corpus: Corpus, limit: int | None) -> list[Dialogue]:
+def asked_dialogues(corpus: Corpus, limit: int | None) -> list[Dialogue]:
     """Test dialogues with a labelled utterance: all, or as many whole ones as hold at most `limit` such utterances.
 
     They are drawn in the order of a hash, at least one, so that a larger limit keeps those of a smaller one.

@@ -23,7 +23,7 @@ from fmerl_platform.labelling.pipeline import Fleet
 from fmerl_platform.labelling.pricing import Price, Tokens, read_price
 from fmerl_platform.labelling.worker import WorkerConfig
 from fmerl_platform.llm_baselines.models import LanguageModel
-from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun, labelled, test_dialogues
+from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun, asked_dialogues, labelled
 from fmerl_platform.study import code_digest
 
 CANDIDATES: tuple[Mode, ...] = ("schema",)
@@ -75,7 +75,7 @@ class BaselineRequest:
     @cached_property
     def dialogues(self) -> list[Dialogue]:
         """That are asked about."""
-        return test_dialogues(self.corpus, self.limit)
+        return asked_dialogues(self.corpus, self.limit)
 
     @cached_property
     def utterances(self) -> tuple[Utterance, ...]:

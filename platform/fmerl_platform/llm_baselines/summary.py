@@ -24,12 +24,7 @@ def summary_table(done: Baselines, request: BaselineRequest) -> Table:
         _row([run for run in done.runs if run.data.tags["fmerl.variant"] == model.name], model, request)
         for model in request.models
     ]
-    unseen = ", ".join(request.unseen)
-    seen = (
-        f"zero-shot on {unseen}, {request.shots} examples of each other class"
-        if unseen
-        else (f"{request.shots} examples of each class")
-    )
+    examples = f"examples of each seen class: {request.shots}; unseen: {', '.join(request.unseen) or 'none'}"
     return Table(
         name="language models",
         caption=f"Language models on {request.corpus.name}",
@@ -45,7 +40,7 @@ def summary_table(done: Baselines, request: BaselineRequest) -> Table:
         ),
         rows=tuple(rows),
         notes=(
-            f"{len(request.utterances)} test utterances with up to {request.context} turns before them; {seen}.",
+            f"{len(request.utterances)} test utterances with up to {request.context} turns before them; {examples}.",
             "In percent, mean ± sd (ddof = 1) over n finished seeds. Unanswered: answers of all seeds that name no "
             "class; they count as wrong. Tokens and cost are of all seeds together.",
         ),
