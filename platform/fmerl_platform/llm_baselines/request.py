@@ -131,12 +131,12 @@ class BaselineRequest:
 
     def spent(self, journal: JournalReader) -> float:
         """All that these models and seeds cost so far, in whichever decoding."""
-        return sum(
-            self.price(model).cost(Tokens(entry.prompt_tokens, entry.completion_tokens))
-            for model in self.models
-            for key in self._keys[model.name]
-            for entry in journal.entries.get(key, ())
-        )
+
+        def taken(keys: set[str]) -> Tokens:
+            entries = (entry for key in keys for entry in journal.entries.get(key, ()))
+            return sum((Tokens(entry.prompt_tokens, entry.completion_tokens) for entry in entries), Tokens())
+
+        return sum(self.price(model).cost(taken(self._keys[model.name])) for model in self.models)
 
     def settings(self) -> dict[str, Any]:
         """For MLflow, by name."""

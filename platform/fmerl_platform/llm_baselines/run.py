@@ -89,9 +89,7 @@ def _run_seed(
     mode = _mode(request, run.model, config)
     plan = request.plan(run.model, run.seed, mode)
     console.print(f"{run.name}: {len(plan.calls)} calls, decoding {mode}", highlight=False, markup=False)
-    # `ask_plan` adds what this run took.
-    spent = _spent(request) - config.price.cost(plan.tokens(JournalReader(request.journal)))
-    outcomes = ask_plan(plan, config, request.limits, request.fleet, console, spent)
+    outcomes = ask_plan(plan, config, request.limits, request.fleet, console, _spent_beside(request, plan, config))
     found = outcomes_by_utterance(plan, outcomes)
     problems = _folder(request, run) / PROBLEMS
     write_problems(problems, found)
@@ -114,12 +112,16 @@ def _run_seed(
 def _mode(request: BaselineRequest, model: LanguageModel, config: WorkerConfig) -> Mode:
     if request.decoding != "auto":
         return request.decoding
-    return ask_decoding(CANDIDATES, request.first_call(model), config, request.limits, _spent(request))
+    spent = _spent_beside(request, SeedPlan(asked={}), config)
+    return ask_decoding(CANDIDATES, request.first_call(model), config, request.limits, spent)
 
 
-def _spent(request: BaselineRequest) -> float:
-    """What counts against the budget, if there is one."""
-    return 0.0 if request.limits.budget is None else request.spent(JournalReader(request.journal))
+def _spent_beside(request: BaselineRequest, plan: SeedPlan, config: WorkerConfig) -> float:
+    """What counts against the budget beside the plan's own calls."""
+    if request.limits.budget is None:
+        return 0.0
+    journal = JournalReader(request.journal)
+    return request.spent(journal) - config.price.cost(plan.tokens(journal))
 
 
 def _taken(request: BaselineRequest, run: SeedRun, plan: SeedPlan, config: WorkerConfig) -> dict[str, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from labelling_endpoint import FakeEndpoint
+from labelling_endpoint import FakeEndpoint, prompt_of
 
 from fmerl.corpus import Corpus, write_corpus
 from fmerl.errors import InputError
@@ -40,13 +40,15 @@ def arguments(make_corpus: MakeCorpus, tmp_path: Path, tracking_uri: str, monkey
 def test_exit_codes_of_a_broken_endpoint_and_of_its_mended_one(
     endpoint: FakeEndpoint, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    endpoint.handler = lambda request, body, number: web.json_response({}, status=503) if number > 3 else None
+    endpoint.handler = lambda request, body, number: (
+        web.json_response({}, status=503) if "say 9\nEmotion:" in prompt_of(body) else None
+    )
     assert main(*arguments) == 1
     assert "not finished: talk · small · seed 0" in capsys.readouterr().out.replace("\n", " ")
     endpoint.handler = None
     asked = len(endpoint.requests)
     assert main(*arguments) == 0
-    assert len(endpoint.requests) == asked + 8 - 3
+    assert len(endpoint.requests) == asked + 1
     assert "100.00" in capsys.readouterr().out
 
 
