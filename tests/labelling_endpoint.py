@@ -44,8 +44,15 @@ def prompt_of(body: dict[str, Any]) -> str:
     return str(body["messages"][-1]["content"])
 
 
+def true_class(prompt: str) -> str:
+    """The class of the utterance that a prompt about a dialogue of `talk` ends with, which its speaker tells."""
+    return CLASSES["ab".index(prompt.removesuffix("\nEmotion:").splitlines()[-1][0])]
+
+
 def right_answer(body: dict[str, Any]) -> str:
     prompt = prompt_of(body)
+    if prompt.startswith("Name the emotion"):
+        return json.dumps({"emotion": true_class(prompt)}) if "response_format" in body else true_class(prompt)
     return "High and sudden." if "brief phrase" in prompt else f"Score: {true_score(prompt):g} out of 5"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,8 +14,7 @@ from mlflow.entities import Run
 
 from fmerl_platform.grid import Failure
 from fmerl_platform.report.results import CellRecord, VariantRow
-from fmerl_platform.study import Cell
-from fmerl_platform.tracking import Experiment
+from fmerl_platform.tracking import Experiment, Planned
 from fmerl_platform.worker import CONDITIONS, PREDICTIONS
 
 HISTORY = (
@@ -28,9 +28,13 @@ HISTORY = (
 """Metrics logged once per epoch."""
 
 
-def unfinished(experiment: Experiment, cells: Sequence[Cell]) -> list[Cell]:
+AnyPlanned = TypeVar("AnyPlanned", bound=Planned)
+
+
+def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned]) -> list[AnyPlanned]:
     """Cells still to train. Half-done runs of theirs are deleted; finished runs of an older code or configuration
-    under the same corpus, variant and seed are tagged `fmerl.superseded`."""
+    under the same corpus, variant and seed are tagged `fmerl.superseded`, and lose the tag when they are planned again.
+    """
     planned = {cell.fingerprint for cell in cells}
     places = {(cell.corpus, cell.variant, str(cell.seed)) for cell in cells}
     finished: set[str] = set()
@@ -39,10 +43,12 @@ def unfinished(experiment: Experiment, cells: Sequence[Cell]) -> list[Cell]:
         tags = run.data.tags
         place = tags["fmerl.corpus"], tags["fmerl.variant"], tags["fmerl.seed"]
         if tags["fmerl.fingerprint"] in planned:
-            if run.info.status == "FINISHED":
-                finished.add(tags["fmerl.fingerprint"])
-            else:
+            if run.info.status != "FINISHED":
                 client.delete_run(run.info.run_id)
+                continue
+            finished.add(tags["fmerl.fingerprint"])
+            if "fmerl.superseded" in tags:
+                client.delete_tag(run.info.run_id, "fmerl.superseded")
         elif place in places and "fmerl.superseded" not in tags:
             experiment.tag(run.info.run_id, {"fmerl.superseded": "true"})
     return [cell for cell in cells if cell.fingerprint not in finished]

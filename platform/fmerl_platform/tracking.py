@@ -6,9 +6,10 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -23,6 +24,27 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _BATCH = 1000
 """Most metrics MLflow takes in one call."""
+
+
+class Planned(Protocol):
+    """What a seed run is to hold: the result of a variant on a corpus with a seed."""
+
+    @property
+    def corpus(self) -> str: ...
+
+    @property
+    def variant(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides the result."""
+
+    @property
+    def name(self) -> str:
+        """Of the run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,34 +139,47 @@ class Experiment:
 
     def begin_cell(self, cell: Cell, parent: str) -> CellRun | None:
         """A fresh run for the cell; None when it is finished already. A half-done one is deleted first."""
-        if self.discard_unfinished(cell):
-            return None
-        tags = {
-            "level": "seed",
-            "corpus": cell.corpus,
-            "variant": cell.variant,
-            "seed": str(cell.seed),
-            "fingerprint": cell.fingerprint,
-        }
-        if cell.config.training.unseen_classes:
-            tags["unseen"] = ",".join(cell.config.training.unseen_classes)
         note = (
             f"Seed {cell.seed} of {cell.variant} on {cell.corpus}. Trained again and compared by "
             f"`python experiments/report.py --study {self.study} --reproduce {cell.fingerprint[:12]}`."
         )
-        run = self._create(cell.name, parent, note, tags)
+        return self.begin(cell, parent, cell.config.flatten(), note, cell.config.training.unseen_classes)
+
+    def begin(
+        self, planned: Planned, parent: str, params: Mapping[str, Any], note: str, unseen: Sequence[str]
+    ) -> CellRun | None:
+        """A fresh seed run; None when there is a finished one. A half-done one is deleted first.
+
+        Args:
+            planned: What the run is to hold.
+            parent: Id of the variant's run.
+            params: Everything that was set, by name.
+            note: In Markdown.
+            unseen: Classes that are held out.
+        """
+        if self.discard_unfinished(planned.fingerprint):
+            return None
+        tags = {
+            "level": "seed",
+            "corpus": planned.corpus,
+            "variant": planned.variant,
+            "seed": str(planned.seed),
+            "fingerprint": planned.fingerprint,
+        }
+        if unseen:
+            tags["unseen"] = ",".join(unseen)
+        run = self._create(planned.name, parent, note, tags)
         client = self.client()
-        params = [Param(path, str(value)) for path, value in cell.config.flatten().items()]
-        client.log_batch(run.info.run_id, params=params)
+        client.log_batch(run.info.run_id, params=[Param(name, str(value)) for name, value in params.items()])
         return CellRun(client, run.info.run_id)
 
-    def discard_unfinished(self, cell: Cell) -> bool:
-        """Whether the cell is finished; runs of it that are not are deleted, so that no metric stands twice.
+    def discard_unfinished(self, fingerprint: str) -> bool:
+        """Whether there is a finished run; runs that are not are deleted, so that no metric stands twice.
 
         A worker that outlived its killed driver cannot write to a deleted run.
         """
         finished = False
-        for run in self.find(fingerprint=cell.fingerprint):
+        for run in self.find(fingerprint=fingerprint):
             if run.info.status == "FINISHED":
                 finished = True
             else:

@@ -105,6 +105,9 @@ def test_runs_of_an_older_code_are_marked(experiment: Experiment) -> None:
         run.data.tags["fmerl.fingerprint"]: "fmerl.superseded" in run.data.tags for run in experiment.find(level="seed")
     }
     assert marked == {"old": True, "other seed": False}
+    assert unfinished(experiment, [_cell("old")]) == []
+    [again] = experiment.find(level="seed", fingerprint="old")
+    assert "fmerl.superseded" not in again.data.tags, "what is planned again stands again"
 
 
 def test_aggregates_are_logged_only_when_they_change(experiment: Experiment) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fmerl_platform.labelling.call_plan import CallPlan
 from fmerl_platform.labelling.journal import JournalReader
 from fmerl_platform.labelling.plan import first_call
-from fmerl_platform.labelling.pricing import Tokens, likely_tokens, most_tokens
+from fmerl_platform.labelling.pricing import Price, Tokens, likely_tokens, most_tokens
 from fmerl_platform.labelling.probe import known_decoding, score_decodings
 from fmerl_platform.labelling.request import LabelRequest
 
@@ -24,6 +25,19 @@ class Estimate:
     likely_cost: float
     most_cost: float
     currency: str
+
+    def __add__(self, other: Estimate) -> Estimate:
+        """Of both, about the same utterances and in the same currency."""
+        return Estimate(
+            utterances=self.utterances,
+            answered=self.answered + other.answered,
+            calls=self.calls + other.calls,
+            likely=self.likely + other.likely,
+            most=self.most + other.most,
+            likely_cost=self.likely_cost + other.likely_cost,
+            most_cost=self.most_cost + other.most_cost,
+            currency=self.currency,
+        )
 
     def lines(self) -> list[str]:
         """For the console."""
@@ -53,12 +67,17 @@ def estimate(request: LabelRequest) -> Estimate:
         first = first_call(request.corpus, request.splits, questions)
         mode = known_decoding(score_decodings(questions), first, journal) or "schema"
     plan = request.plan(mode)
-    known = plan.settled(journal, request.patience.answers)
+    return left_to_ask(plan, len(plan.utterances), journal, price, request.patience.answers)
+
+
+def left_to_ask(plan: CallPlan, utterances: int, journal: JournalReader, price: Price, most_answers: int) -> Estimate:
+    """What the calls of a plan take that the journal does not know."""
+    known = plan.settled(journal, most_answers)
     waiting = [call.body for key, call in plan.calls.items() if key not in known]
     likely = sum(map(likely_tokens, waiting), Tokens())
     most = sum(map(most_tokens, waiting), Tokens())
     return Estimate(
-        utterances=len(plan.utterances),
+        utterances=utterances,
         answered=len(known),
         calls=len(waiting),
         likely=likely,

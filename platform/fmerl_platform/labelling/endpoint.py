@@ -63,19 +63,25 @@ class Endpoint:
     """Of a whole request, in seconds."""
 
     @classmethod
-    def from_environment(cls, timeout: float) -> Endpoint:
+    def from_environment(cls, timeout: float, base_url: str | None = None) -> Endpoint:
         """The endpoint of `OPENAI_BASE_URL` and `OPENAI_API_KEY`; without the first, OpenAI's own.
+
+        Args:
+            timeout: Of a whole request, in seconds.
+            base_url: In place of the environment's.
 
         Raises:
             InputError: No key for OpenAI's own, or a base URL that is none or holds a key.
         """
-        base_url, key = os.environ.get("OPENAI_BASE_URL") or _PUBLIC, os.environ.get("OPENAI_API_KEY", "").strip()
+        where = "OPENAI_BASE_URL" if base_url is None else "base_url"
+        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or _PUBLIC
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError("OPENAI_BASE_URL", "no http or https address", "set it as in http://127.0.0.1:8080/v1")
+            raise InputError(where, "no http or https address", "set it as in http://127.0.0.1:8080/v1")
         if parts.username or parts.password or parts.query:
             remedy = "leave them out of the address and set OPENAI_API_KEY"
-            raise InputError("OPENAI_BASE_URL", "it holds credentials or a query", remedy)
+            raise InputError(where, "it holds credentials or a query", remedy)
         if not key and base_url == _PUBLIC:
             remedy = "set it, or OPENAI_BASE_URL to an endpoint of your own"
             raise InputError("OPENAI_API_KEY", f"not set for {_PUBLIC}", remedy)

@@ -12,6 +12,8 @@ import json
 import os
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,11 @@ from uuid import uuid4
 
 from fmerl.errors import InputError
 from fmerl.supervision.answers import Answer
+from fmerl_platform.exclusive import exclusive
 
 _SUFFIX = ".jsonl"
+_WRITERS_SECONDS = 30.0
+"""How long workers of a killed run may take to end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,6 +148,23 @@ class JournalReader:
                 remedy = "delete this line; its call will be made again"
                 raise InputError(path, "no journal entry", remedy, row=self._rows[path]) from None
             self.entries[entry.key].append(entry)
+
+
+@contextmanager
+def only_run(folder: Path, what: str) -> Iterator[None]:
+    """Hold the journal alone: two runs would pay for the same calls.
+
+    Args:
+        folder: Of the journal, made if it is not there.
+        what: Said when another run holds it.
+
+    Raises:
+        InputError: Another run holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder.parent / ".lock", what, "wait for the other run"):
+        await_writers(folder, _WRITERS_SECONDS)
+        yield
 
 
 def await_writers(folder: Path, seconds: float) -> None:

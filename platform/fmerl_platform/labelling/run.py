@@ -12,12 +12,11 @@ from fmerl.card import read_card
 from fmerl.config import DIMENSIONS
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.labels import LabelSet, write_labels
-from fmerl_platform.exclusive import exclusive
 from fmerl_platform.labelling.call_plan import ask_plan
 from fmerl_platform.labelling.cards import label_card
 from fmerl_platform.labelling.endpoint import Endpoint
 from fmerl_platform.labelling.figures import calibration, histograms
-from fmerl_platform.labelling.journal import JournalReader, await_writers
+from fmerl_platform.labelling.journal import JournalReader, only_run
 from fmerl_platform.labelling.labelset import Drafts, draft_descriptions, row_errors, row_scores
 from fmerl_platform.labelling.plan import first_call
 from fmerl_platform.labelling.probe import ask_decoding, score_decodings
@@ -25,9 +24,6 @@ from fmerl_platform.labelling.publish import publish, quality_metrics
 from fmerl_platform.labelling.quality import Quality, judge
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.worker import WorkerConfig
-
-_WRITERS_SECONDS = 30.0
-"""How long workers of a killed run may take to end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +62,7 @@ def label_corpus(request: LabelRequest, console: Console) -> Labelled:
         patience=request.patience,
         concurrency=request.fleet.concurrency,
     )
-    request.journal.mkdir(parents=True, exist_ok=True)
-    # Two runs would pay for the same calls.
-    with exclusive(request.home / ".lock", "this corpus is being labelled already", "wait for the other run"):
-        await_writers(request.journal, _WRITERS_SECONDS)
+    with only_run(request.journal, "this corpus is being labelled already"):
         mode = _mode(request, config)
         plan = request.plan(mode)
         outcomes = ask_plan(plan, config, request.limits, request.fleet, console)

@@ -153,9 +153,9 @@ def anchors(analysis: CorpusAnalysis) -> ReportFigure | None:
 
 def _share(cells: Sequence[CellPredictions], n_classes: int) -> NDArray[np.float64]:
     """Predicted classes as shares of each gold class, over all cells, [C, C]; NaN for a class that never occurs."""
-    counts = confusion_by_dialogue(cells, n_classes).sum(axis=(0, 1))
+    counts = confusion_by_dialogue(cells, n_classes).sum(axis=(0, 1))[:n_classes]
     totals = counts.sum(axis=1, keepdims=True)
-    return counts / np.where(totals, totals, np.nan)
+    return (counts / np.where(totals, totals, np.nan))[:, :n_classes]
 
 
 def _matrix(axes: Axes, values: NDArray[np.float64], classes: Sequence[str], form: str, *, highest: float) -> None:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from fmerl.errors import InputError
 from fmerl_platform.report.published import PublishedScore, published_score
-from fmerl_platform.statistics import CellPredictions, Comparison, Estimate, compare, estimate
+from fmerl_platform.statistics import UNANSWERED, CellPredictions, Comparison, Estimate, compare, estimate
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _row(
 
 
 def labelled_predictions(cell: CellRecord, classes: tuple[str, ...], condition: str | None = None) -> CellPredictions:
-    """A cell's labelled test rows with classes as indices, in the ledger's order."""
+    """A cell's labelled test rows with classes as indices, in the ledger's order; no answer is `UNANSWERED`."""
     rows = cell.labelled_test(condition)
     return CellPredictions(
         seed=cell.seed,
@@ -219,8 +219,8 @@ def labelled_predictions(cell: CellRecord, classes: tuple[str, ...], condition: 
     )
 
 
-def _indices(cell: CellRecord, names: Iterable[str], classes: tuple[str, ...]) -> np.ndarray:
-    index = {name: position for position, name in enumerate(classes)}
+def _indices(cell: CellRecord, names: Iterable[str | None], classes: tuple[str, ...]) -> np.ndarray:
+    index: dict[str | None, int] = {None: UNANSWERED, **{name: position for position, name in enumerate(classes)}}
     try:
         return np.array([index[name] for name in names], dtype=np.int64)
     except KeyError as error:

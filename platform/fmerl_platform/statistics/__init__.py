@@ -40,6 +40,7 @@ References:
 
 from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean, planned_power, seeds_to_decide
 from fmerl_platform.statistics.scores import (
+    UNANSWERED,
     CellPredictions,
     Metric,
     Score,
@@ -60,6 +61,7 @@ from fmerl_platform.statistics.verdict import (
 )
 
 __all__ = [
+    "UNANSWERED",
     "CellPredictions",
     "Comparison",
     "CrossedMean",

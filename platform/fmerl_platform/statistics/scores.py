@@ -19,6 +19,9 @@ Metric = Literal["weighted_f1", "accuracy"]
 Score = Callable[[np.ndarray], np.ndarray]
 """From confusion matrices [..., C, C] to numbers in [0, 1], [...]."""
 
+UNANSWERED = -1
+"""Predicted class of an utterance that got none: wrong, whichever its gold class is."""
+
 CHUNK_BYTES = 2**26
 """Size of the confusion matrices held at once while resampling."""
 
@@ -39,7 +42,7 @@ class CellPredictions:
     gold: np.ndarray
     """Class index [U]."""
     predicted: np.ndarray
-    """Class index [U]."""
+    """Class index, or `UNANSWERED` [U]."""
 
     def __post_init__(self) -> None:
         if not self.dialogue.shape == self.gold.shape == self.predicted.shape or self.gold.ndim != 1:
@@ -52,7 +55,8 @@ def confusion_by_dialogue(cells: Sequence[CellPredictions], n_classes: int) -> n
     """Count gold (rows) against predicted (columns) classes, per cell and dialogue.
 
     Returns:
-        Counts [K, G, C, C], dialogues by first appearance.
+        Counts [K, G, C, C], dialogues by first appearance. If some cell left an utterance unanswered, one more class
+        comes last that is never gold, [K, G, C + 1, C + 1]: what is predicted so is no hit and no false alarm.
 
     Raises:
         ValueError: No cells, or a class index outside [0, C).
@@ -63,7 +67,8 @@ def confusion_by_dialogue(cells: Sequence[CellPredictions], n_classes: int) -> n
     first = cells[0]
     _, first_rows, sorted_index = np.unique(first.dialogue, return_index=True, return_inverse=True)
     dialogue = np.argsort(np.argsort(first_rows))[sorted_index]
-    counts = np.zeros((len(cells), len(first_rows), n_classes, n_classes))
+    width = n_classes + any((cell.predicted == UNANSWERED).any() for cell in cells)
+    counts = np.zeros((len(cells), len(first_rows), width, width))
     for cell_counts, cell in zip(counts, cells, strict=True):
         if not (np.array_equal(cell.dialogue, first.dialogue) and np.array_equal(cell.gold, first.gold)):
             raise InputError(
@@ -71,10 +76,11 @@ def confusion_by_dialogue(cells: Sequence[CellPredictions], n_classes: int) -> n
                 "the test utterances or their labels differ from those of the study's first cell",
                 "compare cells of one corpus, and retrain those that saw an older version of it",
             )
-        for name, classes in (("gold", cell.gold), ("predicted", cell.predicted)):
-            if classes.min() < 0 or classes.max() >= n_classes:
-                raise ValueError(f"seed {cell.seed}: {name} must be in [0, {n_classes})")
-        np.add.at(cell_counts, (dialogue, cell.gold, cell.predicted), 1)
+        for name, classes, least in (("gold", cell.gold, 0), ("predicted", cell.predicted, UNANSWERED)):
+            if classes.min() < least or classes.max() >= n_classes:
+                raise ValueError(f"seed {cell.seed}: {name} must be in [{least}, {n_classes})")
+        predicted = np.where(cell.predicted == UNANSWERED, n_classes, cell.predicted)
+        np.add.at(cell_counts, (dialogue, cell.gold, predicted), 1)
     return counts
 
 

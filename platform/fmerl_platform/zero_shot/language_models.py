@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from mlflow.entities import Run
 
 from fmerl.errors import InputError
 from fmerl_platform.ledger import read_cells
 from fmerl_platform.report.results import CellRecord, CorpusResults, labelled_predictions
-from fmerl_platform.statistics import CellPredictions
+from fmerl_platform.statistics import UNANSWERED, CellPredictions
 from fmerl_platform.tracking import Experiment
 
 
@@ -62,12 +61,14 @@ def read_language_models(experiment: Experiment, corpus: str, unseen: Sequence[s
 
 @dataclass(frozen=True, kw_only=True)
 class SharedUtterances:
-    """A model and the control on the test utterances that all their cells answered."""
+    """A model and the control on the test utterances that all their cells were asked about."""
 
     model: list[CellPredictions]
     control: list[CellPredictions]
     left_out: int
-    """Labelled test utterances of the study that some run of the model was not asked about, or did not answer."""
+    """Labelled test utterances of the study that some run of the model was not asked about."""
+    unanswered: int
+    """Answers of the model, over all its runs, that name no class: they stay, and are wrong."""
 
 
 def on_shared_utterances(cells: Sequence[CellRecord], results: CorpusResults) -> SharedUtterances:
@@ -78,20 +79,23 @@ def on_shared_utterances(cells: Sequence[CellRecord], results: CorpusResults) ->
     """
     control = results.of_variant(results.control)
     tables = [cell.labelled_test() for cell in (*cells, *control)]
-    answered = [table.filter(pc.is_valid(table["predicted"])) for table in tables]
-    known = [set(table["utterance_id"].to_pylist()) for table in answered]
+    known = [set(table["utterance_id"].to_pylist()) for table in tables]
     shared = set.intersection(*known)
-    order = [name for name in answered[-1]["utterance_id"].to_pylist() if name in shared]
+    order = [name for name in tables[-1]["utterance_id"].to_pylist() if name in shared]
     what = f"{cells[0].variant} on {results.corpus}"
     if not order:
         raise InputError(what, "it shares no test utterance with the study", "run both on one version of the corpus")
-    parts = [_rows(cell, table, order) for cell, table in zip((*cells, *control), answered, strict=True)]
+    parts = [_rows(cell, table, order) for cell, table in zip((*cells, *control), tables, strict=True)]
     predictions = [labelled_predictions(part, results.classes) for part in parts]
     if any(not np.array_equal(each.gold, predictions[-1].gold) for each in predictions):
         raise InputError(what, "its labels are not the study's", "run both on one version of the corpus")
     total = len(known[-1]) if control else max(map(len, known))
+    model = predictions[: len(cells)]
     return SharedUtterances(
-        model=predictions[: len(cells)], control=predictions[len(cells) :], left_out=total - len(order)
+        model=model,
+        control=predictions[len(cells) :],
+        left_out=total - len(order),
+        unanswered=sum(int((each.predicted == UNANSWERED).sum()) for each in model),
     )
 
 

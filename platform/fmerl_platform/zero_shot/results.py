@@ -63,7 +63,9 @@ class ZeroShotRow:
     single_run: bool = False
     """One run of a language model, taken as fixed beside every seed of the control."""
     left_out: int = 0
-    """The study's test utterances that a language model did not answer."""
+    """The study's test utterances that a language model was not asked about."""
+    unanswered: int = 0
+    """Answers of a language model, over all its runs, that name no class and so are wrong."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class _RowMaker:
         single = len(cells) == 1
         fixed = [replace(each, predicted=shared.model[0].predicted) for each in shared.control] if single else None
         row = self._row(model, shared.model, shared.control, cells, fixed)
-        return replace(row, single_run=single, left_out=shared.left_out)
+        return replace(row, single_run=single, left_out=shared.left_out, unanswered=shared.unanswered)
 
     def closed_set(self, variant: str) -> bool:
         return "system.name" in self._results.changes[variant]

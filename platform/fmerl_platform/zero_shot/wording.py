@@ -94,7 +94,7 @@ def comparison_notes(analysis: ZeroShotAnalysis) -> tuple[str, ...]:
     """Foot notes of the table of differences."""
     control = analysis.results.control
     notes = [
-        f"Points against {control} on the test utterances that both answered, paired by seed; 95% intervals are for "
+        f"Points against {control} on the test utterances that both were asked, paired by seed; 95% intervals are for "
         "new seeds and new dialogues. Holm p: of the difference in unseen accuracy, adjusted over these rows."
     ]
     single = [row.name for row in analysis.rows if row.single_run]
@@ -118,9 +118,14 @@ def _score(row: ZeroShotRow, name: str) -> str:
 def _model_notes(analysis: ZeroShotAnalysis) -> list[str]:
     notes = [
         f"{row.name}: on {row.n_utterances} test utterances, {row.n_unseen} of them unseen; {row.left_out} others were "
-        "not asked or not answered."
+        "not asked."
         for row in analysis.rows
         if row.left_out
+    ]
+    notes += [
+        f"{row.name}: {row.unanswered} answers name no class and count as wrong."
+        for row in analysis.rows
+        if row.unanswered
     ]
     return [*notes, *(f"Not shown: {reason}." for reason in analysis.refused)]
 

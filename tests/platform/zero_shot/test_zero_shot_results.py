@@ -180,14 +180,28 @@ def _accuracy(table: pa.Table, ids: set[str]) -> float:
     return float(np.mean([row["gold"] == row["predicted"] for row in rows]))
 
 
-def test_what_a_model_did_not_answer_is_left_out_and_counted(make_results: MakeResults, make_cell: MakeCell) -> None:
-    model = make_cell("Qwen-7B", 0, answers=True)
-    answers = model.predictions["predicted"].to_pylist()
-    answers[:5] = [None] * 5
-    column = pa.array(answers, pa.string())
-    table = model.predictions.set_column(model.predictions.column_names.index("predicted"), "predicted", column)
-    row = analysed(make_results(), LanguageModels(cells={"Qwen-7B": (replace(model, predictions=table),)})).rows[-1]
-    assert (row.left_out, row.n_utterances) == (5, 235)
+def test_what_a_model_did_not_answer_is_wrong(make_results: MakeResults, make_cell: MakeCell) -> None:
+    """Nothing is gained by skipping: null scores as a class that is never right and never a false alarm."""
+    results, model = make_results(), make_cell("Qwen-7B", 0, answers=True)
+    right = [row["gold"] == row["predicted"] for row in model.predictions.to_pylist()]
+    skipped = [row for row, hit in enumerate(right) if not hit][:5] + [row for row, hit in enumerate(right) if hit][:3]
+    answers = [None if row in skipped else name for row, name in enumerate(model.predictions["predicted"].to_pylist())]
+    column = model.predictions.column_names.index("predicted")
+    table = model.predictions.set_column(column, "predicted", pa.array(answers, pa.string()))
+    before, after = (
+        analysed(results, LanguageModels(cells={"Qwen-7B": (cell,)}))
+        for cell in (model, replace(model, predictions=table))
+    )
+    row = after.rows[-1]
+    assert (row.left_out, row.unanswered, row.n_utterances) == (0, 8, 240)
+    gold, named = model.predictions["gold"].to_pylist(), [name or "none" for name in answers]
+    assert row.scores["accuracy"].mean == pytest.approx((sum(right) - 3) / 240)
+    weighted = f1_score(gold, named, labels=results.classes, average="weighted")
+    assert row.scores["weighted_f1"].mean == pytest.approx(weighted)
+    assert row.scores["unseen_as_seen"].mean <= before.rows[-1].scores["unseen_as_seen"].mean
+    change = row.against["weighted_f1"].delta_accuracy - before.rows[-1].against["weighted_f1"].delta_accuracy
+    assert change == pytest.approx(-3 / 240), "the paired difference counts them too"
+    assert "Qwen-7B: 8 answers name no class and count as wrong" in " ".join(zero_shot_notes(after))
 
 
 def test_a_model_of_another_corpus_is_refused_by_name(make_results: MakeResults, make_cell: MakeCell) -> None:

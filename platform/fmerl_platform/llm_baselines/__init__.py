@@ -1,0 +1,1 @@
+"""Language models as baselines: asked for the emotion of each test utterance over an OpenAI-compatible endpoint."""

@@ -1,0 +1,72 @@
+"""What a model is asked with one seed: test utterances, a call for each, and the run that its answers make."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from fmerl.corpus import Corpus, Dialogue, Utterance
+from fmerl_platform.labelling.call_plan import CallPlan
+from fmerl_platform.labelling.calls import Call
+from fmerl_platform.llm_baselines.models import LanguageModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedRun:
+    """One model's answers with one seed, as `fmerl_platform.tracking.Planned` asks for."""
+
+    corpus: str
+    model: LanguageModel
+    seed: int
+    fingerprint: str
+    """SHA-256 of all that decides the numbers."""
+
+    @property
+    def variant(self) -> str:
+        return self.model.name
+
+    @property
+    def name(self) -> str:
+        return f"{self.corpus} · {self.variant} · seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedPlan(CallPlan):
+    """The calls of a seed run in one decoding."""
+
+    asked: Mapping[str, Call]
+    """By utterance id."""
+
+    @cached_property
+    def calls(self) -> dict[str, Call]:
+        """By key."""
+        return {call.key: call for call in self.asked.values()}
+
+
+def asked_dialogues(corpus: Corpus, limit: int | None) -> list[Dialogue]:
+    """Test dialogues with a labelled utterance: all, or as many whole ones as hold at most `limit` such utterances.
+
+    They are drawn in the order of a hash, at least one, so that a larger limit keeps those of a smaller one.
+    """
+    in_test = [dialogue for dialogue in corpus.dialogues if dialogue.split == "test" and labelled(dialogue)]
+    if limit is None:
+        return in_test
+    kept: set[str] = set()
+    total = 0
+    for dialogue in sorted(in_test, key=_drawn):
+        total += len(labelled(dialogue))
+        if kept and total > limit:
+            break
+        kept.add(dialogue.dialogue_id)
+    return [dialogue for dialogue in in_test if dialogue.dialogue_id in kept]
+
+
+def labelled(dialogue: Dialogue) -> Sequence[Utterance]:
+    """Those that have a class; the others are context."""
+    return [utterance for utterance in dialogue.utterances if utterance.emotion is not None]
+
+
+def _drawn(dialogue: Dialogue) -> bytes:
+    return hashlib.sha256(dialogue.dialogue_id.encode()).digest()

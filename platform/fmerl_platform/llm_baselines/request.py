@@ -1,0 +1,181 @@
+"""Language-model baselines as the user asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from fmerl.card import recipe_digest
+from fmerl.corpus import Corpus, Dialogue, Utterance
+from fmerl.errors import InputError
+from fmerl.supervision.answers import Mode
+from fmerl.supervision.classification import PROMPT_VERSION, Shown, classification_messages, draw_examples, shown
+from fmerl_platform.labelling.asking import Patience
+from fmerl_platform.labelling.calls import Call, Decoding
+from fmerl_platform.labelling.endpoint import Endpoint
+from fmerl_platform.labelling.forms import ClassForm
+from fmerl_platform.labelling.journal import JournalReader
+from fmerl_platform.labelling.limiter import Limits
+from fmerl_platform.labelling.pipeline import Fleet
+from fmerl_platform.labelling.pricing import Price, Tokens, read_price
+from fmerl_platform.labelling.worker import WorkerConfig
+from fmerl_platform.llm_baselines.models import LanguageModel
+from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun, asked_dialogues, labelled
+from fmerl_platform.study import code_digest
+
+CANDIDATES: tuple[Mode, ...] = ("schema",)
+"""Decodings that `auto` tries before it takes text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineRequest:
+    """Which models are asked about what, within which limits."""
+
+    corpus: Corpus
+    models: tuple[LanguageModel, ...]
+    unseen: tuple[str, ...] = ()
+    """Classes that no example is given of; all classes are candidates."""
+    shots: int = 3
+    """Examples of each seen class."""
+    context: int = 5
+    """Earlier turns that are shown with an utterance."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Each draws examples of its own, and answers of its own above temperature 0."""
+    decoding: Literal["auto", "schema", "text"] = "auto"
+    temperature: float = 0.0
+    limit: int | None = None
+    """Most test utterances, in whole dialogues; None asks about all."""
+    study: str = "llm-baselines"
+    limits: Limits = field(default_factory=Limits)
+    prices: Path | None = None
+    timeout: float = 60.0
+    """Of one request, in seconds."""
+    patience: Patience = field(default_factory=Patience)
+    fleet: Fleet = field(default_factory=Fleet)
+    storage: Path = Path("runs")
+
+    def __post_init__(self) -> None:
+        if not self.dialogues:
+            raise InputError(self.corpus.name, "no test utterance has a class", "take a corpus with a labelled test")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise InputError("--seeds", f"not each once in {list(self.seeds)}", "name each once, and at least one")
+        if len(self.seeds) > 1 and not self.shots and not self.temperature:
+            what = "without examples and at temperature 0 every seed asks the same"
+            raise InputError("--seeds", what, "give one seed, or --shots, or --temperature")
+        if self.limits.budget is not None and self.prices is None:
+            raise InputError("--budget", "no price is known", "give a price table with --prices")
+
+    @property
+    def journal(self) -> Path:
+        return (self.storage / "llm-baselines" / self.corpus.name / "journal").resolve()
+
+    @cached_property
+    def dialogues(self) -> list[Dialogue]:
+        """That are asked about."""
+        return asked_dialogues(self.corpus, self.limit)
+
+    @cached_property
+    def utterances(self) -> tuple[Utterance, ...]:
+        """That are asked about, in the corpus's order."""
+        return tuple(utterance for dialogue in self.dialogues for utterance in labelled(dialogue))
+
+    @property
+    def first_mode(self) -> Mode:
+        """The decoding that is tried first."""
+        return CANDIDATES[0] if self.decoding == "auto" else self.decoding
+
+    def price(self, model: LanguageModel) -> Price:
+        """Of the model's tokens; nothing without a table."""
+        return Price() if self.prices is None else read_price(self.prices, model.id)
+
+    def worker_config(self, model: LanguageModel) -> WorkerConfig:
+        """How the model is asked.
+
+        Raises:
+            InputError: An address, key or price table that cannot be used.
+        """
+        return WorkerConfig(
+            endpoint=Endpoint.from_environment(self.timeout, model.base_url),
+            journal=self.journal,
+            price=self.price(model),
+            patience=self.patience,
+            concurrency=self.fleet.concurrency,
+        )
+
+    def runs(self) -> list[SeedRun]:
+        """Of every model and seed."""
+        return [self._run(model, seed) for model in self.models for seed in self.seeds]
+
+    def plan(self, model: LanguageModel, seed: int, mode: Mode) -> SeedPlan:
+        """The model's calls with a seed, in a decoding."""
+        classes = self.corpus.classes
+        examples = draw_examples(self.corpus, self.unseen, self.shots, self.context, seed)
+        decoding, form = Decoding(mode=mode, temperature=self.temperature), ClassForm(mode=mode, classes=classes)
+        wanted = {utterance.utterance_id for utterance in self.utterances}
+
+        def call(item: Shown) -> Call:
+            messages = classification_messages(classes, examples, item)
+            return Call.of(item.utterance.text, messages, form, model=model.id, decoding=decoding, repeat=seed)
+
+        turns = (item for dialogue in self.dialogues for item in shown(dialogue, self.context))
+        return SeedPlan(
+            asked={item.utterance.utterance_id: call(item) for item in turns if item.utterance.utterance_id in wanted}
+        )
+
+    def first_call(self, model: LanguageModel) -> Callable[[Mode], Call]:
+        """Makes the call by which the model's endpoint is asked for its decoding, one of those it is asked anyway."""
+        return lambda mode: next(iter(self.plan(model, self.seeds[0], mode).asked.values()))
+
+    def spent(self, journal: JournalReader) -> float:
+        """All that these models and seeds cost so far, in whichever decoding."""
+
+        def taken(keys: set[str]) -> Tokens:
+            entries = (entry for key in keys for entry in journal.entries.get(key, ()))
+            return sum((Tokens(entry.prompt_tokens, entry.completion_tokens) for entry in entries), Tokens())
+
+        return sum(self.price(model).cost(taken(self._keys[model.name])) for model in self.models)
+
+    def settings(self) -> dict[str, Any]:
+        """For MLflow, by name."""
+        return {
+            "shots": self.shots,
+            "context": self.context,
+            "decoding": self.decoding,
+            "temperature": self.temperature,
+            "answers": self.patience.answers,
+            "limit": self.limit,
+            "unseen": ",".join(self.unseen),
+            "prompt_version": PROMPT_VERSION,
+            "corpus_digest": self._digest,
+            "code_digest": code_digest(),
+        }
+
+    def _run(self, model: LanguageModel, seed: int) -> SeedRun:
+        # By what is asked in the decoding that is tried first: the fingerprint must be known before the endpoint is.
+        calls = self.plan(model, seed, self.first_mode).calls
+        recipe = {
+            "calls": sorted(calls),
+            "decoding": self.decoding,
+            "answers": self.patience.answers,
+            "unseen": list(self.unseen),
+            "seed": seed,
+            "corpus": self._digest,
+            "code": code_digest(),
+        }
+        return SeedRun(corpus=self.corpus.name, model=model, seed=seed, fingerprint=recipe_digest(recipe))
+
+    @cached_property
+    def _digest(self) -> str:
+        return self.corpus.digest()
+
+    @cached_property
+    def _keys(self) -> dict[str, set[str]]:
+        """Of all calls in all decodings, by model."""
+        modes: tuple[Mode, ...] = (*CANDIDATES, "text")
+        return {
+            model.name: {key for seed in self.seeds for mode in modes for key in self.plan(model, seed, mode).calls}
+            for model in self.models
+        }

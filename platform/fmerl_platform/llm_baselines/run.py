@@ -1,0 +1,153 @@
+"""Baselines from start to end: plans -> journal -> endpoints -> a run with predictions for every model and seed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import pyarrow.parquet as pq
+from mlflow.entities import Run
+from rich.console import Console
+
+from fmerl.supervision.answers import Mode
+from fmerl_platform.labelling.call_plan import ask_plan
+from fmerl_platform.labelling.endpoint import RequestFailedError
+from fmerl_platform.labelling.journal import JournalReader, only_run
+from fmerl_platform.labelling.probe import ask_decoding
+from fmerl_platform.labelling.worker import WorkerConfig
+from fmerl_platform.ledger import unfinished
+from fmerl_platform.llm_baselines.answers import outcomes_by_utterance, prediction_table, scores_of, write_problems
+from fmerl_platform.llm_baselines.models import LanguageModel
+from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun
+from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
+from fmerl_platform.reporting import StudyRuns
+from fmerl_platform.tracking import Experiment
+from fmerl_platform.worker import PREDICTIONS
+
+PROBLEMS = "problems.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baselines:
+    """What a request has led to."""
+
+    runs: tuple[Run, ...]
+    """Finished seed runs, those of earlier commands among them, in the request's order."""
+    failures: Mapping[str, str]
+    """Why a model's seed has none, by name; the same command asks for the rest."""
+    tracking_uri: str
+
+
+def run_baselines(request: BaselineRequest, console: Console) -> Baselines:
+    """Ask for what is not answered yet, and finish a run for every model and seed that is answered as a whole.
+
+    Args:
+        request: Which models are asked about what.
+        console: For progress.
+
+    Raises:
+        InputError: Before anything is asked.
+    """
+    configs = {model.name: request.worker_config(model) for model in request.models}
+    planned = request.runs()
+    failures: dict[str, str] = {}
+    with only_run(request.journal, "language models are being asked about this corpus already"):
+        experiment = Experiment.in_storage(request.storage, request.study)
+        runs = _open_runs(experiment, request)
+        waiting = unfinished(experiment, planned)
+        if len(waiting) < len(planned):
+            console.print(f"{len(planned) - len(waiting)} of {len(planned)} runs are finished already")
+        for run in waiting:
+            try:
+                unanswered = _run_seed(request, run, configs[run.variant], experiment, runs, console)
+            except RequestFailedError as failure:
+                unanswered = f"the endpoint cannot be asked: {failure}"
+            if unanswered is not None:
+                failures[run.name] = unanswered
+        runs.close(experiment, complete=not failures)
+        finished = {run.data.tags["fmerl.fingerprint"]: run for run in _finished(experiment, request.corpus.name)}
+    return Baselines(
+        runs=tuple(finished[run.fingerprint] for run in planned if run.fingerprint in finished),
+        failures=failures,
+        tracking_uri=experiment.uri,
+    )
+
+
+def _run_seed(
+    request: BaselineRequest,
+    run: SeedRun,
+    config: WorkerConfig,
+    experiment: Experiment,
+    runs: StudyRuns,
+    console: Console,
+) -> str | None:
+    """Ask, and finish the run; else why it is not finished."""
+    mode = _mode(request, run.model, config)
+    plan = request.plan(run.model, run.seed, mode)
+    console.print(f"{run.name}: {len(plan.calls)} calls, decoding {mode}", highlight=False, markup=False)
+    outcomes = ask_plan(plan, config, request.limits, request.fleet, console, _spent_beside(request, plan, config))
+    found = outcomes_by_utterance(plan, outcomes)
+    problems = _folder(request, run) / PROBLEMS
+    write_problems(problems, found)
+    left = Counter(outcome.error for outcome in found.values() if outcome.passing)
+    if left:
+        [(reason, _)] = left.most_common(1)
+        return f"{left.total()} of {len(found)} utterances are not answered yet, most often: {reason}"
+    table = prediction_table(request.utterances, request.corpus.classes, found)
+    metrics = {**scores_of(table, request.corpus.classes, request.unseen), **_taken(request, run, plan, config)}
+    params = {**request.settings(), "model": run.model.id, "mode": mode, "base_url": config.endpoint.base_url}
+    note = f"{run.model.id} named the emotions of {len(table)} test utterances of {run.corpus}, seed {run.seed}."
+    begun = experiment.begin(run, runs.variants[run.corpus, run.variant], params, note, request.unseen)
+    assert begun is not None, "this run holds the lock"
+    with tempfile.TemporaryDirectory() as folder:
+        pq.write_table(table, Path(folder) / PREDICTIONS)
+        begun.finish(metrics, 0, [Path(folder) / PREDICTIONS, problems])
+    return None
+
+
+def _mode(request: BaselineRequest, model: LanguageModel, config: WorkerConfig) -> Mode:
+    if request.decoding != "auto":
+        return request.decoding
+    spent = _spent_beside(request, SeedPlan(asked={}), config)
+    return ask_decoding(CANDIDATES, request.first_call(model), config, request.limits, spent)
+
+
+def _spent_beside(request: BaselineRequest, plan: SeedPlan, config: WorkerConfig) -> float:
+    """What counts against the budget beside the plan's own calls."""
+    if request.limits.budget is None:
+        return 0.0
+    journal = JournalReader(request.journal)
+    return request.spent(journal) - config.price.cost(plan.tokens(journal))
+
+
+def _taken(request: BaselineRequest, run: SeedRun, plan: SeedPlan, config: WorkerConfig) -> dict[str, float]:
+    tokens = plan.tokens(JournalReader(request.journal))
+    metrics: dict[str, float] = {"prompt_tokens": tokens.prompt, "completion_tokens": tokens.completion}
+    if config.price.currency:
+        metrics["cost"] = config.price.cost(tokens)
+    if run.model.parameters is not None:
+        metrics["parameters"] = run.model.parameters
+    return metrics
+
+
+def _folder(request: BaselineRequest, run: SeedRun) -> Path:
+    corpus, variant = (quote(name, safe="") for name in (run.corpus, run.variant))
+    return request.storage / "reports" / request.study / corpus / variant / f"seed-{run.seed}"
+
+
+def _open_runs(experiment: Experiment, request: BaselineRequest) -> StudyRuns:
+    study, corpus = experiment.find_or_create(request.study, None, level="study"), request.corpus.name
+    runs = StudyRuns(study=study, variants={})
+    for model in request.models:
+        runs.variants[corpus, model.name] = experiment.find_or_create(
+            f"{corpus} · {model.name}", study, level="variant", corpus=corpus, variant=model.name
+        )
+    return runs
+
+
+def _finished(experiment: Experiment, corpus: str) -> list[Run]:
+    return [run for run in experiment.find(level="seed", corpus=corpus) if run.info.status == "FINISHED"]

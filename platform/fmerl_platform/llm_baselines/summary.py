@@ -1,0 +1,88 @@
+"""What the command tells at its end, and what it would take."""
+
+from __future__ import annotations
+
+import math
+import statistics as moments
+from collections.abc import Sequence
+
+from mlflow.entities import Run
+
+from fmerl_platform.labelling.dry_run import Estimate, left_to_ask
+from fmerl_platform.labelling.journal import JournalReader
+from fmerl_platform.labelling.probe import known_decoding
+from fmerl_platform.llm_baselines.models import LanguageModel
+from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
+from fmerl_platform.llm_baselines.run import Baselines
+from fmerl_platform.report.tables import Column, Table
+from fmerl_platform.report.wording import NONE, mean_sd
+
+
+def summary_table(done: Baselines, request: BaselineRequest) -> Table:
+    """A row per model, over its finished seeds."""
+    rows = [
+        _row([run for run in done.runs if run.data.tags["fmerl.variant"] == model.name], model, request)
+        for model in request.models
+    ]
+    examples = f"examples of each seen class: {request.shots}; unseen: {', '.join(request.unseen) or 'none'}"
+    return Table(
+        name="language models",
+        caption=f"Language models on {request.corpus.name}",
+        columns=(
+            Column("Model", numeric=False),
+            Column("n"),
+            Column("Unanswered"),
+            Column("Accuracy"),
+            Column("w-F1"),
+            Column("Unseen accuracy"),
+            Column("Tokens"),
+            Column("Cost"),
+        ),
+        rows=tuple(rows),
+        notes=(
+            f"{len(request.utterances)} test utterances with up to {request.context} turns before them; {examples}.",
+            "In percent, mean ± sd (ddof = 1) over n finished seeds. Unanswered: answers of all seeds that name no "
+            "class; they count as wrong. Tokens and cost are of all seeds together.",
+        ),
+        detail_notes=(),
+    )
+
+
+def estimates(request: BaselineRequest) -> dict[str, Estimate]:
+    """What is left to ask of each model, by name; of an endpoint never asked in the dearest decoding."""
+    journal = JournalReader(request.journal)
+    return {model.name: _estimate(request, model, journal) for model in request.models}
+
+
+def _estimate(request: BaselineRequest, model: LanguageModel, journal: JournalReader) -> Estimate:
+    mode = request.first_mode
+    if request.decoding == "auto":
+        mode = known_decoding(CANDIDATES, request.first_call(model), journal) or mode
+    price, most_answers = request.price(model), request.patience.answers
+    first, *others = (
+        left_to_ask(request.plan(model, seed, mode), len(request.utterances), journal, price, most_answers)
+        for seed in request.seeds
+    )
+    return sum(others, first)
+
+
+def _row(runs: Sequence[Run], model: LanguageModel, request: BaselineRequest) -> tuple[str, ...]:
+    def metrics(name: str) -> list[float]:
+        return [run.data.metrics[name] for run in runs if name in run.data.metrics]
+
+    def score(name: str) -> str:
+        values = metrics(name)
+        sd = moments.stdev(values) if len(values) > 1 else math.nan
+        return mean_sd(moments.fmean(values), sd) if values else NONE
+
+    tokens, cost = sum(metrics("prompt_tokens") + metrics("completion_tokens")), metrics("cost")
+    return (
+        model.name,
+        str(len(runs)),
+        f"{sum(metrics('test_unanswered')):.0f}",
+        score("test_accuracy"),
+        score("test_weighted_f1"),
+        score("test_unseen_accuracy"),
+        f"{tokens:,.0f}",
+        f"{sum(cost):,.4f} {request.price(model).currency}" if cost else NONE,
+    )

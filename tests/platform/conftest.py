@@ -1,0 +1,24 @@
+"""A fake endpoint for each test that asks one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from labelling_endpoint import SENTINEL, FakeEndpoint
+from rich.console import Console
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEndpoint]:
+    """Running, and the one that the environment names."""
+    fake = FakeEndpoint()
+    monkeypatch.setenv("OPENAI_BASE_URL", fake.url)
+    monkeypatch.setenv("OPENAI_API_KEY", SENTINEL)
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(quiet=True)
