@@ -84,7 +84,16 @@ def test_cells_of_different_test_sets_are_refused(other):
         confusion_by_dialogue([cell(0, [0, 1, 1], [0, 1, 1]), other], 2)
 
 
-@pytest.mark.parametrize(("gold", "predicted", "name"), [([0, 2], [0, 1], "gold"), ([0, 1], [-1, 1], "predicted")])
+def test_no_answer_is_a_column_of_its_own():
+    counts = confusion_by_dialogue([cell(0, [0, 1], [-1, 1]), cell(1, [0, 1], [1, 1])], 2).sum(axis=1)
+    assert counts.tolist() == [[[0, 0, 1], [0, 1, 0], [0, 0, 0]], [[0, 1, 0], [0, 1, 0], [0, 0, 0]]]
+    assert weighted_f1(counts)[0] == pytest.approx(f1_score([0, 1], [-1, 1], labels=[0, 1], average="weighted"))
+    assert accuracy(counts).tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "name"), [([0, 2], [0, 1], "gold"), ([0, 1], [-2, 1], "predicted"), ([-1, 1], [0, 1], "gold")]
+)
 def test_class_out_of_range_is_refused(gold, predicted, name):
     with pytest.raises(ValueError, match=f"seed 4: {name} must be in"):
         confusion_by_dialogue([cell(4, gold, predicted)], 2)
