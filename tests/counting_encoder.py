@@ -1,6 +1,6 @@
 """An encoder that notes in a file what it encodes, to be counted by tests across processes and kills.
 
-Run as a program, it extracts a corpus: `python counting_encoder.py CORPUS FEATURES STORAGE LOG SECONDS`.
+Run as a program, it extracts a corpus: `python counting_encoder.py CORPUS FEATURES STORAGE LOG SECONDS [WIDTH]`.
 """
 
 from __future__ import annotations
@@ -107,5 +107,6 @@ if __name__ == "__main__":
 
     folder, features, storage, log = map(Path, sys.argv[1:5])
     # Workers find the class by its module's name.
-    spec = counting_encoder.CountingSpec(log=log, seconds=float(sys.argv[5]))
+    width = int(sys.argv[6]) if len(sys.argv) > 6 else 4
+    spec = counting_encoder.CountingSpec(log=log, seconds=float(sys.argv[5]), width=width)
     extract(ExtractionRequest(corpus=folder, features=features, specs=[spec], storage=storage), Console(stderr=True))

