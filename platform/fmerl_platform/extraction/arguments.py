@@ -33,9 +33,19 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
         "--audio-set", default="IS10", metavar="NAME|FILE", help="openSMILE set or config (default IS10)"
     )
 
+    audio.add_argument("--audio-level", default="func", metavar="NAME", help="output of the config (default func)")
+
     visual = parser.add_argument_group("visual")
     visual.add_argument("--visual-encoder", default="densenet", metavar="densenet|ID|DIR")
     visual.add_argument("--visual-weights", type=Path, metavar="FILE", help="of the densenet")
+    visual.add_argument(
+        "--visual-pixels",
+        nargs=2,
+        type=float,
+        default=(0.0, 255.0),
+        metavar=("MEAN", "SD"),
+        help="that its weights expect",
+    )
     visual.add_argument("--faces", choices=("haar", "centre", "none"), default="haar", help="default haar")
     visual.add_argument("--frames", type=int, default=20, metavar="N", help="most frames of an utterance (default 20)")
 
@@ -94,7 +104,7 @@ def _spec(modality: str, arguments: argparse.Namespace) -> EncoderSpec:
     if modality == "audio":
         from fmerl.features.audio import AudioSpec
 
-        return AudioSpec(feature_set=arguments.audio_set)
+        return AudioSpec(feature_set=arguments.audio_set, level=arguments.audio_level)
     from fmerl.features.visual import VisualSpec
 
     return VisualSpec(
@@ -102,6 +112,8 @@ def _spec(modality: str, arguments: argparse.Namespace) -> EncoderSpec:
         weights=arguments.visual_weights,
         faces=arguments.faces,
         frames=arguments.frames,
+        pixel_mean=arguments.visual_pixels[0],
+        pixel_sd=arguments.visual_pixels[1],
         device=device,
         **batch,
     )
