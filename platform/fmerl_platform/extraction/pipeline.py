@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import ray
@@ -16,13 +15,16 @@ from fmerl.errors import InputError
 from fmerl.features.encoder import EncoderSpec, Item
 from fmerl_platform.extraction.items import pack
 from fmerl_platform.extraction.staging import forget_begun
-from fmerl_platform.extraction.worker import ExtractionWorker
+from fmerl_platform.extraction.worker import Block, ExtractionWorker
 from fmerl_platform.placement import Resources, nodes_at_hand
 
 _LARGEST_BLOCK = {"text": 512, "audio": 32, "visual": 16}
 """Items in a block, by what one takes: what is under way when a run is killed is encoded again."""
 _BLOCKS_PER_WORKER = 8
 """At least so many, so that no worker idles long at the end."""
+
+_BLOCKS_SORTED = 16
+"""Neighbouring blocks among which texts are sorted by length; sorting all would scatter a part over all files."""
 
 # The run's own progress tells what these would.
 logging.getLogger("ray.data._internal.execution.streaming_executor").setLevel(logging.WARNING)
@@ -31,17 +33,6 @@ logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
 
 class ExtractionError(RuntimeError):
     """Extraction ended early; what was encoded is kept."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """A block that is encoded and staged."""
-
-    items: int
-    problems: int
-    began: float
-    """Seconds since 1970."""
-    ended: float
 
 
 def encode_items(
@@ -70,8 +61,11 @@ def encode_items(
         raise InputError("cluster", what, "give less to --cpus-per-worker or --gpus-per-worker")
     workers = resources.cells_at_once or at_hand
     size = min(_LARGEST_BLOCK[spec.modality], math.ceil(len(items) / (workers * _BLOCKS_PER_WORKER)))
-    starts = range(0, len(items), size)
-    blocks = [pack(items[start : start + size], fingerprints[start : start + size]) for start in starts]
+    order = _like_lengths_together(items, _BLOCKS_SORTED * size)
+    blocks = [
+        pack([items[row] for row in rows], [fingerprints[row] for row in rows])
+        for rows in (order[start : start + size] for start in range(0, len(items), size))
+    ]
     forget_begun(staging)
     context = DataContext.get_current()
     shown, context.enable_progress_bars = context.enable_progress_bars, False
@@ -93,3 +87,12 @@ def encode_items(
         raise ExtractionError(str(error)) from error
     finally:
         context.enable_progress_bars = shown
+
+
+def _like_lengths_together(items: Sequence[Item], window: int) -> list[int]:
+    """Rows, within each window the longest texts first: a batch is as slow as its longest text."""
+    return [
+        row
+        for start in range(0, len(items), window)
+        for row in sorted(range(start, min(start + window, len(items))), key=lambda row: -len(items[row].text))
+    ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,21 @@ from fmerl_platform.extraction.staging import begin, end, stage
 
 _DEATHS = 2
 """Of the process, on a block before its items are encoded one by one, and on an item before it is given up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A block that is encoded and staged."""
+
+    items: int
+    problems: int
+    began: float
+    """Seconds since 1970."""
+    ended: float
+    processor: float
+    """Processor seconds of the worker meanwhile."""
+    peak: int
+    """Most memory that the worker has held so far, in bytes."""
 
 
 class ExtractionWorker:
@@ -38,8 +55,8 @@ class ExtractionWorker:
         self._encoder, self._staging = spec.build(), staging
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        """Encode a block; what comes back is one row that counts it, and when it was encoded (seconds since 1970)."""
-        began = time.time()
+        """Encode a block; what comes back is one row that counts it: the fields of `Block`."""
+        began, busy = time.time(), time.process_time()
         items, fingerprints = unpack(block)
         if begin(self._staging, fingerprints) <= _DEATHS:
             encoded = self._encoder.encode(items)
@@ -48,7 +65,15 @@ class ExtractionWorker:
         stage(self._staging, fingerprints, encoded)
         end(self._staging, fingerprints)
         problems = sum(problem is not None for problem in encoded.problems)
-        return pa.table({"items": [len(items)], "problems": [problems], "began": [began], "ended": [time.time()]})
+        counts = Block(
+            items=len(items),
+            problems=problems,
+            began=began,
+            ended=time.time(),
+            processor=time.process_time() - busy,
+            peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        )
+        return pa.Table.from_pylist([asdict(counts)])
 
     def _alone(self, item: Item, fingerprint: bytes) -> Encoded:
         if begin(self._staging, [fingerprint]) <= _DEATHS:
