@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -30,10 +29,6 @@ class Block:
     began: float
     """Seconds since 1970."""
     ended: float
-    processor: float
-    """Processor seconds of the worker meanwhile."""
-    peak: int
-    """Most memory that the worker has held so far, in bytes."""
 
 
 class ExtractionWorker:
@@ -56,7 +51,7 @@ class ExtractionWorker:
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Encode a block; what comes back is one row that counts it: the fields of `Block`."""
-        began, busy = time.time(), time.process_time()
+        began = time.time()
         items, fingerprints = unpack(block)
         if begin(self._staging, fingerprints) <= _DEATHS:
             encoded = self._encoder.encode(items)
@@ -65,14 +60,7 @@ class ExtractionWorker:
         stage(self._staging, fingerprints, encoded)
         end(self._staging, fingerprints)
         problems = sum(problem is not None for problem in encoded.problems)
-        counts = Block(
-            items=len(items),
-            problems=problems,
-            began=began,
-            ended=time.time(),
-            processor=time.process_time() - busy,
-            peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        )
+        counts = Block(items=len(items), problems=problems, began=began, ended=time.time())
         return pa.Table.from_pylist([asdict(counts)])
 
     def _alone(self, item: Item, fingerprint: bytes) -> Encoded:
