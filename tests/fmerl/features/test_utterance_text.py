@@ -8,35 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_bert import WORDS, save_tiny_bert
 
 from fmerl.errors import InputError
 from fmerl.features.encoder import Item
 from fmerl.features.text import TextSpec
 from fmerl.features.text_encoder import TextEncoder
 
-WORDS = ("what", "a", "day", "leave", "me", "alone", "oh", "my", "god", "!")
 CLS, SEP = 2, 3
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A BERT of two layers, width 16 and 12 positions, drawn at random."""
-    from transformers import BertConfig, BertModel, BertTokenizer
-
     folder = tmp_path_factory.mktemp("model")
-    vocabulary = {word: index for index, word in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS))}
-    BertTokenizer(vocab=vocabulary).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=12,
-        initializer_range=0.5,
-    )
-    BertModel(config).save_pretrained(folder)
+    save_tiny_bert(folder, positions=12)
     return str(folder)
 
 

@@ -1,0 +1,28 @@
+"""A text encoder small enough for tests, drawn at random."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+WORDS = ("what", "a", "day", "leave", "me", "alone", "oh", "my", "god", "!")
+
+
+def save_tiny_bert(folder: Path, positions: int) -> None:
+    """A BERT of two layers and width 16 that knows `WORDS`."""
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    vocabulary = {word: index for index, word in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS))}
+    BertTokenizer(vocab=vocabulary).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=positions,
+        initializer_range=0.5,
+    )
+    BertModel(config).save_pretrained(folder)
