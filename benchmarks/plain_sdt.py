@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from fmerl.batching import Batch
 from fmerl.model.backbone import Backbone
+from fmerl.model.features import Standardizers
 from fmerl.model.layers import StackedLinear, sinusoidal_positions
 
 
@@ -36,21 +37,16 @@ class PaddedBatch:
     """[B * S, 3]"""
 
     @classmethod
-    def of(cls, batch: Batch, backbone: Backbone) -> PaddedBatch:
-        """Pad a packed batch; `backbone` gives the standardisation and the number of speakers."""
+    def of(cls, batch: Batch, standardize: Standardizers, speakers: int) -> PaddedBatch:
+        """Pad a packed batch; speakers beyond the embedded ones share a null embedding."""
         lengths = [turns for dialogues, turns in batch.runs for _ in range(dialogues)]
 
         def pad(rows: Tensor, value: float = 0) -> Tensor:
             return pad_sequence(rows.split(lengths), batch_first=True, padding_value=value)
 
-        features = {
-            name: (backbone.standardize[name](values) if name in backbone.standardize else values) * batch.present[name]
-            for name, values in batch.features.items()
-        }
-        null = backbone.speaker.num_embeddings - 1
         return cls(
-            features={name: pad(values) for name, values in features.items()},
-            speaker=pad(batch.speaker.clamp(max=null), null),
+            features={name: pad(values) for name, values in standardize(batch).items()},
+            speaker=pad(batch.speaker.clamp(max=speakers), speakers),
             real=pad(torch.ones_like(batch.speaker)).bool(),
             label=pad(batch.label, -1).flatten(),
             vad=pad(batch.vad, float("nan")).flatten(0, 1),

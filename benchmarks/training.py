@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -35,12 +36,17 @@ from fmerl.config import CellConfig
 from fmerl.corpus.synthetic import IEMOCAP_SHAPE, MELD_SHAPE, generate
 from fmerl.dataset import ConversationData
 from fmerl.features.store import FeatureTable
+from fmerl.model import FMERL
 from fmerl.presets import PRESETS
 from fmerl.training import build_model, deterministic
 
 STORED = Path(__file__).with_name("ratios.json")
 LOST = 0.8
 """A ratio below this share of the stored one is a regression."""
+PACKED = ("packed", "bfloat16", "compiled")
+"""Sides that are this project's model: as it is, under autocast, and through `torch.compile`."""
+WARM_UP = 3
+"""Rounds that are not counted: Adam's state, compilation, memory's first touch, which is slow on virtual machines."""
 ANCHOR_WIDTH = {"paper": 1024, "laptop": 384}
 
 
@@ -89,37 +95,46 @@ class Bench:
             BatchLoader(data.subset(split), config.backbone.modalities, config.training, cpu)
             for split in ("train", "validation")
         )
-        self.packed, other = (build_model(config, train, anchors.astype(np.float32), seed=0) for _ in range(2))
-        plain = PlainBackbone(other.backbone)
-        models: dict[str, torch.nn.Module] = {}
-        if "packed" in sides:
-            models["packed"] = self.packed
-        if "public" in sides:
-            assert reference is not None
-            models["public"] = PublicSDT(reference, plain, len(data.classes), config.backbone.dropout)
-        if "plain" in sides:
-            other.backbone = plain  # type: ignore[assignment]
-            models["plain"] = other
-        self.models = {name: models[name] for name in sides}
+        self.models: dict[str, torch.nn.Module] = {}
+        for side in sides:  # each its own weights, so that a side alone takes no other's memory
+            model = build_model(config, train, anchors.astype(np.float32), seed=0)
+            if side in ("plain", "public"):
+                speakers = model.backbone.speaker.num_embeddings - 1
+                self.pad = partial(PaddedBatch.of, standardize=model.backbone.standardize, speakers=speakers)
+                model.backbone = PlainBackbone(model.backbone)  # type: ignore[assignment]
+            if side == "public":
+                assert reference is not None
+                model = PublicSDT(reference, model.backbone, len(data.classes), config.backbone.dropout)
+            if side == "compiled":
+                model.compile(dynamic=True)
+            self.models[side] = model
         self.optimizers = {
             name: torch.optim.Adam(
                 model.parameters(),
                 lr=config.training.learning_rate,
                 weight_decay=config.training.weight_decay,
-                fused=name == "packed",
+                fused=name in PACKED,
             )
             for name, model in self.models.items()
         }
+
+    @property
+    def packed(self) -> FMERL:
+        return self.models["packed"]
 
     def train_batches(self) -> Iterator[Batch]:
         """The same batches at every call."""
         return islice(self.train_loader.shuffled(torch.Generator().manual_seed(0)), self.batches)
 
+    def given(self, side: str, batch: Batch) -> Batch | PaddedBatch:
+        return batch if side in PACKED else self.pad(batch)
+
     def train(self, side: str) -> None:
         model, optimizer = self.models[side].train(), self.optimizers[side]
         for batch in self.train_batches():
-            given = batch if side == "packed" else PaddedBatch.of(batch, self.packed.backbone)
-            loss = model.loss(model(given), given)
+            given = self.given(side, batch)
+            with torch.autocast("cpu", torch.bfloat16, enabled=side == "bfloat16"):
+                loss = model.loss(model(given), given)
             optimizer.zero_grad(set_to_none=True)
             (loss if side == "public" else loss.total).backward()
             optimizer.step()
@@ -128,13 +143,14 @@ class Bench:
         """Validation as each does it: packed by length, the others in batches of training's size and any order; SDT's
         public code keeps the graph."""
         model = self.models[side].eval()
-        if side == "packed":
+        if side in PACKED:
             batches = self.evaluation_loader.in_order()
         else:
             batches = self.evaluation_loader.shuffled(torch.Generator().manual_seed(0))
-        with nullcontext() if side == "public" else torch.inference_mode():
+        precision = torch.autocast("cpu", torch.bfloat16, enabled=side == "bfloat16")
+        with nullcontext() if side == "public" else torch.inference_mode(), precision:
             for batch in batches:
-                model(batch if side == "packed" else PaddedBatch.of(batch, self.packed.backbone))
+                model(self.given(side, batch))
 
     def check(self) -> None:
         """Sides agree in evaluation, and the formula of useful work agrees with PyTorch's count, or nothing is said."""
@@ -142,10 +158,9 @@ class Bench:
         for model in self.models.values():
             model.eval()
         with torch.no_grad():
-            ours, padded = self.packed.backbone(batch), PaddedBatch.of(batch, self.packed.backbone)
-            for name, model in self.models.items():
-                if name == "packed":
-                    continue
+            ours, padded = self.packed.backbone(batch), self.given("plain", batch)
+            for name in {"plain", "public"} & set(self.models):
+                model = self.models[name]
                 theirs = model.fused(padded) if isinstance(model, PublicSDT) else model.backbone(padded)
                 difference = (ours - theirs[padded.real.flatten()]).abs().max().item()
                 assert difference <= 1e-4 * ours.abs().max().item(), f"{name} differs by {difference}"
@@ -173,7 +188,9 @@ def measure(name: str, sides: tuple[str, ...], rounds: int, reference: Path | No
     train_flops = sum(useful_flops(bench.packed, batch, True) for batch in bench.train_batches())
     evaluation_flops = sum(useful_flops(bench.packed, batch, False) for batch in bench.evaluation_loader.in_order())
     for side in sides:
-        bench.train(side)  # Adam's state, caches
+        for _ in range(WARM_UP):
+            bench.train(side)
+        bench.evaluate(side)
     train: dict[str, list[float]] = {side: [] for side in sides}
     evaluation: dict[str, list[float]] = {side: [] for side in sides}
     rates, clock = [], time.process_time if threads == 1 else time.perf_counter
@@ -214,7 +231,7 @@ def _fraction(times: list[float], rates: list[float], flops: float) -> float:
 
 
 def peak_memory(name: str, side: str, reference: Path | None, threads: int) -> float:
-    """Peak of a fresh process that trains one side for two rounds, in GiB."""
+    """Peak of a fresh process that trains one side until it is warm, in GiB."""
     command = [sys.executable, __file__, "--settings", name, "--memory-of", side, "--threads", str(threads)]
     command += ["--reference", str(reference)] if reference else []
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -227,13 +244,16 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
     parser.add_argument("--reference", type=Path, help="folder of SDT's public code, to measure beside the others")
     parser.add_argument("--store", action="store_true", help="write the ratios as those to compare with")
-    parser.add_argument("--memory-of", choices=("packed", "plain", "public"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--beside", nargs="+", choices=PACKED[1:], default=(), help="variants of the packed side to measure as well"
+    )
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    sides = ("packed", "plain", "public") if arguments.reference else ("packed", "plain")
+    sides = ("packed", "plain", *arguments.beside, *(("public",) if arguments.reference else ()))
     with deterministic(arguments.threads):
         if arguments.memory_of:
             bench = Bench(SETTINGS[arguments.settings[0]], (arguments.memory_of,), arguments.reference)
-            for _ in range(2):
+            for _ in range(WARM_UP):
                 bench.train(arguments.memory_of)
             # Not ru_maxrss: a child inherits its parent's.
             peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)

@@ -6,9 +6,11 @@ Shapes: P copies, N utterances, D width.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 
@@ -46,7 +48,50 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(copies, 1, width_out).uniform_(-bound, bound)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
+        if _one_by_one(x, self.weight):
+            product: Tensor = _OneByOne.apply(x, self.weight, self.bias)
+            return product
         return torch.bmm(x, self.weight) if self.bias is None else torch.baddbmm(self.bias, x, self.weight)
+
+
+_LARGE = 2**24
+"""Multiply-adds of one product, beside which a call costs nothing."""
+
+
+def _one_by_one(x: Tensor, weight: Tensor) -> bool:
+    return (
+        x.device.type == "cpu"
+        and x.shape[1] * weight[0].numel() >= _LARGE
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+    )
+
+
+class _OneByOne(torch.autograd.Function):
+    """Large products on CPU one after the other, each on all threads. A batch of them is dealt over the threads whole:
+    of three on two threads the last one leaves a thread idle, and takes a third of the time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        product = x.new_empty(*x.shape[:2], weight.shape[2])
+        for copy, out in enumerate(product):
+            if bias is None:
+                torch.mm(x[copy], weight[copy], out=out)
+            else:
+                torch.addmm(bias[copy], x[copy], weight[copy], out=out)
+        return product
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight = torch.empty_like(x), torch.empty_like(weight)
+        for copy, part in enumerate(gradient):
+            torch.mm(part, weight[copy].T, out=of_x[copy])
+            torch.mm(x[copy].T, part, out=of_weight[copy])
+        return of_x, of_weight, gradient.sum(1, keepdim=True) if ctx.needs_input_grad[2] else None
 
 
 class StackedFeedForward(nn.Module):
