@@ -1,17 +1,21 @@
 """Extraction's throughput against one plain loop of one process and thread, side by side per modality in one run.
 
-The loop runs first, then the pipeline on `--workers` Ray actors, both on the same utterances and a warm file cache.
-Of the pipeline, what lies before the first block is start-up; the rest is throughput.
+The loop runs first, then as many of it at once as `--workers`, each on its share, which is what the machine allows at
+most; then the pipeline on so many Ray actors. All take the same utterances from a warm file cache. Of the pipeline,
+what lies before the first block is start-up; the rest is throughput.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from itertools import cycle, islice
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import torch
@@ -31,17 +35,38 @@ from fmerl_platform.session import ray_session
 LOOP_BATCH = {"text": 512, "audio": 32, "visual": 16}
 """Items per call of the encoder: as many as the pipeline gives it at once at most."""
 
+_START: Barrier
+"""Of a process of plain loops: where it waits for the others, once its encoder is warm."""
 
-def plain_loop(spec: EncoderSpec, items: Sequence[Item]) -> float:
-    """Items per second of the encoder itself, loaded and warm."""
+
+def plain_loops(spec: EncoderSpec, items: Sequence[Item], processes: int) -> float:
+    """Items per second of the encoder itself, loaded and warm, in processes of one thread each, to the last's end."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, _one_thread, (spawn.Barrier(processes),)) as pool:
+        shares = [items[process::processes] for process in range(processes)]
+        spans = list(pool.map(_plain_loop, [spec] * processes, shares))
+    seconds = max(ended for _, ended in spans) - min(began for began, _ in spans)
+    what = f"{processes} plain loop{'s' if processes > 1 else ''}"
+    print(f"{spec.modality:<7} {what:<13}{len(items) / seconds:8.1f} items/s over {seconds:6.1f} s", flush=True)
+    return len(items) / seconds
+
+
+def _one_thread(start: Barrier) -> None:
+    global _START
+    _START = start
+    torch.set_num_threads(1)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+def _plain_loop(spec: EncoderSpec, items: Sequence[Item]) -> tuple[float, float]:
+    """Begin and end, seconds since 1970."""
     encoder, batch = spec.build(), LOOP_BATCH[spec.modality]
     encoder.encode(items[:2])
+    _START.wait()
     began = time.time()
     for start in range(0, len(items), batch):
         encoder.encode(items[start : start + batch])
-    seconds = time.time() - began
-    print(f"{spec.modality:<7} plain loop {len(items) / seconds:8.1f} items/s over {seconds:6.1f} s", flush=True)
-    return len(items) / seconds
+    return began, time.time()
 
 
 def pipeline(spec: EncoderSpec, items: Sequence[Item], workers: int) -> float:
@@ -59,7 +84,7 @@ def pipeline(spec: EncoderSpec, items: Sequence[Item], workers: int) -> float:
     rate = len(items) / (ended - began)
     busy = sum(block.ended - block.began for block in blocks) / (workers * (ended - began))
     print(
-        f"{spec.modality:<7} pipeline   {rate:8.1f} items/s over {ended - began:6.1f} s; start-up "
+        f"{spec.modality:<7} {'pipeline':<13}{rate:8.1f} items/s over {ended - began:6.1f} s; start-up "
         f"{began - called:5.1f} s, wind-down {returned - ended:4.1f} s, workers in the encoder {busy:.0%}",
         flush=True,
     )
@@ -98,8 +123,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="Ray actors (default: %(default)s)")
     arguments = parser.parse_args()
 
-    torch.set_num_threads(1)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     with tempfile.TemporaryDirectory() as folder, ray_session(0):
         counts = {"audio": arguments.sounds, "visual": arguments.videos}
@@ -107,9 +130,13 @@ def main() -> None:
         home = arguments.corpus or Path(folder) / "corpus"
         cases.insert(0, text_case(read_corpus(home), home, arguments.text_encoder, arguments.texts))
         for spec, items in cases:
-            alone = plain_loop(spec, items)
-            ratio = pipeline(spec, items, arguments.workers) / (arguments.workers * alone)
-            print(f"{spec.modality:<7} pipeline / ({arguments.workers} x plain loop): {ratio:.3f}", flush=True)
+            alone = arguments.workers * plain_loops(spec, items, 1)
+            at_once, piped = plain_loops(spec, items, arguments.workers), pipeline(spec, items, arguments.workers)
+            print(
+                f"{spec.modality:<7} of {arguments.workers} x one loop: the loops at once {at_once / alone:.3f}, "
+                f"pipeline {piped / alone:.3f}; pipeline of the loops at once {piped / at_once:.3f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from fmerl_platform.labelling.probe import known_decoding
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
 from fmerl_platform.llm_baselines.run import Baselines
-from fmerl_platform.report.tables import Column, Table
+from fmerl_platform.report.tables import Table, columns
 from fmerl_platform.report.wording import NONE, mean_sd
 
 
@@ -28,23 +28,13 @@ def summary_table(done: Baselines, request: BaselineRequest) -> Table:
     return Table(
         name="language models",
         caption=f"Language models on {request.corpus.name}",
-        columns=(
-            Column("Model", numeric=False),
-            Column("n"),
-            Column("Unanswered"),
-            Column("Accuracy"),
-            Column("w-F1"),
-            Column("Unseen accuracy"),
-            Column("Tokens"),
-            Column("Cost"),
-        ),
+        columns=columns("Model", "n", "Unanswered", "Accuracy", "w-F1", "Unseen accuracy", "Tokens", "Cost"),
         rows=tuple(rows),
         notes=(
             f"{len(request.utterances)} test utterances with up to {request.context} turns before them; {examples}.",
             "In percent, mean ± sd (ddof = 1) over n finished seeds. Unanswered: answers of all seeds that name no "
             "class; they count as wrong. Tokens and cost are of all seeds together.",
         ),
-        detail_notes=(),
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fmerl.cell import masked_condition
 from fmerl_platform.report.results import CorpusResults
-from fmerl_platform.report.tables import Column, Table
+from fmerl_platform.report.tables import Table, columns
 from fmerl_platform.report.wording import NONE, interval, percent, signed
 from fmerl_platform.statistics import (
     CellPredictions,
@@ -59,12 +59,7 @@ def strata_table(results: CorpusResults) -> Table | None:
     return Table(
         name=f"{results.corpus} strata",
         caption=f"Parts of {results.corpus}'s test set",
-        columns=(
-            Column("Utterances", numeric=False),
-            Column("n"),
-            Column(results.control),
-            *(Column(f"Δ {name}") for name in variants),
-        ),
+        columns=columns("Utterances", "n", results.control, *(f"Δ {name}" for name in variants)),
         rows=tuple(rows),
         notes=(
             f"{results.control}: weighted F1 in percent, of a class its recall. Δ: points against it, paired by seed; "
@@ -73,7 +68,6 @@ def strata_table(results: CorpusResults) -> Table | None:
             "Emotion shift: the label is not that of the same speaker's last labelled utterance in the dialogue. "
             "Speaker: by order of first appearance in the dialogue.",
         ),
-        detail_notes=(),
     )
 
 
@@ -98,13 +92,7 @@ def modality_table(results: CorpusResults) -> Table | None:
     return Table(
         name=f"{results.corpus} modalities",
         caption=f"What each modality is worth on {results.corpus}",
-        columns=(
-            Column("Without", numeric=False),
-            Column("Masked at inference, Δ"),
-            Column("95% interval"),
-            Column("Retrained without, Δ"),
-            Column("95% interval"),
-        ),
+        columns=columns("Without", "Masked at inference, Δ", "95% interval", "Retrained without, Δ", "95% interval"),
         rows=tuple(
             (modality, *_effect(at_inference[modality]), *_effect(retrained.get(modality))) for modality in masked
         ),
@@ -113,7 +101,6 @@ def modality_table(results: CorpusResults) -> Table | None:
             "missing, so it also shows what the model was never trained to bear. Retrained: a variant that never had "
             "it; --axis modalities runs them.",
         ),
-        detail_notes=(),
     )
 
 

@@ -45,6 +45,11 @@ class Column:
     """Left out of terminal and LaTeX, whose lines are short."""
 
 
+def columns(label: str, *numbers: str) -> tuple[Column, ...]:
+    """A column of names and columns of numbers, by their headers."""
+    return Column(label, numeric=False), *map(Column, numbers)
+
+
 @dataclass(frozen=True)
 class Table:
     """What every format prints."""
@@ -54,7 +59,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
-    detail_notes: tuple[str, ...]
+    detail_notes: tuple[str, ...] = ()
     """Explain detail columns, so they are left out with them."""
 
     def short(self) -> Table:

@@ -89,7 +89,6 @@ def trials_table(report: SearchReport) -> Table:
         columns=tuple(Column(name, numeric=name not in texts) for name in columns),
         rows=tuple(rows),
         notes=("Stopped early: it lay in the worse half at one of ASHA's checks. Failed: it broke down.",),
-        detail_notes=(),
     )
 
 

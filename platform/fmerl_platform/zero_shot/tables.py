@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from fmerl_platform.report.published import PublishedZeroShot
-from fmerl_platform.report.tables import Column, Table
+from fmerl_platform.report.tables import Column, Table, columns
 from fmerl_platform.report.wording import NONE, interval, mean_sd, p_value, percent, signed
 from fmerl_platform.statistics import Estimate
 from fmerl_platform.zero_shot.results import ZeroShotAnalysis, ZeroShotRow
@@ -28,7 +28,7 @@ def zero_shot_tables(analysis: ZeroShotAnalysis) -> tuple[Table, ...]:
 
 
 def _main_table(analysis: ZeroShotAnalysis) -> Table:
-    columns = (
+    shown = (
         Column("System", numeric=False),
         Column("n"),
         Column("Unseen accuracy"),
@@ -46,10 +46,9 @@ def _main_table(analysis: ZeroShotAnalysis) -> Table:
     return Table(
         name=f"{corpus} zero-shot",
         caption=f"Zero-shot recognition of {' and '.join(analysis.unseen)} on {corpus}",
-        columns=columns,
-        rows=tuple(tuple(row.get(column.header, NONE) for column in columns) for row in cells),
+        columns=shown,
+        rows=tuple(tuple(row.get(column.header, NONE) for column in shown) for row in cells),
         notes=zero_shot_notes(analysis),
-        detail_notes=(),
     )
 
 
@@ -63,20 +62,19 @@ def _bias_table(analysis: ZeroShotAnalysis) -> Table:
     return Table(
         name=f"{analysis.results.corpus} bias",
         caption=f"Bias towards seen classes on {analysis.results.corpus}",
-        columns=(
-            Column("System", numeric=False),
-            Column("Seen accuracy"),
-            Column("Unseen accuracy"),
-            Column("Harmonic mean"),
-            Column("Unseen as seen"),
-            Column("Median lead"),
-            Column("Constant"),
-            Column("AUSUC"),
-            Column("Uninformed AUSUC"),
+        columns=columns(
+            "System",
+            "Seen accuracy",
+            "Unseen accuracy",
+            "Harmonic mean",
+            "Unseen as seen",
+            "Median lead",
+            "Constant",
+            "AUSUC",
+            "Uninformed AUSUC",
         ),
         rows=tuple(rows),
         notes=bias_notes(analysis),
-        detail_notes=(),
     )
 
 
@@ -102,20 +100,19 @@ def _comparison_table(analysis: ZeroShotAnalysis) -> Table:
     return Table(
         name=f"{analysis.results.corpus} differences",
         caption=f"Against {analysis.results.control} on {analysis.results.corpus}",
-        columns=(
-            Column("System", numeric=False),
-            Column("Pairs"),
-            Column("Utterances"),
-            Column("Unseen"),
-            Column("Δ unseen accuracy"),
-            Column("95% interval"),
-            Column("Holm p"),
-            Column("Δ w-F1"),
-            Column("95% interval"),
+        columns=columns(
+            "System",
+            "Pairs",
+            "Utterances",
+            "Unseen",
+            "Δ unseen accuracy",
+            "95% interval",
+            "Holm p",
+            "Δ w-F1",
+            "95% interval",
         ),
         rows=tuple(rows),
         notes=comparison_notes(analysis),
-        detail_notes=(),
     )
 
 
