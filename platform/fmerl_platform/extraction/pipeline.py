@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import ray
@@ -20,11 +21,12 @@ from fmerl_platform.placement import Resources, nodes_at_hand
 
 _LARGEST_BLOCK = {"text": 512, "audio": 32, "visual": 16}
 """Items in a block, by what one takes: what is under way when a run is killed is encoded again."""
-_BLOCKS_PER_WORKER = 8
-"""At least so many, so that no worker idles long at the end."""
-
+_SMALLEST_SHARE = 16
+"""The last blocks are so many times smaller, and of few items there are half as many blocks for each worker."""
+_BLOCKS_LEFT = 4
+"""For each worker at any time, if they were all as large as the next one: no worker then idles long at the end."""
 _BLOCKS_SORTED = 16
-"""Neighbouring blocks among which texts are sorted by length; sorting all would scatter a part over all files."""
+"""Of the largest blocks' items, texts are sorted by length; sorting all would scatter a part over all files."""
 
 # The run's own progress tells what these would.
 logging.getLogger("ray.data._internal.execution.streaming_executor").setLevel(logging.WARNING)
@@ -60,11 +62,11 @@ def encode_items(
         what = f"no node holds a worker of {resources.cpus:g} CPUs and {resources.gpus:g} GPUs"
         raise InputError("cluster", what, "give less to --cpus-per-worker or --gpus-per-worker")
     workers = resources.cells_at_once or at_hand
-    size = min(_LARGEST_BLOCK[spec.modality], math.ceil(len(items) / (workers * _BLOCKS_PER_WORKER)))
-    order = _like_lengths_together(items, _BLOCKS_SORTED * size)
+    largest = _LARGEST_BLOCK[spec.modality]
+    order = iter(_like_lengths_together(items, _BLOCKS_SORTED * largest))
     blocks = [
         pack([items[row] for row in rows], [fingerprints[row] for row in rows])
-        for rows in (order[start : start + size] for start in range(0, len(items), size))
+        for rows in (list(islice(order, size)) for size in _block_sizes(len(items), largest, workers))
     ]
     forget_begun(staging)
     context = DataContext.get_current()
@@ -87,6 +89,15 @@ def encode_items(
         raise ExtractionError(str(error)) from error
     finally:
         context.enable_progress_bars = shown
+
+
+def _block_sizes(items: int, largest: int, workers: int) -> Iterator[int]:
+    """Large blocks first, ever smaller ones towards the end, so that all workers end at nearly the same time."""
+    smallest = math.ceil(min(largest, 2 * items / workers) / _SMALLEST_SHARE)
+    while items:
+        size = min(items, largest, max(smallest, math.ceil(items / (workers * _BLOCKS_LEFT))))
+        yield size
+        items -= size
 
 
 def _like_lengths_together(items: Sequence[Item], window: int) -> list[int]:
