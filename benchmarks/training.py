@@ -6,7 +6,7 @@ by the wall clock. Peak memory is that of a fresh process per side. The ratios a
 those stored in `ratios.json`: one that lost more than a fifth makes the command fail.
 
     python benchmarks/training.py --settings meld-paper --rounds 3
-    python benchmarks/training.py --reference SDT        # a clone of SDT's public code beside it
+    python benchmarks/training.py --beside plain public --reference SDT        # a clone of SDT's public code
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from fmerl.training import build_model, deterministic
 STORED = Path(__file__).with_name("ratios.json")
 LOST = 0.8
 """A ratio below this share of the stored one is a regression."""
+OTHERS = ("plain", "public", "bfloat16", "compiled")
 PACKED = ("packed", "bfloat16", "compiled")
 """Sides that are this project's model: as it is, under autocast, and through `torch.compile`."""
 WARM_UP = 3
@@ -158,9 +159,9 @@ class Bench:
         for model in self.models.values():
             model.eval()
         with torch.no_grad():
-            ours, padded = self.packed.backbone(batch), self.given("plain", batch)
+            ours = self.packed.backbone(batch)
             for name in {"plain", "public"} & set(self.models):
-                model = self.models[name]
+                model, padded = self.models[name], self.given(name, batch)
                 theirs = model.fused(padded) if isinstance(model, PublicSDT) else model.backbone(padded)
                 difference = (ours - theirs[padded.real.flatten()]).abs().max().item()
                 assert difference <= 1e-4 * ours.abs().max().item(), f"{name} differs by {difference}"
@@ -242,14 +243,16 @@ def main() -> int:
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS), help="default: all")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
-    parser.add_argument("--reference", type=Path, help="folder of SDT's public code, to measure beside the others")
+    parser.add_argument("--reference", type=Path, help="folder of SDT's public code, for the side public")
     parser.add_argument("--store", action="store_true", help="write the ratios as those to compare with")
     parser.add_argument(
-        "--beside", nargs="+", choices=PACKED[1:], default=(), help="variants of the packed side to measure as well"
+        "--beside", nargs="+", choices=OTHERS, default=["plain"], help="sides beside packed (default: plain)"
     )
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    sides = ("packed", "plain", *arguments.beside, *(("public",) if arguments.reference else ()))
+    if ("public" in arguments.beside) != (arguments.reference is not None):
+        parser.error("the side public and --reference go together")
+    sides = ("packed", *arguments.beside)
     with deterministic(arguments.threads):
         if arguments.memory_of:
             bench = Bench(SETTINGS[arguments.settings[0]], (arguments.memory_of,), arguments.reference)
@@ -261,7 +264,9 @@ def main() -> int:
             return 0
         print(f"PyTorch {torch.__version__}, {arguments.threads} threads, float32")
         found = {
-            name: measure(name, sides, arguments.rounds, arguments.reference, arguments.threads)
+            f"{name} on {arguments.threads}": measure(
+                name, sides, arguments.rounds, arguments.reference, arguments.threads
+            )
             for name in arguments.settings
         }
     stored = json.loads(STORED.read_text()) if STORED.exists() else {}

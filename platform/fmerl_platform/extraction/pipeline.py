@@ -66,7 +66,7 @@ def encode_items(
     order = iter(_like_lengths_together(items, _BLOCKS_SORTED * largest))
     blocks = [
         pack([items[row] for row in rows], [fingerprints[row] for row in rows])
-        for rows in (list(islice(order, size)) for size in _block_sizes(len(items), largest, workers))
+        for rows in (list(islice(order, size)) for size in block_sizes(len(items), largest, workers))
     ]
     forget_begun(staging)
     context = DataContext.get_current()
@@ -91,8 +91,8 @@ def encode_items(
         context.enable_progress_bars = shown
 
 
-def _block_sizes(items: int, largest: int, workers: int) -> Iterator[int]:
-    """Large blocks first, ever smaller ones towards the end, so that all workers end at nearly the same time."""
+def block_sizes(items: int, largest: int, workers: int) -> Iterator[int]:
+    """Items of each block: large ones first, ever smaller ones towards the end, so that all workers end together."""
     smallest = math.ceil(min(largest, 2 * items / workers) / _SMALLEST_SHARE)
     while items:
         size = min(items, largest, max(smallest, math.ceil(items / (workers * _BLOCKS_LEFT))))
