@@ -250,8 +250,8 @@ def main() -> int:
     )
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if ("public" in arguments.beside) != (arguments.reference is not None):
-        parser.error("the side public and --reference go together")
+    if "public" in arguments.beside and arguments.reference is None:
+        parser.error("the side public needs --reference")
     sides = ("packed", *arguments.beside)
     with deterministic(arguments.threads):
         if arguments.memory_of:
