@@ -72,31 +72,30 @@ class DescriptionAlignment(nn.Module):
             label: Class indices, [N]; anything where `valid` is False.
             valid: Whether an utterance has a target, [N].
         """
-        cosine, label = cosine[valid], label[valid]
-        if not len(label):
-            zero = cosine.sum()
-            return TripleLoss(zero, zero)
-        counts = torch.bincount(label, minlength=cosine.shape[1]).to(cosine)
-        return TripleLoss(self._contrastive(cosine, label, counts), self._negative(cosine, label, counts))
+        # Masked, not selected, so that no step waits for a GPU to tell how many there are.
+        label = label.where(valid, 0)
+        counts = (F.one_hot(label, cosine.shape[1]) * valid.unsqueeze(1)).sum(0).to(cosine)
+        return TripleLoss(self._contrastive(cosine, label, counts, valid), self._negative(cosine, label, counts, valid))
 
-    def _contrastive(self, cosine: Tensor, label: Tensor, counts: Tensor) -> Tensor:
+    def _contrastive(self, cosine: Tensor, label: Tensor, counts: Tensor, valid: Tensor) -> Tensor:
         logits = (cosine / self.log_temperature.exp()).masked_fill(~self.seen, float("-inf"))
         if self.config.candidates != "unique":
-            # The softmax over the batch's anchors groups by class: sum_j exp S_ij = sum_c n_c exp S_ic.
-            logits = logits + counts.log()
+            # The softmax over the batch's anchors groups by class: sum_j exp S_ij = sum_c n_c exp S_ic. Without any
+            # target all classes stand in, for a loss of zero that is a number.
+            logits = logits + counts.where(valid.any(), 1).log()
         per_utterance = F.cross_entropy(logits, label, reduction="none")
         if self.config.candidates == "in_batch":
             # Only the utterance's own copy of its anchor is the positive, not all n_c of them.
             per_utterance = per_utterance + counts.log()[label]
-        weight = self.class_weight[label]
-        total = (per_utterance * weight).sum()
-        return total if self.config.reduction == "sum" else total / weight.sum()
+        weight = self.class_weight[label] * valid
+        total = (per_utterance.where(valid, 0) * weight).sum()
+        return total if self.config.reduction == "sum" else total / weight.sum().clamp(min=1e-12)
 
-    def _negative(self, cosine: Tensor, label: Tensor, counts: Tensor) -> Tensor:
-        others = self.seen.to(cosine).expand_as(cosine).scatter(1, label.unsqueeze(1), 0.0)
+    def _negative(self, cosine: Tensor, label: Tensor, counts: Tensor, valid: Tensor) -> Tensor:
+        others = self.seen.to(cosine).expand_as(cosine).scatter(1, label.unsqueeze(1), 0.0) * valid.unsqueeze(1)
         if self.config.negatives == "in_batch":
             others = others * counts
         total = ((1 + cosine) * others).sum()
         if self.config.negatives == "classes_per_utterance":
-            return total / len(label)
+            return total / valid.sum().clamp(min=1)
         return total / others.sum().clamp(min=1)

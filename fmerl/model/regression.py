@@ -17,10 +17,16 @@ class RegressionNets(nn.Module):
         vad_range: Lowest and highest score of the labels.
     """
 
+    columns: Tensor
+    weights: Tensor
+
     def __init__(self, config: RegressionConfig, width: int, vad_range: tuple[float, float]) -> None:
         super().__init__()
         self.config, (self.low, self.high) = config, vad_range
-        self.columns = [DIMENSIONS.index(name) for name in config.dimensions]
+        columns = [DIMENSIONS.index(name) for name in config.dimensions]
+        self.register_buffer("columns", torch.tensor(columns, dtype=torch.int64), persistent=False)
+        weights = [getattr(config, f"{name}_weight") for name in config.dimensions]
+        self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32), persistent=False)
         self.nets = nn.ModuleDict({name: _net(width, config.hidden_layers) for name in config.dimensions})
 
     def forward(self, representation: Tensor) -> Tensor:
@@ -50,8 +56,7 @@ class RegressionNets(nn.Module):
         known = valid.unsqueeze(1) & ~target.isnan()
         squared = (outputs - target.nan_to_num()).square() * known
         per_dimension = squared.sum(0) / known.sum(0).clamp(min=1)
-        weights = outputs.new_tensor([getattr(self.config, f"{name}_weight") for name in self.config.dimensions])
-        joined = (per_dimension * weights).sum()
+        joined = (per_dimension * self.weights).sum()
         return joined / len(self.nets) if self.config.reduction == "mean" else joined
 
     def scores(self, outputs: Tensor) -> Tensor:

@@ -226,3 +226,29 @@ def test_a_held_out_class_is_neither_candidate_nor_negative(candidates: str, neg
     (gradient,) = torch.autograd.grad(losses.contrastive + losses.negative, cosine)
     assert gradient[:, :3].any()
     assert not gradient[:, 3].any()
+
+
+@pytest.mark.parametrize(
+    ("candidates", "negatives", "reduction"), list(itertools.product(CANDIDATES, NEGATIVES, ("mean", "sum")))
+)
+@pytest.mark.parametrize("known", [0, 1, 6])
+def test_utterances_without_a_target_change_nothing(
+    candidates: str, negatives: str, reduction: str, known: int
+) -> None:
+    config = ContrastiveConfig(candidates=candidates, negatives=negatives, reduction=reduction, temperature=0.07)
+    f, anchors, label = draw(9)
+    alignment = DescriptionAlignment(config, 5, anchors, COUNTS)
+    valid = torch.arange(9) < known
+    both = f.clone().requires_grad_()
+    for nonsense in (-1, 3):
+        found = alignment.loss(alignment(both), label.where(valid, nonsense), valid)
+        (gradient,) = torch.autograd.grad(found.contrastive + found.negative, both)
+        if known:
+            alone = f[valid].clone().requires_grad_()
+            expected = losses(alignment, alone, label[valid])
+            (expected_gradient,) = torch.autograd.grad(expected[0] + expected[1], alone)
+            torch.testing.assert_close(tuple(found), tuple(expected))
+            torch.testing.assert_close(gradient[valid], expected_gradient)
+        else:
+            assert tuple(found) == (0, 0)
+        assert not gradient[~valid].any()

@@ -108,3 +108,22 @@ def test_in_training_every_parameter_of_the_model_learns(
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
         assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("candidates", ["unique", "in_batch"])
+def test_a_step_reads_no_value_back_from_the_device(
+    make_data: MakeData, tiny: CellConfig, anchors: np.ndarray, candidates: str
+) -> None:
+    """The meta device has no values to wait for: what asks for one raises."""
+    config = tiny.changed(contrastive__candidates=candidates, backbone__dropout=0.3)
+    model, loader = model_and_batches(make_data(), config, anchors)
+    model.train().to("meta")
+    batch = next(loader.in_order())
+    tensors = {name: value.to("meta") for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
+    inputs = {
+        name: {key: value.to("meta") for key, value in getattr(batch, name).items()} for name in ("features", "present")
+    }
+    batch = replace(batch, **tensors, **inputs)
+    model.loss(model(batch), batch).total.backward()
+    torch.optim.Adam(model.parameters()).step()
+    assert all(p.grad is not None and p.grad.device.type == "meta" for p in model.parameters())
