@@ -134,7 +134,7 @@ class Bench:
         model, optimizer = self.models[side].train(), self.optimizers[side]
         for batch in self.train_batches():
             given = self.given(side, batch)
-            with torch.autocast("cpu", torch.bfloat16, enabled=side == "bfloat16"):
+            with precision(side):
                 loss = model.loss(model(given), given)
             optimizer.zero_grad(set_to_none=True)
             (loss if side == "public" else loss.total).backward()
@@ -148,8 +148,7 @@ class Bench:
             batches = self.evaluation_loader.in_order()
         else:
             batches = self.evaluation_loader.shuffled(torch.Generator().manual_seed(0))
-        precision = torch.autocast("cpu", torch.bfloat16, enabled=side == "bfloat16")
-        with nullcontext() if side == "public" else torch.inference_mode(), precision:
+        with nullcontext() if side == "public" else torch.inference_mode(), precision(side):
             for batch in batches:
                 model(self.given(side, batch))
 
@@ -173,6 +172,11 @@ class Bench:
         real = [sum(d * t for d, t in batch.runs) for batch in self.train_batches()]
         rows = [sum(d for d, _ in batch.runs) * batch.runs[-1][1] for batch in self.train_batches()]
         return 1 - sum(real) / sum(rows)
+
+
+def precision(side: str) -> torch.autocast:
+    """Of a side's forward pass."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=side == "bfloat16")
 
 
 def seconds(action: Callable[[], None], clock: Callable[[], float]) -> float:
