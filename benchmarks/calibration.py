@@ -21,10 +21,9 @@ from scipy import stats
 
 from fmerl_platform.calibration import Calibration, StudyModel, calibrate, calibrate_on_predictions
 from fmerl_platform.ledger import read_cells
-from fmerl_platform.record import StudyRecord
 from fmerl_platform.report.canvas import BLUE, INK, VERMILLION, WIDTH, style
 from fmerl_platform.report.results import labelled_predictions
-from fmerl_platform.reporting import read_runs
+from fmerl_platform.reporting import read_study
 from fmerl_platform.tracking import Experiment
 
 MELD = StudyModel()
@@ -98,10 +97,10 @@ def markdown(results: dict[str, Calibration]) -> str:
 def dealt_study(storage: Path, study: str, n_studies: int) -> str:
     """Rows of the upper table: for each corpus of a finished study, its cells dealt at random."""
     experiment = Experiment.existing(storage, study)
-    record = StudyRecord.read(experiment, read_runs(experiment).study)
+    record = read_study(experiment)[0]
     lines = []
     for corpus in record.corpora:
-        cells = read_cells(experiment, [cell.fingerprint for cell in corpus.cells])
+        cells = read_cells(experiment, corpus.cells)
         predictions = [labelled_predictions(cell, corpus.classes) for cell in cells]
         result = calibrate_on_predictions(n_studies, predictions, len(corpus.classes))
         low, high = result.family_wise_error_interval

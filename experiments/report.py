@@ -14,7 +14,7 @@ from fmerl_platform.publishing import publish_study
 from fmerl_platform.record import StudyRecord
 from fmerl_platform.report.tables import to_terminal
 from fmerl_platform.report.wording import percent
-from fmerl_platform.reporting import read_runs
+from fmerl_platform.reporting import read_study
 from fmerl_platform.reproduction import TOLERANCE, Reproduction, reproduce
 from fmerl_platform.tracking import Experiment
 
@@ -33,8 +33,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     experiment = Experiment.existing(arguments.storage, arguments.study)
-    runs = read_runs(experiment)
-    record = StudyRecord.read(experiment, runs.study)
+    record, runs = read_study(experiment)
     if arguments.reproduce:
         return _compare(reproduce(experiment, record, arguments.reproduce, arguments.storage))
     record = _restricted(record, arguments.corpus)

@@ -23,6 +23,7 @@ from fmerl_platform.record import record_study
 from fmerl_platform.report.results import CorpusAnalysis
 from fmerl_platform.report.tables import to_terminal
 from fmerl_platform.reporting import StudyRuns, open_runs
+from fmerl_platform.reuse import reuse
 from fmerl_platform.session import ray_session
 from fmerl_platform.study import Cell, CorpusInputs, Variant, plan_cells
 from fmerl_platform.tracking import Experiment
@@ -103,6 +104,9 @@ def run_ablation(request: AblationRequest, console: Console, results: Console) -
         waiting = unfinished(experiment, cells)
         if len(waiting) < len(cells):
             console.print(f"{len(cells) - len(waiting)} of {len(cells)} cells are finished already")
+        here, waiting = len(waiting), reuse(experiment, waiting, runs.variants)
+        if len(waiting) < here:
+            console.print(f"{here - len(waiting)} cells are reused from other studies")
         failures = _train(waiting, len(cells) - len(waiting), inputs, experiment, runs, request, console)
         mark_failed(experiment, failures)
         published = publish_study(experiment, record, runs, request.storage / "reports" / request.study)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from mlflow.entities import Run
 
 from fmerl_platform.grid import Failure
 from fmerl_platform.report.results import CellRecord, VariantRow
+from fmerl_platform.study import cell_name
 from fmerl_platform.tracking import Experiment, Planned
 from fmerl_platform.worker import CONDITIONS, PREDICTIONS
 
@@ -27,8 +28,57 @@ HISTORY = (
 )
 """Metrics logged once per epoch."""
 
+_LEFT_OUT = "Not planned by the study's last command; the metrics are those of the last one that planned it."
 
 AnyPlanned = TypeVar("AnyPlanned", bound=Planned)
+
+
+def follow_plan(experiment: Experiment, planned: Iterable[Planned], parents: Mapping[tuple[str, str], str]) -> None:
+    """Give the runs of a study the names of its plan: a finished cell is known by its fingerprint alone.
+
+    Seed runs get tags, name and parent of the planned cell; seeds that the plan leaves out go with their variant's.
+    A variant's run that is not planned is deleted when no cell is left to it; else it is tagged `fmerl.planned=false`.
+
+    Args:
+        experiment: Of the study.
+        planned: All cells.
+        parents: Run id of each planned (corpus, variant).
+    """
+    cells, client = {cell.fingerprint: cell for cell in planned}, experiment.client()
+    runs = experiment.find(level="seed")
+    variants = {
+        _configuration(run): (cells[key].corpus, cells[key].variant)
+        for run in runs
+        if (key := run.data.tags["fmerl.fingerprint"]) in cells
+    }
+    held: set[str] = set()
+    for run in runs:
+        tags, cell = run.data.tags, cells.get(run.data.tags["fmerl.fingerprint"])
+        seed = int(tags["fmerl.seed"]) if cell is None else cell.seed
+        before = tags["fmerl.corpus"], tags["fmerl.variant"]
+        corpus, variant = variants.get(_configuration(run), before) if cell is None else (cell.corpus, cell.variant)
+        wanted = {"fmerl.corpus": corpus, "fmerl.variant": variant, "fmerl.seed": str(seed)}
+        if cell is not None or (corpus, variant) != before:
+            wanted["mlflow.parentRunId"] = parents[corpus, variant]
+        held.add(wanted.get("mlflow.parentRunId", tags["mlflow.parentRunId"]))
+        if any(tags.get(key) != value for key, value in wanted.items()):
+            client.update_run(run.info.run_id, name=cell_name(corpus, variant, seed))
+            experiment.tag(run.info.run_id, wanted)
+    for run in experiment.find(level="variant"):
+        run_id, stands = run.info.run_id, run.data.tags.get("fmerl.planned")
+        if run_id in parents.values():
+            if stands != "true":
+                experiment.tag(run_id, {"fmerl.planned": "true"})
+        elif run_id not in held:
+            client.delete_run(run_id)
+        elif stands != "false":
+            experiment.untag(run, "fmerl.verdict")
+            experiment.tag(run_id, {"fmerl.planned": "false", "mlflow.note.content": _LEFT_OUT})
+
+
+def _configuration(run: Run) -> tuple[str, frozenset[tuple[str, str]]]:
+    """What the seeds of one variant share."""
+    return run.data.tags["mlflow.parentRunId"], frozenset(run.data.params.items())
 
 
 def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned]) -> list[AnyPlanned]:
@@ -54,11 +104,11 @@ def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned]) -> list[AnyP
     return [cell for cell in cells if cell.fingerprint not in finished]
 
 
-def read_cells(experiment: Experiment, fingerprints: Iterable[str]) -> list[CellRecord]:
-    """The finished cells among these, with their histories and predictions."""
-    wanted, client = set(fingerprints), experiment.client()
+def read_cells(experiment: Experiment, planned: Iterable[Planned]) -> list[CellRecord]:
+    """The finished cells among these under their planned names, with their histories and predictions."""
+    wanted, client = {cell.fingerprint: cell for cell in planned}, experiment.client()
     return [
-        _record(client, run)
+        _record(client, run, wanted[run.data.tags["fmerl.fingerprint"]])
         for run in experiment.find(level="seed")
         if run.info.status == "FINISHED" and run.data.tags["fmerl.fingerprint"] in wanted
     ]
@@ -104,8 +154,8 @@ def variant_metrics(row: VariantRow) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
-def _record(client: MlflowClient, run: Run) -> CellRecord:
-    run_id, tags = run.info.run_id, run.data.tags
+def _record(client: MlflowClient, run: Run, planned: Planned) -> CellRecord:
+    run_id = run.info.run_id
     history = {
         name: [metric.value for metric in sorted(client.get_metric_history(run_id, name), key=lambda m: m.step)]
         for name in HISTORY
@@ -120,10 +170,10 @@ def _record(client: MlflowClient, run: Run) -> CellRecord:
             else predictions.slice(0, 0).append_column("condition", pa.array([], pa.string()))
         )
     return CellRecord(
-        corpus=tags["fmerl.corpus"],
-        variant=tags["fmerl.variant"],
-        seed=int(tags["fmerl.seed"]),
-        fingerprint=tags["fmerl.fingerprint"],
+        corpus=planned.corpus,
+        variant=planned.variant,
+        seed=planned.seed,
+        fingerprint=planned.fingerprint,
         run_id=run_id,
         metrics={name: value for name, value in run.data.metrics.items() if name not in HISTORY},
         history=history,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmerl.errors import InputError
-from fmerl_platform.ledger import CellRecord, failure_reasons, read_cells, variant_metrics
+from fmerl_platform.ledger import CellRecord, failure_reasons, follow_plan, read_cells, variant_metrics
 from fmerl_platform.provenance import working_tree_diff
 from fmerl_platform.record import DIFF_FILE, STUDY_FILE, CorpusRecord, StudyRecord
 from fmerl_platform.report.notes import change_note, study_note, variant_note
@@ -38,39 +38,56 @@ class StudyRuns:
 
 
 def open_runs(experiment: Experiment, record: StudyRecord) -> StudyRuns:
-    """Find or create the study's runs and write on them what the study is: its record, its source, its changes."""
+    """Find or create the study's runs, named by this plan, and write on them what it is: record, source, changes."""
     client = experiment.client()
     study = experiment.find_or_create(experiment.study, None, level="study")
     client.log_text(study, record.json(), STUDY_FILE)
     client.log_text(study, working_tree_diff(), DIFF_FILE)
     experiment.tag(study, {f"fmerl.{name}": value for name, value in facts(record).items()})
-    runs = StudyRuns(study=study, variants={})
-    for corpus in record.corpora:
-        for variant, changes in corpus.changes.items():
-            run_id = experiment.find_or_create(
-                f"{corpus.corpus} · {variant}", study, level="variant", corpus=corpus.corpus, variant=variant
-            )
-            note = change_note(variant, corpus.corpus, record.control, changes)
-            changed = " ".join(f"{path}={value}" for path, value in changes.items())
-            experiment.tag(run_id, {"mlflow.note.content": note, "fmerl.changes": changed})
-            runs.variants[corpus.corpus, variant] = run_id
+    runs = _planned_runs(experiment, record, study)
+    for run_id in runs.variants.values():
+        client.update_run(run_id, status="RUNNING")
     return runs
 
 
-def read_runs(experiment: Experiment) -> StudyRuns:
-    """The runs that `open_runs` made.
+def read_study(experiment: Experiment) -> tuple[StudyRecord, StudyRuns]:
+    """The plan of the study's last command, and its runs, named by it.
 
     Raises:
-        InputError: The study has none.
+        InputError: The study has no run, or one that keeps no record.
     """
     found = experiment.find(level="study")
     if not found:
         raise InputError(f"study {experiment.study}", "it has no run of its own", "run the study's command first")
-    places = {
-        (run.data.tags["fmerl.corpus"], run.data.tags["fmerl.variant"]): run.info.run_id
-        for run in experiment.find(level="variant")
+    study = found[0].info.run_id
+    record = StudyRecord.read(experiment, study)
+    return record, _planned_runs(experiment, record, study)
+
+
+def _planned_runs(experiment: Experiment, record: StudyRecord, study: str) -> StudyRuns:
+    """A run for each variant of the plan, with its cells below it; what a run said of another recipe is withdrawn."""
+    standing = {
+        (run.data.tags["fmerl.corpus"], run.data.tags["fmerl.variant"]): run for run in experiment.find(level="variant")
     }
-    return StudyRuns(study=found[0].info.run_id, variants=places)
+    runs = StudyRuns(study=study, variants={})
+    for corpus in record.corpora:
+        for variant, changes in corpus.changes.items():
+            place, recipe = (corpus.corpus, variant), record.recipe(corpus, variant)
+            run = standing.get(place)
+            if run is None:
+                tags = {"level": "variant", "corpus": corpus.corpus, "variant": variant}
+                runs.variants[place] = experiment.create(" · ".join(place), study, None, tags)
+            else:
+                runs.variants[place] = run.info.run_id
+                if run.data.tags.get("fmerl.recipe") == recipe:
+                    continue
+                experiment.withdraw(run)
+            note = change_note(variant, corpus.corpus, record.control, changes)
+            changed = " ".join(f"{path}={value}" for path, value in changes.items())
+            said = {"mlflow.note.content": note, "fmerl.changes": changed, "fmerl.recipe": recipe}
+            experiment.tag(runs.variants[place], said)
+    follow_plan(experiment, record.cells, runs.variants)
+    return runs
 
 
 def publish(
@@ -102,7 +119,7 @@ def publish(
 def read_results(experiment: Experiment, record: StudyRecord) -> tuple[CorpusResults, ...]:
     """What a study's finished cells left, by corpus."""
     finished: dict[str, list[CellRecord]] = defaultdict(list)
-    for cell in read_cells(experiment, (cell.fingerprint for corpus in record.corpora for cell in corpus.cells)):
+    for cell in read_cells(experiment, record.cells):
         finished[cell.corpus].append(cell)
     reasons = failure_reasons(experiment)
     return tuple(_results(corpus, record.control, finished[corpus.corpus], reasons) for corpus in record.corpora)
@@ -129,7 +146,7 @@ def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], re
 
 def facts(record: StudyRecord) -> dict[str, str]:
     """Provenance, command, seeds and data of a study, as short strings by name."""
-    seeds = sorted({cell.seed for corpus in record.corpora for cell in corpus.cells})
+    seeds = sorted({cell.seed for cell in record.cells})
     return {
         "command": record.command,
         "seeds": " ".join(map(str, seeds)),

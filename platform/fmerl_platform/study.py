@@ -79,7 +79,11 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"{self.corpus} · {self.variant} · seed {self.seed}"
+        return cell_name(self.corpus, self.variant, self.seed)
+
+
+def cell_name(corpus: str, variant: str, seed: int) -> str:
+    return f"{corpus} · {variant} · seed {seed}"
 
 
 def fingerprint(config: CellConfig, data: ConversationData, anchors: NDArray[np.float32], seed: int) -> str:

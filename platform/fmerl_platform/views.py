@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+PLANNED_VARIANTS = "tags.fmerl.level = 'variant' and tags.fmerl.planned = 'true'"
+"""Runs of the variants that the study's last command planned."""
+
 _COLUMNS = (
     "tags.`fmerl.verdict`",
     "metrics.`delta_weighted_f1`",
@@ -21,7 +24,7 @@ def variants_view(
 ) -> dict[str, str]:
     """Experiment tags of the view `?viewStateShareKey=variants`: a row per variant, largest Δ first."""
     view = {
-        "searchFilter": "tags.fmerl.level = 'variant'",
+        "searchFilter": PLANNED_VARIANTS,
         "orderByKey": order,
         "orderByAsc": False,
         "selectedColumns": columns,

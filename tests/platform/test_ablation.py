@@ -16,8 +16,7 @@ from fmerl.errors import InputError
 from fmerl_platform.ablation import AblationRequest, run_ablation
 from fmerl_platform.exclusive import exclusive
 from fmerl_platform.inputs import InputOptions
-from fmerl_platform.record import StudyRecord
-from fmerl_platform.reporting import publish, read_runs
+from fmerl_platform.reporting import publish, read_study
 from fmerl_platform.reproduction import reproduce
 from fmerl_platform.tracking import Experiment
 from fmerl_platform.variants import PAPER_VARIANTS
@@ -128,8 +127,7 @@ def test_the_report_and_what_is_printed(request_: AblationRequest, printed: str,
 def test_the_report_is_made_again_from_mlflow_alone(
     request_: AblationRequest, experiment: Experiment, tmp_path: Path
 ) -> None:
-    runs = read_runs(experiment)
-    record = StudyRecord.read(experiment, runs.study)
+    record, runs = read_study(experiment)
     _, again = publish(experiment, record, runs, tmp_path)
     first = request_.storage / "reports" / request_.study
     for path in (again.html, again.rows, again.latex, again.markdown):
@@ -137,8 +135,7 @@ def test_the_report_is_made_again_from_mlflow_alone(
 
 
 def test_the_study_says_what_it_was_made_of(request_: AblationRequest, experiment: Experiment) -> None:
-    runs = read_runs(experiment)
-    record = StudyRecord.read(experiment, runs.study)
+    record, runs = read_study(experiment)
     assert [corpus.corpus for corpus in record.corpora] == list(request_.corpora)
     assert {cell.fingerprint for corpus in record.corpora for cell in corpus.cells} == {
         run.data.tags["fmerl.fingerprint"] for run in _seed_runs(experiment).values()
@@ -156,7 +153,7 @@ def test_the_study_says_what_it_was_made_of(request_: AblationRequest, experimen
 
 @pytest.mark.parametrize("by", ["fingerprint", "name"])
 def test_a_cell_trained_again_gives_the_same_bits(request_: AblationRequest, experiment: Experiment, by: str) -> None:
-    record = StudyRecord.read(experiment, read_runs(experiment).study)
+    record = read_study(experiment)[0]
     cell = record.corpora[1].cells[-1]
     name = cell.fingerprint[:10] if by == "fingerprint" else f"synthetic-meld/{cell.variant}/{cell.seed}"
     again = reproduce(experiment, record, name, request_.storage)
@@ -167,7 +164,7 @@ def test_a_cell_trained_again_gives_the_same_bits(request_: AblationRequest, exp
 
 
 def test_a_cell_is_compared_with_what_it_left(request_: AblationRequest, experiment: Experiment) -> None:
-    record = StudyRecord.read(experiment, read_runs(experiment).study)
+    record = read_study(experiment)[0]
     corpus = record.corpora[1]
     other = replace(corpus, control={**corpus.control, "training.learning_rate": 0.02})
     again = reproduce(experiment, replace(record, corpora=(other,)), "synthetic-meld/FMERL/0", request_.storage)

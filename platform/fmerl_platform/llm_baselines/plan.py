@@ -11,6 +11,7 @@ from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl_platform.labelling.call_plan import CallPlan
 from fmerl_platform.labelling.calls import Call
 from fmerl_platform.llm_baselines.models import LanguageModel
+from fmerl_platform.study import cell_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class SeedRun:
 
     @property
     def name(self) -> str:
-        return f"{self.corpus} · {self.variant} · seed {self.seed}"
+        return cell_name(self.corpus, self.variant, self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)

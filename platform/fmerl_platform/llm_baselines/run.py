@@ -19,7 +19,7 @@ from fmerl_platform.labelling.endpoint import RequestFailedError
 from fmerl_platform.labelling.journal import JournalReader, only_run
 from fmerl_platform.labelling.probe import ask_decoding
 from fmerl_platform.labelling.worker import WorkerConfig
-from fmerl_platform.ledger import unfinished
+from fmerl_platform.ledger import follow_plan, unfinished
 from fmerl_platform.llm_baselines.answers import outcomes_by_utterance, prediction_table, scores_of, write_problems
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun
@@ -58,6 +58,7 @@ def run_baselines(request: BaselineRequest, console: Console) -> Baselines:
     with only_run(request.journal, "language models are being asked about this corpus already"):
         experiment = Experiment.in_storage(request.storage, request.study)
         runs = _open_runs(experiment, request)
+        follow_plan(experiment, planned, runs.variants)
         waiting = unfinished(experiment, planned)
         if len(waiting) < len(planned):
             console.print(f"{len(planned) - len(waiting)} of {len(planned)} runs are finished already")

@@ -8,6 +8,7 @@ from typing import Any
 from fmerl_platform.report.results import CorpusAnalysis, StudyReport, VariantRow
 from fmerl_platform.report.tables import markdown_text
 from fmerl_platform.report.wording import finding, interval, mean_sd, p_value, percent, seeds, signed
+from fmerl_platform.views import PLANNED_VARIANTS
 
 
 def study_note(report: StudyReport) -> str:
@@ -15,7 +16,7 @@ def study_note(report: StudyReport) -> str:
     findings = [markdown_text(finding(analysis)) for analysis in report.analyses]
     where = (
         "**Artifacts** → `report/report.html` is the whole report, `study.json` all that the study was asked for. "
-        "To compare variants, filter the experiment's runs by `tags.fmerl.level = 'variant'`."
+        f"To compare variants, filter the experiment's runs by `{PLANNED_VARIANTS}`."
     )
     return "\n\n".join([*findings, where])
 

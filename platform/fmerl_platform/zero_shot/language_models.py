@@ -12,6 +12,7 @@ from mlflow.entities import Run
 
 from fmerl.errors import InputError
 from fmerl_platform.ledger import read_cells
+from fmerl_platform.record import CellKey
 from fmerl_platform.report.results import CellRecord, CorpusResults, labelled_predictions
 from fmerl_platform.statistics import UNANSWERED, CellPredictions
 from fmerl_platform.tracking import Experiment
@@ -39,15 +40,21 @@ def read_language_models(experiment: Experiment, corpus: str, unseen: Sequence[s
         unseen: Classes that the zero-shot study holds out.
     """
     refused: list[str] = []
-    wanted: list[str] = []
+    wanted: list[CellKey] = []
     for run in experiment.find(level="seed", corpus=corpus):
         if run.info.status != "FINISHED" or "fmerl.superseded" in run.data.tags:
             continue
-        held_out = _unseen_of(run)
+        held_out, tags = _unseen_of(run), run.data.tags
         if held_out == set(unseen):
-            wanted.append(run.data.tags["fmerl.fingerprint"])
+            wanted.append(
+                CellKey(
+                    corpus=corpus,
+                    variant=tags["fmerl.variant"],
+                    seed=int(tags["fmerl.seed"]),
+                    fingerprint=tags["fmerl.fingerprint"],
+                )
+            )
         else:
-            tags = run.data.tags
             refused.append(
                 f"{tags['fmerl.variant']}, seed {tags['fmerl.seed']} (run {run.info.run_id}): its unseen classes are "
                 f"{', '.join(sorted(held_out)) or 'none'}, not {', '.join(unseen)}"
