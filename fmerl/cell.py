@@ -171,11 +171,11 @@ def _restore(state: dict[str, Any] | None, model: System, optimizer: torch.optim
 
 def _as_tensors(predictions: Predictions | None) -> tuple[Tensor, ...] | None:
     """As a checkpoint holds them: tensors need no code of ours to be read."""
-    return predictions and tuple(map(torch.from_numpy, predictions))
+    return tuple(map(torch.from_numpy, predictions)) if predictions else None
 
 
 def _as_predictions(tensors: tuple[Tensor, ...] | None) -> Predictions | None:
-    return tensors and Predictions(*(tensor.numpy() for tensor in tensors))
+    return Predictions(*(tensor.numpy() for tensor in tensors)) if tensors else None
 
 
 def masked_condition(modality: str) -> str:
