@@ -1,4 +1,4 @@
-"""`ray job submit`: by README's very lines, on a head started in the project, and shipped to one without the project."""
+"""`ray job submit`: by README's very lines, on a head started in the project, and shipped to a bare one."""
 
 from __future__ import annotations
 
@@ -106,14 +106,7 @@ def test_readme_lines_work_as_they_stand(short_folder: Path, token: str) -> None
     log = short_folder / "log"
     try:
         with log.open("wb") as output:  # a pipe would stay open as long as the head does
-            subprocess.run(
-                ["bash", "-e", "-c", _recipe()],
-                cwd=REPOSITORY,
-                env=variables,
-                stdout=output,
-                stderr=output,
-                check=False,
-            )
+            subprocess.run(["bash", "-ec", _recipe()], cwd=REPOSITORY, env=variables, stdout=output, stderr=output)
         _check(storage, log.read_text(encoding="utf-8"))
     finally:
         end_all_with("FMERL_TEST_HEAD", str(short_folder))
