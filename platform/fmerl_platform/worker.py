@@ -13,6 +13,7 @@ import torch
 from fmerl.cell import train_cell
 from fmerl.checkpoint import Checkpoint
 from fmerl.distributed import ALONE, Ranks
+from fmerl.files import replaced_file
 from fmerl.training import DivergedError
 from fmerl_platform.study import Cell, CorpusInputs
 from fmerl_platform.tracking import Experiment
@@ -75,7 +76,8 @@ def train_and_log(
                 pq.write_table(table, Path(folder) / name)
             if keeping.weights:
                 keeping.folder.mkdir(parents=True, exist_ok=True)
-                torch.save(result.weights, keeping.folder / f"{cell.fingerprint}.pt")
+                with replaced_file(keeping.folder / f"{cell.fingerprint}.pt") as file:
+                    torch.save(result.weights, file)
             run.finish(result.metrics, cell.config.training.epochs, [Path(folder) / name for name in tables])
         keeping.checkpoint(cell).discard()
     except Exception as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from fmerl.files import replaced_file
 from fmerl_platform.report.canvas import PALETTE, ReportFigure
 from fmerl_platform.report.figures import corpus_figures
 from fmerl_platform.report.results import CorpusAnalysis, StudyReport
@@ -99,11 +99,10 @@ def _markdown(study: str, sections: list[_Section]) -> str:
 
 
 def write_file(path: Path, content: str | bytes) -> Path:
-    """Through a temporary file beside it, so that a reader never meets half a file."""
+    """Make the folder and replace the file whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    temporary.replace(path)
+    with replaced_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
     return path
 
 

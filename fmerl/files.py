@@ -1,0 +1,46 @@
+"""Files and folders that are there whole or not at all, also after a power cut."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from uuid import uuid4
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[IO[bytes]]:
+    """A new file to write; it takes `path`'s place, on disk, if the block succeeds and is deleted if not.
+
+    Args:
+        path: In a folder that exists. A reader, or a process after a power cut, meets the old file or the new one.
+    """
+    fresh = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with fresh.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """`sync` a folder with all that it holds."""
+    for path in folder.rglob("*"):
+        sync(path)
+    sync(folder)
