@@ -19,13 +19,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from fmerl_platform.calibration import Calibration, StudyModel, calibrate, calibrate_on_predictions
-from fmerl_platform.ledger import read_cells
-from fmerl_platform.record import StudyRecord
-from fmerl_platform.report.canvas import BLUE, INK, VERMILLION, WIDTH, style
-from fmerl_platform.report.results import labelled_predictions
-from fmerl_platform.reporting import read_runs
-from fmerl_platform.tracking import Experiment
+from benchmarks.simulated_studies import Calibration, StudyModel, calibrate, calibrate_on_predictions
+from fmerl_platform.ledger.cells import read_cells
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.runs import read_runs
+from fmerl_platform.report.figure import BLUE, INK, VERMILLION, WIDTH, style
+from fmerl_platform.studies.ablation.analysis import labelled_predictions
+from fmerl_platform.study.record import StudyRecord
 
 MELD = StudyModel()
 IEMOCAP = StudyModel(n_dialogues=31, mean_utterances=52, class_counts=(144, 245, 384, 170, 299, 381))

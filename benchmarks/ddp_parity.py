@@ -18,11 +18,11 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from fmerl.cell import train_cell
-from fmerl.distributed import Ranks
-from fmerl_platform.inputs import InputOptions, load_inputs
-from fmerl_platform.study import CorpusInputs
-from fmerl_platform.variants import CONTROL, PAPER_VARIANTS
+from fmerl.training.cell import train_cell
+from fmerl.training.distributed import Ranks
+from fmerl_platform.study.cells import CorpusInputs
+from fmerl_platform.study.inputs import InputOptions, load_inputs
+from fmerl_platform.study.paper import CONTROL, PAPER_VARIANTS
 
 TOLERANCE = 1e-5
 LOSSES = ("train_loss", "train_mse_loss", "train_contrastive_loss", "train_negative_loss")

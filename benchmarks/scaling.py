@@ -25,14 +25,14 @@ import ray
 from ray.cluster_utils import Cluster
 from rich.console import Console
 
-from fmerl_platform.grid import run_grid
-from fmerl_platform.inputs import InputOptions, load_inputs
-from fmerl_platform.placement import Resources
-from fmerl_platform.progress import RunProgress
-from fmerl_platform.study import Cell, CorpusInputs, plan_cells
-from fmerl_platform.tracking import Experiment
-from fmerl_platform.variants import PAPER_VARIANTS
-from fmerl_platform.worker import Keeping
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.running.grid import run_grid
+from fmerl_platform.running.placement import Resources
+from fmerl_platform.running.progress import RunProgress
+from fmerl_platform.running.worker import Keeping
+from fmerl_platform.study.cells import Cell, CorpusInputs, plan_cells
+from fmerl_platform.study.inputs import InputOptions, load_inputs
+from fmerl_platform.study.paper import PAPER_VARIANTS
 
 ROOT = Path(__file__).parents[1]
 

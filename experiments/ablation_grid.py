@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fmerl.corpus import SHAPES
 from fmerl_platform import cli
-from fmerl_platform.ablation import run_ablation
-from fmerl_platform.arguments import ablation_request, add_grid_arguments
+from fmerl_platform.cli.arguments import ablation_request, add_grid_arguments
+from fmerl_platform.studies.run import run_ablation
 
 
 def main() -> int:

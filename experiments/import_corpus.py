@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import get_args
 
 from fmerl.corpus import Corpus, Problem
-from fmerl.corpus.iemocap import Protocol
+from fmerl.corpus.readers.iemocap.reader import Protocol
 from fmerl.errors import InputError
 from fmerl_platform import cli
-from fmerl_platform.importing import import_corpus, read_iemocap_release, read_meld_release
+from fmerl_platform.importing.releases import import_corpus, read_iemocap_release, read_meld_release
 
 
 def main() -> int:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmerl.corpus.published_formats import TEXT_VECTORS
+from fmerl.corpus.readers.feature_pickles.formats import TEXT_VECTORS
 from fmerl_platform import cli
-from fmerl_platform.importing import PickleImport, import_features
+from fmerl_platform.importing.releases import PickleImport, import_features
 
 
 def main() -> int:

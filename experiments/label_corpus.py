@@ -7,9 +7,9 @@ the same command, whatever ended the last one, repeats only requests that were i
 from __future__ import annotations
 
 from fmerl_platform import cli
+from fmerl_platform.asking.endpoint import RequestFailedError
 from fmerl_platform.labelling.arguments import add_label_arguments, label_request
 from fmerl_platform.labelling.dry_run import estimate
-from fmerl_platform.labelling.endpoint import RequestFailedError
 from fmerl_platform.labelling.run import label_corpus
 from fmerl_platform.labelling.summary import print_summary
 

@@ -13,7 +13,7 @@ from fmerl_platform import cli
 from fmerl_platform.llm_baselines.arguments import add_baseline_arguments, baseline_request
 from fmerl_platform.llm_baselines.run import run_baselines
 from fmerl_platform.llm_baselines.summary import estimates, summary_table
-from fmerl_platform.report.tables import to_terminal
+from fmerl_platform.report.table import to_terminal
 
 
 def main() -> int:

@@ -7,10 +7,10 @@ compare them on MELD's text instead, prepared as `meld_text_ablation.py` does. R
 from __future__ import annotations
 
 from fmerl_platform import cli
-from fmerl_platform.ablation import run_ablation
-from fmerl_platform.arguments import ALL, add_corpus_arguments, add_run_arguments, request_of_corpora
-from fmerl_platform.systems import SYSTEM_VARIANTS
-from fmerl_platform.variants import CONTROL
+from fmerl_platform.cli.arguments import ALL, add_corpus_arguments, add_run_arguments, request_of_corpora
+from fmerl_platform.studies.run import run_ablation
+from fmerl_platform.study.paper import CONTROL
+from fmerl_platform.study.systems import SYSTEM_VARIANTS
 
 
 def main() -> int:

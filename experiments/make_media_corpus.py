@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from fmerl.corpus.media import Layout, MediaSpec, write_media_corpus
+from fmerl.synthetic.media import Layout, MediaSpec, write_media_corpus
 from fmerl_platform import cli
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmerl.presets import OFFLINE_ENCODER
+from fmerl.config.presets import OFFLINE_ENCODER
 from fmerl_platform import cli
-from fmerl_platform.ablation import run_ablation
-from fmerl_platform.arguments import ablation_request, add_grid_arguments
-from fmerl_platform.preparation import prepare_meld_text
-from fmerl_platform.reference import REFERENCE, against_reference
+from fmerl_platform.cli.arguments import ablation_request, add_grid_arguments
+from fmerl_platform.importing.meld_text import prepare_meld_text
+from fmerl_platform.studies.ablation.logistic_reference import REFERENCE, against_reference
+from fmerl_platform.studies.run import run_ablation
 
 
 def main() -> int:

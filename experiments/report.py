@@ -10,13 +10,13 @@ from pathlib import Path
 
 from fmerl.errors import InputError
 from fmerl_platform import cli
-from fmerl_platform.publishing import publish_study
-from fmerl_platform.record import StudyRecord
-from fmerl_platform.report.tables import to_terminal
-from fmerl_platform.report.wording import percent
-from fmerl_platform.reporting import read_runs
-from fmerl_platform.reproduction import TOLERANCE, Reproduction, reproduce
-from fmerl_platform.tracking import Experiment
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.runs import read_runs
+from fmerl_platform.report.numbers import percent
+from fmerl_platform.report.table import to_terminal
+from fmerl_platform.studies.publish import publish_study
+from fmerl_platform.studies.reproduce import TOLERANCE, Reproduction, reproduce
+from fmerl_platform.study.record import StudyRecord
 
 
 def main() -> int:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmerl.config import MODALITIES
-from fmerl.presets import PRESETS
+from fmerl.config.cell import MODALITIES
+from fmerl.config.presets import PRESETS
 from fmerl_platform import cli
-from fmerl_platform.inputs import InputOptions
-from fmerl_platform.placement import Resources
-from fmerl_platform.search.run import SearchRequest, run_search
-from fmerl_platform.search.space import OPTIONAL
+from fmerl_platform.running.placement import Resources
+from fmerl_platform.studies.search.run import SearchRequest, run_search
+from fmerl_platform.studies.search.space import OPTIONAL
+from fmerl_platform.study.inputs import InputOptions
 
 
 def main() -> int:

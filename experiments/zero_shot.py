@@ -7,8 +7,8 @@ Without arguments: the class that each synthetic corpus calls unseen, five seeds
 from __future__ import annotations
 
 from fmerl_platform import cli
-from fmerl_platform.ablation import run_ablation
-from fmerl_platform.zero_shot.arguments import add_zero_shot_arguments, zero_shot_request
+from fmerl_platform.studies.run import run_ablation
+from fmerl_platform.studies.zero_shot.arguments import add_zero_shot_arguments, zero_shot_request
 
 
 def main() -> int:

@@ -2,11 +2,11 @@
 
 from fmerl.corpus.dialogue import SPLITS, Corpus, Dialogue, Problem, Side, Split, Utterance
 from fmerl.corpus.folder import media_file, read_corpus, write_corpus
-from fmerl.corpus.iemocap import read_iemocap
-from fmerl.corpus.meld import read_meld
-from fmerl.corpus.published import read_published
-from fmerl.corpus.synthetic import IEMOCAP_SHAPE, MELD_SHAPE, ModalitySpec, SyntheticCorpus, SyntheticSpec, generate
-from fmerl.corpus.synthetic_spec import SHAPES
+from fmerl.corpus.readers.feature_pickles.reader import read_published
+from fmerl.corpus.readers.iemocap.reader import read_iemocap
+from fmerl.corpus.readers.meld import read_meld
+from fmerl.synthetic.corpus import IEMOCAP_SHAPE, MELD_SHAPE, ModalitySpec, SyntheticCorpus, SyntheticSpec, generate
+from fmerl.synthetic.spec import SHAPES
 
 __all__ = [
     "IEMOCAP_SHAPE",

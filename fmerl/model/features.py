@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fmerl.batching import Batch
-from fmerl.config import BackboneConfig
+from fmerl.config.cell import BackboneConfig
 from fmerl.model.layers import Standardizer
+from fmerl.training.batching import Batch
 
 
 class Standardizers(nn.ModuleDict):

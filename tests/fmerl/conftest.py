@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from fmerl.config import CellConfig
-from fmerl.dataset import ConversationData
+from fmerl.config.cell import CellConfig
+from fmerl.training.dataset import ConversationData
 
 settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.load_profile("deterministic")

@@ -19,7 +19,7 @@ import pytest
 from fmerl.corpus import MELD_SHAPE
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import LabelSet, write_labels
-from fmerl_platform.inputs import materialise
+from fmerl_platform.study.inputs import materialise
 
 SCRIPT = Path(__file__).parent.parent.parent / "experiments" / "ablation_grid.py"
 

@@ -8,9 +8,9 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from ray_heads import head, submit
+from helpers.ray_heads import head, submit
 
-from fmerl_platform.tracking import Experiment
+from fmerl_platform.ledger.experiment import Experiment
 
 REPOSITORY = Path(__file__).parent.parent.parent
 GRID = [

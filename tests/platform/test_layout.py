@@ -92,6 +92,6 @@ def test_the_wheel_holds_both_packages_their_data_and_nothing_that_shadows(tmp_p
         "fmerl_platform/report/templates/page.html.j2",
     } <= names
     assert not any(name.startswith("platform") for name in names)
-    code = "import fmerl.cell, fmerl_platform.ablation as a; print(a.__file__)"
+    code = "import fmerl.training.cell, fmerl_platform.studies.run as a; print(a.__file__)"
     result = _run(code, tmp_path, PYTHONPATH=str(tmp_path / "site"))
     assert Path(result.stdout.strip()).is_relative_to(tmp_path), result.stderr

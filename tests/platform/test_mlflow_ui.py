@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fmerl_platform.ablation import AblationRequest, run_ablation
-from fmerl_platform.inputs import InputOptions
-from fmerl_platform.variants import PAPER_VARIANTS
+from fmerl_platform.studies.run import AblationRequest, run_ablation
+from fmerl_platform.study.inputs import InputOptions
+from fmerl_platform.study.paper import PAPER_VARIANTS
 
 SCRIPT = Path(__file__).parent.parent.parent / "docs" / "screenshots.py"
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from ray import tune
 
-from fmerl_platform.inputs import InputOptions, load_inputs
-from fmerl_platform.study import CorpusInputs
-from fmerl_platform.variants import CONTROL, PAPER_VARIANTS
+from fmerl_platform.study.cells import CorpusInputs
+from fmerl_platform.study.inputs import InputOptions, load_inputs
+from fmerl_platform.study.paper import CONTROL, PAPER_VARIANTS
 
 
 @pytest.fixture(scope="module")

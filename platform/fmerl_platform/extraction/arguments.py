@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from fmerl.config import DEFAULT_TEXT_ENCODER, MODALITIES
+from fmerl.config.cell import DEFAULT_TEXT_ENCODER, MODALITIES
 from fmerl.errors import InputError
 from fmerl.features.encoder import EncoderSpec, optional_module
-from fmerl.features.text import TextSpec
-from fmerl.features.text_encoder import Pooling
+from fmerl.features.text.encoder import Pooling
+from fmerl.features.text.utterances import TextSpec
 from fmerl_platform.extraction.run import ExtractionRequest
-from fmerl_platform.placement import Resources
+from fmerl_platform.running.placement import Resources
 
 
 def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,14 +104,14 @@ def _spec(modality: str, arguments: argparse.Namespace) -> EncoderSpec:
             **batch,
         )
     if modality == "audio":
-        from fmerl.features.audio import AudioSpec
+        from fmerl.features.audio.encoder import AudioSpec
 
         return AudioSpec(
             feature_set=_absolute(arguments.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),
             level=arguments.audio_level,
             sampling_rate=arguments.audio_rate,
         )
-    from fmerl.features.visual import DENSENET, VisualSpec
+    from fmerl.features.visual.encoder import DENSENET, VisualSpec
 
     return VisualSpec(
         encoder=_absolute(arguments.visual_encoder, DENSENET),

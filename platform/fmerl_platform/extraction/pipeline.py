@@ -17,7 +17,7 @@ from fmerl.features.encoder import EncoderSpec, Item
 from fmerl_platform.extraction.items import pack
 from fmerl_platform.extraction.staging import forget_begun
 from fmerl_platform.extraction.worker import Block, ExtractionWorker
-from fmerl_platform.placement import Resources, nodes_at_hand
+from fmerl_platform.running.placement import Resources, nodes_at_hand
 
 _LARGEST_BLOCK = {"text": 512, "audio": 32, "visual": 16}
 """Items in a block, by what one takes: what is under way when a run is killed is encoded again."""

@@ -13,14 +13,14 @@ from rich.console import Console
 
 from fmerl.corpus import Corpus, read_corpus
 from fmerl.features.encoder import EncoderSpec
-from fmerl.features.text import TextSpec
-from fmerl_platform.exclusive import exclusive
+from fmerl.features.text.utterances import TextSpec
 from fmerl_platform.extraction.pipeline import encode_items
 from fmerl_platform.extraction.plan import TablePlan, plan_table
 from fmerl_platform.extraction.table import write_table
-from fmerl_platform.placement import Resources
-from fmerl_platform.progress import RateProgress
-from fmerl_platform.session import ray_session
+from fmerl_platform.running.lock import exclusive
+from fmerl_platform.running.placement import Resources
+from fmerl_platform.running.progress import RateProgress
+from fmerl_platform.running.session import ray_session
 
 
 @dataclass(frozen=True, kw_only=True)

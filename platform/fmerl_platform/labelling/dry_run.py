@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fmerl_platform.labelling.call_plan import CallPlan
-from fmerl_platform.labelling.journal import JournalReader
+from fmerl_platform.asking.decoding import known_decoding, score_decodings
+from fmerl_platform.asking.journal import JournalReader
+from fmerl_platform.asking.plan import CallPlan
+from fmerl_platform.asking.prices import Price, Tokens, likely_tokens, most_tokens
 from fmerl_platform.labelling.plan import first_call
-from fmerl_platform.labelling.pricing import Price, Tokens, likely_tokens, most_tokens
-from fmerl_platform.labelling.probe import known_decoding, score_decodings
 from fmerl_platform.labelling.request import LabelRequest
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from fmerl.errors import InputError
-from fmerl_platform.labelling.asking import Patience
-from fmerl_platform.labelling.backoff import Backoff
-from fmerl_platform.labelling.limiter import Limits
-from fmerl_platform.labelling.pipeline import Fleet
+from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.backoff import Backoff
+from fmerl_platform.asking.limiter import Limits
+from fmerl_platform.asking.pipeline import Fleet
 
 
 class AskingLimits(TypedDict):

@@ -10,9 +10,9 @@ from mlflow.entities import Param
 
 from fmerl.supervision.agreement import Agreement
 from fmerl_platform.labelling.quality import Quality
-from fmerl_platform.provenance import provenance
-from fmerl_platform.report.canvas import ReportFigure
-from fmerl_platform.tracking import Experiment
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.provenance import provenance
+from fmerl_platform.report.figure import ReportFigure
 
 EXPERIMENT = "labels"
 _LONGEST_PARAM = 6000

@@ -9,21 +9,21 @@ from pathlib import Path
 from rich.console import Console
 
 from fmerl.card import read_card
-from fmerl.config import DIMENSIONS
+from fmerl.config.cell import DIMENSIONS
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.labels import LabelSet, write_labels
-from fmerl_platform.labelling.call_plan import ask_plan
+from fmerl_platform.asking.decoding import ask_decoding, score_decodings
+from fmerl_platform.asking.endpoint import Endpoint
+from fmerl_platform.asking.journal import JournalReader, only_run
+from fmerl_platform.asking.plan import ask_plan
+from fmerl_platform.asking.worker import WorkerConfig
 from fmerl_platform.labelling.cards import label_card
-from fmerl_platform.labelling.endpoint import Endpoint
 from fmerl_platform.labelling.figures import calibration, histograms
-from fmerl_platform.labelling.journal import JournalReader, only_run
 from fmerl_platform.labelling.labelset import Drafts, draft_descriptions, row_errors, row_scores
 from fmerl_platform.labelling.plan import first_call
-from fmerl_platform.labelling.probe import ask_decoding, score_decodings
 from fmerl_platform.labelling.publish import publish, quality_metrics
 from fmerl_platform.labelling.quality import Quality, judge
 from fmerl_platform.labelling.request import LabelRequest
-from fmerl_platform.labelling.worker import WorkerConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from fmerl.config import DIMENSIONS
+from fmerl.config.cell import DIMENSIONS
 from fmerl.corpus import Utterance
-from fmerl.evaluation import classification_scores
-from fmerl_platform.labelling.asking import Outcome
+from fmerl.training.evaluation import classification_scores
+from fmerl_platform.asking.asker import Outcome
 from fmerl_platform.llm_baselines.plan import SeedPlan
 from fmerl_platform.statistics import UNANSWERED
 

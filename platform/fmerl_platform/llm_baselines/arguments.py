@@ -10,7 +10,7 @@ from fmerl.errors import InputError
 from fmerl_platform.labelling.limit_arguments import add_limit_arguments, amount, count, limits_of, natural
 from fmerl_platform.llm_baselines.models import chosen_models, read_models
 from fmerl_platform.llm_baselines.request import BaselineRequest
-from fmerl_platform.zero_shot.hold_out import HoldOut
+from fmerl_platform.study.hold_out import HoldOut
 
 
 def add_baseline_arguments(parser: argparse.ArgumentParser, models: Path) -> None:

@@ -14,19 +14,19 @@ from mlflow.entities import Run
 from rich.console import Console
 
 from fmerl.supervision.answers import Mode
-from fmerl_platform.labelling.call_plan import ask_plan
-from fmerl_platform.labelling.endpoint import RequestFailedError
-from fmerl_platform.labelling.journal import JournalReader, only_run
-from fmerl_platform.labelling.probe import ask_decoding
-from fmerl_platform.labelling.worker import WorkerConfig
-from fmerl_platform.ledger import unfinished
+from fmerl_platform.asking.decoding import ask_decoding
+from fmerl_platform.asking.endpoint import RequestFailedError
+from fmerl_platform.asking.journal import JournalReader, only_run
+from fmerl_platform.asking.plan import ask_plan
+from fmerl_platform.asking.worker import WorkerConfig
+from fmerl_platform.ledger.cells import unfinished
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.runs import StudyRuns
 from fmerl_platform.llm_baselines.answers import outcomes_by_utterance, prediction_table, scores_of, write_problems
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
-from fmerl_platform.reporting import StudyRuns
-from fmerl_platform.tracking import Experiment
-from fmerl_platform.worker import PREDICTIONS
+from fmerl_platform.running.worker import PREDICTIONS
 
 PROBLEMS = "problems.csv"
 

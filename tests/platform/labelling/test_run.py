@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 from aiohttp import web
-from labelling_endpoint import FakeEndpoint, completion, prompt_of, talk, true_score
+from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of, talk, true_score
 from rich.console import Console
 
 from fmerl.card import read_card
 from fmerl.errors import InputError
 from fmerl.supervision.labels import read_labels_of
 from fmerl.supervision.prompts import PromptConfig
+from fmerl_platform.asking.limiter import Limits
 from fmerl_platform.labelling.dry_run import estimate
-from fmerl_platform.labelling.limiter import Limits
 from fmerl_platform.labelling.plan import read_source, sample
 from fmerl_platform.labelling.publish import EXPERIMENT
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import label_corpus
-from fmerl_platform.tracking import Experiment
+from fmerl_platform.ledger.experiment import Experiment
 
 MakeRequest = Callable[..., LabelRequest]
 

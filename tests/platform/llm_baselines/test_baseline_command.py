@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from labelling_endpoint import FakeEndpoint, prompt_of
+from helpers.labelling_endpoint import FakeEndpoint, prompt_of
 
 from fmerl.corpus import Corpus, write_corpus
 from fmerl.errors import InputError

@@ -11,17 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from labelling_endpoint import FakeEndpoint
-from llama_server import llama_server
+from helpers.labelling_endpoint import FakeEndpoint
+from helpers.llama_server import llama_server
 from rich.console import Console
 
 from fmerl.corpus import Corpus, write_corpus
-from fmerl_platform.labelling.journal import JournalReader
-from fmerl_platform.labelling.pipeline import Fleet
+from fmerl_platform.asking.journal import JournalReader
+from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import BaselineRequest
 from fmerl_platform.llm_baselines.run import run_baselines
-from fmerl_platform.tracking import Experiment
 
 REPOSITORY = Path(__file__).parents[3]
 IN_FLIGHT, CALLS = 8, 160

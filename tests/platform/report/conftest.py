@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from fmerl_platform.report.results import AnchorCosines, CellRecord, CorpusAnalysis, CorpusResults, analyse
+from fmerl_platform.studies.ablation.analysis import AnchorCosines, CellRecord, CorpusAnalysis, CorpusResults, analyse
 
 CLASSES = ("neutral", "joy", "anger & disgust")
 VARIANTS = ("FMERL", "w/o Valence", "w/o Arousal", "w/o Triple-loss")

@@ -11,10 +11,10 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from fmerl.config import DIMENSIONS
-from fmerl_platform.report.canvas import ReportFigure
-from fmerl_platform.report.figures import corpus_figures
-from fmerl_platform.report.results import CellRecord, CorpusAnalysis, CorpusResults, analyse
+from fmerl.config.cell import DIMENSIONS
+from fmerl_platform.report.figure import ReportFigure
+from fmerl_platform.studies.ablation.analysis import CellRecord, CorpusAnalysis, CorpusResults, analyse
+from fmerl_platform.studies.ablation.figures import corpus_figures
 
 MakeResults = Callable[..., CorpusResults]
 FIGURES = ["effects", "validation-curves", "loss-curves", "confusion", "ellipses", "dimensions", "anchors"]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fmerl_platform.report.page import ReportPaths, write_report
-from fmerl_platform.report.results import CorpusAnalysis, CorpusResults, StudyReport, analyse
-from fmerl_platform.report.tables import ablation_table
+from fmerl_platform.report.render import ReportPaths, write_report
+from fmerl_platform.report.table import ablation_table
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, CorpusResults, StudyReport, analyse
 
 MakeResults = Callable[..., CorpusResults]
 VOID = {"meta", "link", "br", "img", "hr", "input"}

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from fmerl.errors import InputError
-from fmerl_platform.report.published import TABLE_3, published_score
-from fmerl_platform.report.results import CorpusAnalysis, CorpusResults, analyse
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, CorpusResults, analyse
+from fmerl_platform.studies.paper_results import TABLE_3, published_score
 
 MakeResults = Callable[..., CorpusResults]
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import f1_score, recall_score
 
-from fmerl_platform.report.results import CellRecord, CorpusResults
-from fmerl_platform.report.strata import modality_table, strata_table
-from fmerl_platform.report.tables import Table
+from fmerl_platform.report.table import Table
+from fmerl_platform.studies.ablation.analysis import CellRecord, CorpusResults
+from fmerl_platform.studies.ablation.strata import modality_table, strata_table
 
 MakeResults = Callable[..., CorpusResults]
 

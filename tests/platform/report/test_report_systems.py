@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from fmerl_platform.report.published import NOT_RUN
-from fmerl_platform.report.results import CorpusResults, analyse
-from fmerl_platform.report.tables import ablation_table, to_markdown
-from fmerl_platform.report.wording import finding
+from fmerl_platform.report.numbers import finding
+from fmerl_platform.report.table import ablation_table, to_markdown
+from fmerl_platform.studies.ablation.analysis import CorpusResults, analyse
+from fmerl_platform.studies.paper_results import NOT_RUN
 
 
 @pytest.fixture

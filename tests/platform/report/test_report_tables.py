@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from fmerl_platform.report.results import CorpusAnalysis, CorpusResults, analyse
-from fmerl_platform.report.tables import Column, Table, ablation_table, to_latex, to_markdown, to_terminal
-from fmerl_platform.report.wording import finding, interval, mean_sd, missing_cells, p_value, percent, signed
+from fmerl_platform.report.numbers import finding, interval, mean_sd, missing_cells, p_value, percent, signed
+from fmerl_platform.report.table import Column, Table, ablation_table, to_latex, to_markdown, to_terminal
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, CorpusResults, analyse
 
 MakeResults = Callable[..., CorpusResults]
 

@@ -1,0 +1,1 @@
+"""Made-up corpora with planted effects; nothing of the method imports them."""

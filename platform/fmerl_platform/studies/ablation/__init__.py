@@ -1,0 +1,1 @@
+"""Ablations: variants judged against a control."""

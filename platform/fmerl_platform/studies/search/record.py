@@ -1,0 +1,49 @@
+"""A search in MLflow: one run for the search, one for each trial that counts, written from Optuna's own record.
+
+Written from one memory and found by trial number, a trial is never doubled and never lost, whatever killed the driver.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import optuna
+from mlflow.entities import Metric, Param
+
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.studies.search.trial_store import ended, start_name
+from fmerl_platform.studies.search.trials import OBJECTIVE
+
+
+def record_trials(
+    experiment: Experiment, parent: str, study: optuna.Study, steps: int, errors: Mapping[int, str]
+) -> None:
+    """Log the trials that are not logged yet.
+
+    Args:
+        experiment: The search's own.
+        parent: Id of the search's run.
+        study: Where the trials are kept.
+        steps: Epochs of a trial that is not stopped.
+        errors: What went wrong, by number of failed trials, where it is known.
+    """
+    client, known = experiment.client(), set()
+    for run in experiment.find(level="trial"):
+        if run.info.status == "RUNNING":  # half written
+            client.delete_run(run.info.run_id)
+        else:
+            known.add(int(run.data.tags["fmerl.trial"]))
+    for trial, how in ended(study, steps):
+        if trial.number in known:
+            continue
+        tags = {"level": "trial", "trial": str(trial.number), "outcome": how}
+        if start_name(trial):
+            tags["start"] = start_name(trial)
+        if trial.number in errors:
+            tags["error"] = errors[trial.number][:5000]
+        run_id = experiment.find_or_create(f"trial {trial.number}", parent, **tags)
+        now = int((trial.datetime_complete.timestamp() if trial.datetime_complete else time.time()) * 1000)
+        values = [Metric(OBJECTIVE, value, now, step) for step, value in sorted(trial.intermediate_values.items())]
+        client.log_batch(run_id, metrics=values, params=[Param(key, str(value)) for key, value in trial.params.items()])
+        client.set_terminated(run_id, "FAILED" if how == "failed" else "FINISHED", end_time=now)

@@ -1,0 +1,103 @@
+"""Which classes a zero-shot study holds out, and which seen one stands in for them when a constant is tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmerl.corpus import Corpus
+from fmerl.errors import InputError
+from fmerl.training.dataset import ConversationData
+from fmerl_platform.study.cells import CorpusInputs, Variant
+
+UNSEEN_CLASSES = "training.unseen_classes"
+"""Field of a cell's configuration that says what it holds out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldOut:
+    """Which classes are held out, and what becomes of their utterances."""
+
+    classes: tuple[str, ...] = ()
+    """`CLASS`, of every corpus, or `CORPUS=CLASS`; of a corpus that none names, what it calls its unseen class."""
+    utterances: Literal["context", "deleted"] = "context"
+
+    def of(self, corpus: Corpus) -> tuple[str, ...]:
+        """The corpus's unseen classes, in label order.
+
+        Raises:
+            InputError: No such class, none at all, one that test has no utterance of, or fewer than two left to learn.
+        """
+        asked = [name for place, name in map(_split, self.classes) if place in ("", corpus.name)]
+        unseen = set(asked)
+        if not unseen:
+            if corpus.unseen_class is None:
+                raise InputError(corpus.name, "its corpus.json names no unseen_class", "name the class with --unseen")
+            unseen = {corpus.unseen_class}
+        for name in unseen - set(corpus.classes):
+            known = ", ".join(corpus.classes)
+            raise InputError(f"--unseen {name}", f"no class of {corpus.name}", f"name one of {known}")
+        if len(corpus.classes) - len(unseen) < 2:
+            raise InputError("--unseen", f"it leaves {corpus.name} fewer than two classes", "hold fewer out")
+        in_test = {
+            item.emotion for dialogue in corpus.dialogues if dialogue.split == "test" for item in dialogue.utterances
+        }
+        for name in unseen - in_test:
+            raise InputError(f"--unseen {name}", f"no test utterance of {corpus.name} has it", "hold another class out")
+        return tuple(name for name in corpus.classes if name in unseen)
+
+    def check(self, corpora: Iterable[str]) -> None:
+        """Raises InputError where a class is held out of a corpus that is not among these."""
+        names = list(corpora)
+        for place, name in map(_split, self.classes):
+            if place and place not in names:
+                what = f"no corpus of this study is called {place}"
+                raise InputError(f"--unseen {place}={name}", what, f"name one of {', '.join(names)}")
+
+
+def pseudo_unseen_class(data: ConversationData, unseen: Iterable[str]) -> str:
+    """The seen class that stands in for the unseen ones: of median frequency in train, the rarer of two.
+
+    A rare one would leave too few validation utterances to tune on, a frequent one is unlike what is held out. No label
+    of an unseen class plays a part, nor any of test.
+
+    Args:
+        data: The corpus.
+        unseen: Names of the unseen classes.
+
+    Raises:
+        InputError: Fewer than three seen classes occur in train and validation.
+    """
+    held_out = {data.classes.index(name) for name in unseen}
+    train, validation = (_counts(data.subset(split).label, len(data.classes)) for split in ("train", "validation"))
+    seen = [c for c in range(len(data.classes)) if c not in held_out and train[c] and validation[c]]
+    if len(seen) < 3:
+        what = f"only {len(seen)} seen classes of {data.corpus} occur in train and validation"
+        raise InputError("--calibrated-stacking", what, "leave it out, or hold fewer classes out")
+    by_frequency = sorted(seen, key=lambda c: (train[c], c))
+    return data.classes[by_frequency[(len(seen) - 1) // 2]]
+
+
+def pseudo_unseen_variant(inputs: CorpusInputs) -> Variant:
+    """FMERL with one seen class held out as well: what the constant of calibrated stacking is tuned on."""
+    unseen = inputs.control.training.unseen_classes
+    pseudo = pseudo_unseen_class(inputs.data, unseen)
+    return Variant(
+        name=f"pseudo-unseen {pseudo}",
+        change=lambda config: config.changed(training__unseen_classes=(*unseen, pseudo)),
+        declares=(UNSEEN_CLASSES,),
+    )
+
+
+def _split(asked: str) -> tuple[str, str]:
+    """`CORPUS=CLASS` or `CLASS` as corpus, which may be empty, and class."""
+    place, separator, name = asked.rpartition("=")
+    return (place, name) if separator else ("", asked)
+
+
+def _counts(label: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+    return np.bincount(label[label >= 0], minlength=n_classes)

@@ -1,0 +1,169 @@
+"""What a study reads, checked before anything is trained: corpora, feature tables, label sets, anchors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fmerl.card import recipe_digest
+from fmerl.config.cell import MODALITIES, CellConfig
+from fmerl.config.presets import PRESETS
+from fmerl.corpus import SHAPES, Corpus, SyntheticSpec, generate, read_corpus, write_corpus
+from fmerl.errors import InputError
+from fmerl.features.store import FeatureTable, features_current, read_features, write_features
+from fmerl.supervision.anchors import encode_anchors
+from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
+from fmerl.supervision.labels import read_labels_of
+from fmerl.training.assembly import assemble
+from fmerl_platform.study.cells import CorpusInputs, Variant
+from fmerl_platform.study.hold_out import HoldOut
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputOptions:
+    """Where a study's inputs come from and how its control is made."""
+
+    preset: str = "laptop"
+    features: Path | None = None
+    labels: Path | None = None
+    storage: Path = Path("runs")
+    """Synthetic corpora are written below it, as any user's corpus would lie."""
+    scale: float = 1.0
+    """Of the synthetic corpora's number of dialogues."""
+    modalities: tuple[str, ...] | None = None
+    """None takes every modality that has a feature table."""
+    epochs: int | None = None
+    emotion_encoder: str | None = None
+    workers: int = 1
+    """Processes that train one cell together."""
+    config: Path | None = None
+    """JSON file of configuration fields by dotted path, in place of the preset's: what a search ends with."""
+    hold_out: HoldOut | None = None
+    """Classes that no cell of the study learns."""
+
+
+def load_inputs(corpora: Sequence[str], variants: Sequence[Variant], options: InputOptions) -> list[CorpusInputs]:
+    """Read and check every corpus: a name of SHAPES is generated, anything else is a corpus folder.
+
+    Raises:
+        InputError: Any fault of the inputs, with file, row and remedy.
+    """
+    inputs = [_load(corpus, variants, options) for corpus in corpora]
+    if options.hold_out is not None:
+        options.hold_out.check(item.data.corpus for item in inputs)
+    return inputs
+
+
+def _load(name: str, variants: Sequence[Variant], options: InputOptions) -> CorpusInputs:
+    corpus, features = open_corpus(name, options)
+    preset = control_config(corpus, _tables_found(features, corpus, options.modalities), options)
+    control = variants[0].derive(preset)
+    return join_inputs(name, corpus, features, [control, *(item.derive(control) for item in variants[1:])], options)
+
+
+def open_corpus(name: str, options: InputOptions) -> tuple[Corpus, Path]:
+    """A corpus and the folder of its feature tables.
+
+    Raises:
+        InputError: Neither a synthetic corpus nor a sound folder with features.
+    """
+    folder, features = Path(name), options.features
+    if name in SHAPES:
+        folder, features = materialise(replace(SHAPES[name], scale=options.scale), options.storage)
+    elif not folder.is_dir():
+        raise InputError(
+            name, "neither a folder nor a synthetic corpus", f"give a folder or one of {', '.join(SHAPES)}"
+        )
+    elif features is None:
+        raise InputError(name, "a corpus folder needs feature tables", "give their folder with --features")
+    return read_corpus(folder), features
+
+
+def join_inputs(
+    name: str, corpus: Corpus, features: Path, configs: Sequence[CellConfig], options: InputOptions
+) -> CorpusInputs:
+    """All that these configurations read, the control's first.
+
+    Raises:
+        InputError: Any fault of feature tables, label set or anchors.
+    """
+    used = {modality for config in configs for modality in config.backbone.modalities}
+    ids = [utterance.utterance_id for utterance in corpus.utterances()]
+    tables: list[FeatureTable] = [
+        read_features(features, corpus.name, modality, ids) for modality in MODALITIES if modality in used
+    ]
+    # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
+    labelled = options.labels is not None and name not in SHAPES
+    labels = read_labels_of(options.labels, corpus) if options.labels and labelled else None
+    descriptions = labels.descriptions if labels else read_descriptions(DEFAULT_DESCRIPTIONS)
+    return CorpusInputs(
+        data=assemble(corpus, tables, labels),
+        control=configs[0],
+        anchors=encode_anchors(corpus.classes, descriptions, dict.fromkeys(config.anchors for config in configs)),
+        supervised=tuple(table.modality for table in tables if table.card.get("supervised_on_labels", True)),
+    )
+
+
+def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:
+    """The preset for this corpus with the command line's few changes."""
+    changes: dict[str, object] = {"backbone__modalities": modalities, "training__workers": options.workers}
+    if options.epochs is not None:
+        changes["training__epochs"] = options.epochs
+    if options.emotion_encoder is not None:
+        changes["anchors__encoder"] = options.emotion_encoder
+    control = PRESETS[options.preset](corpus.name).changed(**changes)
+    if options.config is not None:
+        control = _with_file(control, options.config)
+    if options.hold_out is None:
+        return control
+    return control.changed(
+        training__unseen_classes=options.hold_out.of(corpus), training__unseen_utterances=options.hold_out.utterances
+    )
+
+
+def _with_file(control: CellConfig, path: Path) -> CellConfig:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        return control.changed(**{name.replace(".", "__"): value for name, value in values.items()})
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        remedy = 'give a JSON object of fields, such as {"contrastive.negative_weight": 0.3}'
+        raise InputError(path, str(error), remedy) from error
+
+
+def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:
+    """Write a synthetic corpus and its features, unless this very one lies there: (corpus folder, features folder)."""
+    home = storage / "synthetic" / f"{spec.name}-{spec.digest()[:12]}"
+    folder, features = home / "corpus", home / "features"
+    recipe = {"generator": "fmerl.synthetic.corpus", "spec": spec.digest()}
+    made = (folder / "corpus.json").exists() and all(
+        features_current(features, spec.name, modality, recipe_digest(recipe)) for modality in spec.modalities
+    )
+    if not made:
+        synthetic = generate(spec)
+        ids = tuple(utterance.utterance_id for utterance in synthetic.corpus.utterances())
+        for modality, (values, missing) in synthetic.features.items():
+            write_features(
+                features,
+                spec.name,
+                FeatureTable(
+                    modality=modality,
+                    utterance_ids=ids,
+                    values=values,
+                    missing=missing,
+                    card={"recipe": recipe, "supervised_on_labels": False},
+                ),
+            )
+        write_corpus(synthetic.corpus, folder)
+    return folder, features
+
+
+def _tables_found(features: Path, corpus: Corpus, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
+    if wanted:
+        return wanted
+    found = tuple(name for name in MODALITIES if (features / corpus.name / name).is_dir())
+    if not found:
+        raise InputError(features / corpus.name, "no feature table", f"extract one of {', '.join(MODALITIES)} into it")
+    return found

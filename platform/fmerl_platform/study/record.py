@@ -1,0 +1,185 @@
+"""What a study was asked for and what it stood on, kept on its MLflow run as `study.json`.
+
+With the runs of its cells this is enough to report on the study again and to train any of its cells again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fmerl.config.cell import CellConfig
+from fmerl.errors import InputError
+from fmerl.supervision.anchors import cosines
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.studies.ablation.analysis import AnchorCosines
+from fmerl_platform.study.cells import Cell, CorpusInputs
+from fmerl_platform.study.inputs import InputOptions
+
+STUDY_FILE = "study.json"
+DIFF_FILE = "source.diff"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellKey:
+    """One cell of a study."""
+
+    variant: str
+    seed: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusRecord:
+    """One corpus of a study."""
+
+    corpus: str
+    source: str
+    """What the command named: a synthetic corpus or a folder."""
+    classes: tuple[str, ...]
+    """In label order."""
+    control: dict[str, Any]
+    """`CellConfig.flatten()`."""
+    changes: dict[str, dict[str, Any]]
+    """Fields that each variant changes of the control, the control first."""
+    cells: tuple[CellKey, ...]
+    digests: dict[str, str]
+    """Content hashes of corpus, features and scores."""
+    anchors: tuple[AnchorCosines, ...]
+    supervised: tuple[str, ...] = ()
+    """`CorpusInputs.supervised`."""
+
+    def config(self, variant: str) -> CellConfig:
+        """The configuration of a variant's cells."""
+        flat = {**self.control, **self.changes[variant]}
+        values = {path: tuple(value) if isinstance(value, list) else value for path, value in flat.items()}
+        return CellConfig().changed(**{path.replace(".", "__"): value for path, value in values.items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """A study as its last command asked for it."""
+
+    study: str
+    control: str
+    command: str
+    features: str | None
+    labels: str | None
+    scale: float
+    corpora: tuple[CorpusRecord, ...]
+    provenance: dict[str, str]
+    zero_shot: bool = False
+    """Whether classes are held out, which makes it a study of Table 2's kind."""
+    llm_study: str | None = None
+    """Study whose language models stand beside the cells of a zero-shot one."""
+
+    @classmethod
+    def read(cls, experiment: Experiment, run_id: str) -> StudyRecord:
+        """From the study's run.
+
+        Raises:
+            InputError: The run keeps no record.
+        """
+        text = experiment.read_text(run_id, STUDY_FILE)
+        if text is None:
+            raise InputError(
+                f"study {experiment.study}", f"its run keeps no {STUDY_FILE}", "run the study's command again"
+            )
+        raw = json.loads(text)
+        return cls(**{**raw, "corpora": tuple(_corpus_record(corpus) for corpus in raw["corpora"])})
+
+    def json(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def options(self, storage: Path) -> InputOptions:
+        """Where the inputs lie; synthetic corpora are looked for, or written again, in `storage`."""
+        features, labels = (None if place is None else Path(place) for place in (self.features, self.labels))
+        return InputOptions(features=features, labels=labels, scale=self.scale, storage=storage)
+
+
+def record_study(
+    study: str,
+    sources: Sequence[str],
+    options: InputOptions,
+    inputs: Sequence[CorpusInputs],
+    cells: Sequence[Cell],
+    *,
+    command: str,
+    provenance: Mapping[str, str],
+    llm_study: str | None = None,
+) -> StudyRecord:
+    """The record of a study that is about to run.
+
+    Args:
+        study: Its name.
+        sources: What the command named as corpora, one for each of `inputs`.
+        options: Where the inputs came from.
+        inputs: What was read.
+        cells: All planned ones, the control's first.
+        command: The command line.
+        provenance: Code, packages, host.
+        llm_study: Study whose language models are shown beside the cells.
+    """
+    return StudyRecord(
+        study=study,
+        control=cells[0].variant,
+        command=command,
+        features=_absolute(options.features),
+        labels=_absolute(options.labels),
+        scale=options.scale,
+        corpora=tuple(
+            _record_corpus(source, item, [cell for cell in cells if cell.corpus == item.data.corpus])
+            for source, item in zip(sources, inputs, strict=True)
+        ),
+        provenance=dict(provenance),
+        zero_shot=options.hold_out is not None,
+        llm_study=llm_study,
+    )
+
+
+def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> CorpusRecord:
+    configs = {cell.variant: cell.config for cell in cells}
+    control = inputs.control.flatten()
+    return CorpusRecord(
+        corpus=inputs.data.corpus,
+        source=str(Path(source).resolve()) if Path(source).is_dir() else source,
+        classes=inputs.data.classes,
+        control=control,
+        changes={
+            variant: {path: value for path, value in config.flatten().items() if value != control[path]}
+            for variant, config in configs.items()
+        },
+        cells=tuple(CellKey(variant=cell.variant, seed=cell.seed, fingerprint=cell.fingerprint) for cell in cells),
+        digests=dict(inputs.data.digests),
+        anchors=tuple(
+            AnchorCosines(
+                variants=tuple(variant for variant, config in configs.items() if config.anchors == anchors),
+                cosines=tuple(map(tuple, np.round(cosines(vectors), 5).tolist())),
+            )
+            for anchors, vectors in inputs.anchors.items()
+        ),
+        supervised=inputs.supervised,
+    )
+
+
+def _corpus_record(raw: Mapping[str, Any]) -> CorpusRecord:
+    return CorpusRecord(
+        **{
+            **raw,
+            "classes": tuple(raw["classes"]),
+            "supervised": tuple(raw.get("supervised", ())),
+            "cells": tuple(CellKey(**cell) for cell in raw["cells"]),
+            "anchors": tuple(
+                AnchorCosines(tuple(item["variants"]), tuple(map(tuple, item["cosines"]))) for item in raw["anchors"]
+            ),
+        }
+    )
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.resolve())
