@@ -16,9 +16,9 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from fmerl.model.backbone import Backbone
+from fmerl.model.batch import Batch
 from fmerl.model.features import Standardizers
 from fmerl.model.layers import StackedLinear, sinusoidal_positions
-from fmerl.training.batching import Batch
 
 
 @dataclass(frozen=True, kw_only=True)

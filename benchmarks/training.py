@@ -30,13 +30,14 @@ from plain_sdt import PaddedBatch, PlainBackbone
 from public_sdt import PublicSDT
 from useful_work import counted_flops, gemm_rate, useful_flops
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.config.presets import PRESETS
 from fmerl.features.store import FeatureTable
 from fmerl.model import FMERL
+from fmerl.model.batch import Batch
 from fmerl.synthetic.corpus import IEMOCAP_SHAPE, MELD_SHAPE, generate
 from fmerl.training.assembly import assemble
-from fmerl.training.batching import Batch, BatchLoader
+from fmerl.training.batching import BatchLoader
 from fmerl.training.dataset import ConversationData
 from fmerl.training.loop import build_model, deterministic
 

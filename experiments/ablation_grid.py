@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmerl.corpus import SHAPES
+from fmerl.synthetic import SHAPES
 from fmerl_platform import cli
 from fmerl_platform.cli.arguments import ablation_request, add_grid_arguments
 from fmerl_platform.studies.run import run_ablation

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmerl.config.cell import MODALITIES
+from fmerl.config import MODALITIES
 from fmerl.config.presets import PRESETS
 from fmerl_platform import cli
 from fmerl_platform.running.placement import Resources

@@ -189,8 +189,8 @@ SystemName = Literal[
 class SystemConfig:
     """Which model a cell trains, and what only the systems that FMERL is compared with have.
 
-    Defaults are of each system's paper or published code on IEMOCAP; `fmerl.config.presets` sets what differs on MELD. Width,
-    heads, dropout and optimisation are every system's own sections, `backbone` and `training`: FMERL's.
+    Defaults are of each system's paper or published code on IEMOCAP; `fmerl.config.presets` sets what differs on MELD.
+    Width, heads, dropout and optimisation are every system's own sections, `backbone` and `training`: FMERL's.
     """
 
     name: SystemName = "FMERL"

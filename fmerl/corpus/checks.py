@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import SPLITS, Corpus, Side, Split, Utterance
 from fmerl.corpus.tables import Row
 from fmerl.errors import InputError

@@ -1,6 +1,6 @@
 """The models: FMERL on SDT's backbone, and the systems that it is compared with."""
 
-from fmerl.config.cell import CellConfig, SystemName
+from fmerl.config import CellConfig, SystemName
 from fmerl.model.baselines.bigru import BiGRU
 from fmerl.model.baselines.dialogue_rnn import DialogueRNN
 from fmerl.model.baselines.eacl import EACL

@@ -1,6 +1,6 @@
 """SDT's intra- and inter-modal transformers (Ma et al. 2023) for any non-empty set of modalities.
 
-Shapes: N utterances of B dialogues (packed, see `fmerl.training.batching.Batch`), M modalities, P = M * M encoders, D width.
+Shapes: N utterances of B dialogues (packed, see `fmerl.model.batch.Batch`), M modalities, P = M * M encoders, D width.
 Encoder p = target * M + source takes queries and residual from `target`, keys and values from `source`.
 
 Padding never exists: rows are packed, and attention runs over the dialogues of one length at a time. All P encoders
@@ -15,10 +15,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fmerl.config.cell import BackboneConfig
+from fmerl.config import BackboneConfig
+from fmerl.model.batch import Batch
 from fmerl.model.features import Standardizers
 from fmerl.model.layers import Dropout, StackedFeedForward, StackedLinear, sinusoidal_positions
-from fmerl.training.batching import Batch
 
 
 class Backbone(nn.Module):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fmerl.config.cell import ContrastiveConfig
+from fmerl.config import ContrastiveConfig
 
 
 class TripleLoss(NamedTuple):

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fmerl.config.cell import BackboneConfig
+from fmerl.config import BackboneConfig
+from fmerl.model.batch import Batch
 from fmerl.model.layers import Standardizer
-from fmerl.training.batching import Batch
 
 
 class Standardizers(nn.ModuleDict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fmerl.config.cell import DIMENSIONS, RegressionConfig
+from fmerl.config import DIMENSIONS, RegressionConfig
 
 
 class RegressionNets(nn.Module):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fmerl.config.cell import AnchorConfig
+from fmerl.config import AnchorConfig
 from fmerl.features.text.encoder import TextEncoder
 from fmerl.supervision.descriptions import anchor_texts
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fmerl.config.cell import DIMENSIONS, AnchorConfig
+from fmerl.config import DIMENSIONS, AnchorConfig
 from fmerl.errors import InputError
 
 DEFAULT_DESCRIPTIONS = Path(__file__).parent / "default" / "descriptions.json"

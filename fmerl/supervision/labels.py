@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fmerl.card import CARD, content_digest, read_card, replaced_folder, write_card
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import Corpus
 from fmerl.corpus.tables import Row, read_parquet
 from fmerl.errors import InputError

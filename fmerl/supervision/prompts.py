@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 
 from fmerl.card import recipe_digest
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.errors import InputError
 
 SCORE_TEMPLATE = (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from fmerl.card import content_digest
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import Corpus
 from fmerl.corpus.tables import read_csv
 from fmerl.errors import InputError

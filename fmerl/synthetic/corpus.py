@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import SPLITS, Corpus, Dialogue, Utterance
 from fmerl.synthetic.features import modality_features
 from fmerl.synthetic.spec import IEMOCAP_SHAPE, MELD_SHAPE, ModalitySpec, SyntheticSpec

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from fmerl.config.cell import DIMENSIONS, MODALITIES
+from fmerl.config import DIMENSIONS, MODALITIES
 from fmerl.corpus.dialogue import SPLITS
 
 GENERATOR_VERSION = 2

@@ -1,4 +1,4 @@
-"""The fields of `fmerl.training.dataset.ConversationData` as one Arrow IPC buffer, which is read in place and never copied.
+"""The fields of `ConversationData` as one Arrow IPC buffer, which is read in place and never copied.
 
 A buffer in Ray's object store is shared memory, mapped into every worker of a node; a buffer of a file may be a
 memory map. Shapes: U utterances, D_m width of modality m.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import SPLITS, Corpus, Dialogue
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable

@@ -7,37 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from fmerl.config.cell import TrainingConfig
+from fmerl.config import TrainingConfig
+from fmerl.model.batch import Batch
 from fmerl.training.dataset import ConversationData
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """N utterances of B whole dialogues, one after the other, shortest dialogue first: no row is padding."""
-
-    features: dict[str, Tensor]
-    """[N, D_m] by modality."""
-    present: dict[str, Tensor]
-    """1 where the modality was observed, 0 where it is missing, [N, 1] by modality."""
-    speaker: Tensor
-    """[N]"""
-    position: Tensor
-    """Turn counted from 0 within the dialogue, [N]."""
-    label: Tensor
-    """[N]"""
-    vad: Tensor
-    """[N, 3]"""
-    runs: tuple[tuple[int, int], ...]
-    """(dialogues, turns) of each group of equally long dialogues, in row order."""
-    rows: Tensor
-    """The utterances' rows in the data, [N]."""
 
 
 class BatchLoader:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.model import System
 from fmerl.training.batching import BatchLoader
 from fmerl.training.checkpoint import Checkpoint

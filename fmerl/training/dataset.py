@@ -25,8 +25,8 @@ CONTEXT_ONLY = -1
 class ConversationData:
     """A corpus as arrays of plain dtypes.
 
-    It pickles as one Arrow buffer (`fmerl.training.arrow_data`): Ray puts that in shared memory, and the arrays of all processes
-    on a node are read-only views of it.
+    It pickles as one Arrow buffer (`fmerl.training.arrow_data`): Ray puts that in shared memory, and the arrays of all
+    processes on a node are read-only views of it.
     """
 
     corpus: str

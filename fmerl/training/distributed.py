@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from fmerl.model import Losses, System
-from fmerl.training.batching import Batch, BatchLoader
+from fmerl.model.batch import Batch
+from fmerl.training.batching import BatchLoader
 from fmerl.training.evaluation import Predictions, arranged, predict_batches
 
 

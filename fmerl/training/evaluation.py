@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import SPLITS
 from fmerl.model import System
-from fmerl.training.batching import Batch, BatchLoader
+from fmerl.model.batch import Batch
+from fmerl.training.batching import BatchLoader
 from fmerl.training.dataset import ConversationData
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.model import ModelInputs, System, create_system
 from fmerl.training.batching import BatchLoader
 from fmerl.training.dataset import ConversationData

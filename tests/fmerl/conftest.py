@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.training.dataset import ConversationData
 
 settings.register_profile("deterministic", derandomize=True, deadline=None)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from helpers.ray_heads import head, submit
+from helpers.repository import REPOSITORY
 
 from fmerl_platform.ledger.experiment import Experiment
 
-REPOSITORY = Path(__file__).parent.parent.parent
 GRID = [
     "--corpus",
     "synthetic-meld",

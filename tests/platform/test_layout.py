@@ -11,8 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-REPOSITORY = Path(__file__).parent.parent.parent
+from helpers.repository import EXPERIMENTS, REPOSITORY
 
 
 def _run(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -68,7 +67,7 @@ def test_mixed_sources_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         session.check_sources()
 
 
-@pytest.mark.parametrize("script", sorted((REPOSITORY / "experiments").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("script", sorted((EXPERIMENTS).glob("*.py")), ids=lambda path: path.name)
 def test_every_script_has_help(
     script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.repository import REPOSITORY
 from rich.console import Console
 
 from fmerl_platform.studies.run import AblationRequest, run_ablation
 from fmerl_platform.study.inputs import InputOptions
 from fmerl_platform.study.paper import PAPER_VARIANTS
 
-SCRIPT = Path(__file__).parent.parent.parent / "docs" / "screenshots.py"
+SCRIPT = REPOSITORY / "docs" / "screenshots.py"
 
 
 @pytest.mark.slow

@@ -14,13 +14,13 @@ import pytest
 import torch
 from helpers.face_weights import seeded
 from helpers.labelling_endpoint import FakeEndpoint
+from helpers.repository import EXPERIMENTS
 
 from fmerl.config.presets import OFFLINE_ENCODER
 from fmerl.corpus import read_corpus
 from fmerl.features.store import read_features
 from fmerl.features.visual.densenet import DenseNet
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 PLANTED = 4
 """Utterances that `make_media_corpus.py --faults` spoils."""
 

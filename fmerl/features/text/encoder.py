@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fmerl.config.cell import DEFAULT_TEXT_ENCODER
+from fmerl.config import DEFAULT_TEXT_ENCODER
 from fmerl.errors import InputError
 from fmerl.features.hub import from_cache_or_hub, revision
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fmerl.config.cell import DEFAULT_TEXT_ENCODER
+from fmerl.config import DEFAULT_TEXT_ENCODER
 from fmerl.errors import InputError
 from fmerl.features.encoder import Encoded, Item
 from fmerl.features.text.encoder import Pooling, TextEncoder, Tokens

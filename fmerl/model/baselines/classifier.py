@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fmerl.config.cell import DIMENSIONS, CellConfig, SystemConfig
+from fmerl.config import DIMENSIONS, CellConfig, SystemConfig
+from fmerl.model.batch import Batch
 from fmerl.model.system import Losses, ModelInputs, System
-from fmerl.training.batching import Batch
 
 UNSEEN = -1e4
 """Logit of a class without training utterances: no probability, so it takes no part in a loss and is never predicted.

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.model.baselines.classifier import ClosedSetSystem, Scores
+from fmerl.model.batch import Batch
 from fmerl.model.system import ModelInputs
-from fmerl.training.batching import Batch
 
 
 class Majority(ClosedSetSystem):

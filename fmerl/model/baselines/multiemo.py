@@ -12,15 +12,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.model.baselines.classifier import ClosedSetSystem, closed_set_losses
 from fmerl.model.baselines.dialogue_rnn import DialogueEncoder
 from fmerl.model.baselines.losses import soft_hgr, supervised_contrastive
+from fmerl.model.batch import Batch
 from fmerl.model.features import Standardizers
 from fmerl.model.layers import Dropout
 from fmerl.model.sequences import attend
 from fmerl.model.system import Losses, ModelInputs
-from fmerl.training.batching import Batch
 
 
 class MultiEMOOutput(NamedTuple):

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.model.backbone import Backbone
 from fmerl.model.baselines.classifier import ClosedSetSystem, closed_set_losses
+from fmerl.model.batch import Batch
 from fmerl.model.layers import Dropout
 from fmerl.model.system import Losses, ModelInputs
-from fmerl.training.batching import Batch
 
 
 class SDTOutput(NamedTuple):

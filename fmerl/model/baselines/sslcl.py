@@ -11,13 +11,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.model.backbone import Backbone
 from fmerl.model.baselines.classifier import ClosedSetSystem, closed_set_losses
 from fmerl.model.baselines.losses import soft_hgr
+from fmerl.model.batch import Batch
 from fmerl.model.layers import Dropout
 from fmerl.model.system import Losses, ModelInputs
-from fmerl.training.batching import Batch
 
 
 class SSLCLOutput(NamedTuple):

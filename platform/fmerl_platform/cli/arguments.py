@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fmerl.config.cell import MODALITIES
+from fmerl.config import MODALITIES
 from fmerl.config.presets import OFFLINE_ENCODER, PRESETS
-from fmerl.corpus import SHAPES
 from fmerl.errors import InputError
+from fmerl.synthetic import SHAPES
 from fmerl_platform.importing.meld_text import prepare_meld_text
 from fmerl_platform.running.placement import Resources
 from fmerl_platform.studies.run import AblationRequest

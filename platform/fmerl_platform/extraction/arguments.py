@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from fmerl.config.cell import DEFAULT_TEXT_ENCODER, MODALITIES
+from fmerl.config import DEFAULT_TEXT_ENCODER, MODALITIES
 from fmerl.errors import InputError
 from fmerl.features.encoder import EncoderSpec, optional_module
 from fmerl.features.text.encoder import Pooling

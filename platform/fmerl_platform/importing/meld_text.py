@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from fmerl.card import read_card, recipe_digest
-from fmerl.corpus import Corpus, read_meld, write_corpus
+from fmerl.corpus import Corpus, write_corpus
+from fmerl.corpus.readers import read_meld
 from fmerl.features.text.encoder import Pooling, TextEncoder
 from fmerl.features.text.utterances import TextSpec
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fmerl.corpus import SPLITS, Corpus, Problem, read_iemocap, read_meld, read_published, write_corpus
+from fmerl.corpus import SPLITS, Corpus, Problem, write_corpus
 from fmerl.corpus.id_lists import read_happy_ids, read_id_list
+from fmerl.corpus.readers import read_iemocap, read_meld, read_published
 from fmerl.corpus.readers.feature_pickles.reader import PublishedFeatures
 from fmerl.corpus.readers.iemocap.evaluation import by_utterance, read_evaluations
 from fmerl.corpus.readers.iemocap.ids import COSMIC_VALIDATION

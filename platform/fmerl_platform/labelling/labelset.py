@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.corpus import Utterance
 from fmerl.supervision.descriptions import join_description
 from fmerl_platform.asking.asker import Outcome

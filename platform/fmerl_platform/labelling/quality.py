@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.corpus import Corpus
 from fmerl.supervision.agreement import Agreement, agreement, rescaled
 from fmerl.supervision.answers import AnswerError

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from fmerl.card import read_card
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.labels import LabelSet, write_labels
 from fmerl_platform.asking.decoding import ask_decoding, score_decodings

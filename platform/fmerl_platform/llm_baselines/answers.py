@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.corpus import Utterance
 from fmerl.training.evaluation import classification_scores
 from fmerl_platform.asking.asker import Outcome

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fmerl.corpus import SHAPES, Corpus, generate, read_corpus
+from fmerl.corpus import Corpus, read_corpus
 from fmerl.errors import InputError
+from fmerl.synthetic import SHAPES, generate
 from fmerl_platform.labelling.limit_arguments import add_limit_arguments, amount, count, limits_of, natural
 from fmerl_platform.llm_baselines.models import chosen_models, read_models
 from fmerl_platform.llm_baselines.request import BaselineRequest

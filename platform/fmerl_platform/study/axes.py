@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from fmerl.config.cell import DIMENSIONS, MODALITIES, CellConfig
+from fmerl.config import DIMENSIONS, MODALITIES, CellConfig
 from fmerl.errors import InputError
 from fmerl_platform.study.cells import Variant
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmerl.config.cell import AnchorConfig, CellConfig
+from fmerl.config import AnchorConfig, CellConfig
 from fmerl.training.dataset import ConversationData
 
 

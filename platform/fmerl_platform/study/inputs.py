@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fmerl.card import recipe_digest
-from fmerl.config.cell import MODALITIES, CellConfig
+from fmerl.config import MODALITIES, CellConfig
 from fmerl.config.presets import PRESETS
-from fmerl.corpus import SHAPES, Corpus, SyntheticSpec, generate, read_corpus, write_corpus
+from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, features_current, read_features, write_features
 from fmerl.supervision.anchors import encode_anchors
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import read_labels_of
+from fmerl.synthetic import SHAPES, SyntheticSpec, generate
 from fmerl.training.assembly import assemble
 from fmerl_platform.study.cells import CorpusInputs, Variant
 from fmerl_platform.study.hold_out import HoldOut

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fmerl.config.cell import DIMENSIONS, CellConfig
+from fmerl.config import DIMENSIONS, CellConfig
 from fmerl_platform.study.cells import Variant
 
 CONTROL = "FMERL"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.errors import InputError
 from fmerl.supervision.anchors import cosines
 from fmerl_platform.ledger.experiment import Experiment

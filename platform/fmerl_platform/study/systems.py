@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fmerl.config.cell import CellConfig, SystemName
+from fmerl.config import CellConfig, SystemName
 from fmerl.model import SYSTEMS
 from fmerl_platform.study.cells import Variant
 from fmerl_platform.study.paper import CONTROL, PAPER_VARIANTS

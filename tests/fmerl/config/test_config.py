@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fmerl.config.cell import (
+from fmerl.config import (
     AnchorConfig,
     BackboneConfig,
     CellConfig,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.repository import REPOSITORY
 from helpers.tiny_bert import save_tiny_bert
 
 from fmerl.errors import InputError
@@ -118,7 +119,7 @@ def test_hub_model_comes_from_the_cache_with_its_commit(tiny_folder: Path, tmp_p
         "import sys; from fmerl.features.text.encoder import TextEncoder\n"
         "encoder = TextEncoder('someone/tiny'); print(encoder.revision, encoder.encode(['oh', 'day']).shape)"
     )
-    root = str(Path(__file__).parents[3])
+    root = str(REPOSITORY)
     environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "PYTHONPATH": root}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[0] == f"{commit} (2, 16)"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.face_weights import seeded
+from helpers.repository import REPOSITORY
 from numpy.typing import NDArray
 
 from fmerl.errors import InputError
@@ -231,7 +232,7 @@ def test_hub_model_comes_from_the_cache_with_its_commit(make_model: Callable[[st
         "encoder = VisualSpec(encoder='someone/tiny', faces='none').build()\n"
         "print(encoder.recipe()['revision'], encoder.width)"
     )
-    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[0] == f"{commit} 16"
     assert done.stderr == ""

@@ -11,10 +11,11 @@ import reference
 import torch
 from torch import Tensor
 
-from fmerl.config.cell import BackboneConfig, TrainingConfig
+from fmerl.config import BackboneConfig, TrainingConfig
 from fmerl.model.backbone import Backbone
+from fmerl.model.batch import Batch
 from fmerl.model.layers import Standardizer, sinusoidal_positions
-from fmerl.training.batching import Batch, BatchLoader
+from fmerl.training.batching import BatchLoader
 from fmerl.training.dataset import ConversationData
 
 MakeData = Callable[..., ConversationData]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.model.baselines.losses import soft_hgr, supervised_contrastive
 from fmerl.model.baselines.sacl import SACL
 from fmerl.model.baselines.sdt import SDT

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fmerl.config.cell import ContrastiveConfig
+from fmerl.config import ContrastiveConfig
 from fmerl.model.contrastive import DescriptionAlignment
 
 CANDIDATES = ("unique", "in_batch", "multi_positive")

@@ -10,7 +10,7 @@ import pytest
 import reference
 import torch
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.model import FMERL, ModelInputs
 from fmerl.training.batching import BatchLoader
 from fmerl.training.dataset import ConversationData

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.model import FMERL, ModelInputs, create_system
 
 H = 1024

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fmerl.config.cell import DIMENSIONS, RegressionConfig
+from fmerl.config import DIMENSIONS, RegressionConfig
 from fmerl.model.regression import RegressionNets
 
 LOW, HIGH = 1.0, 5.0

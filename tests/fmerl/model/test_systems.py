@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.model import SYSTEMS, System
-from fmerl.training.batching import Batch, BatchLoader
+from fmerl.model.batch import Batch
+from fmerl.training.batching import BatchLoader
 from fmerl.training.cell import CellResult, train_cell
 from fmerl.training.dataset import ConversationData
 from fmerl.training.evaluation import predict

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmerl.card import content_digest, read_card
-from fmerl.config.cell import DIMENSIONS, AnchorConfig
+from fmerl.config import DIMENSIONS, AnchorConfig
 from fmerl.errors import InputError
 from fmerl.supervision.descriptions import (
     DEFAULT_DESCRIPTIONS,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
 from fmerl.features.text.encoder import TextEncoder

@@ -20,18 +20,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.preprocessing import StandardScaler
 
-from fmerl.corpus import (
-    IEMOCAP_SHAPE,
-    MELD_SHAPE,
-    SPLITS,
-    ModalitySpec,
-    SyntheticCorpus,
-    SyntheticSpec,
-    generate,
-    read_corpus,
-    synthetic_spec,
-    write_corpus,
-)
+from fmerl.corpus import SPLITS, read_corpus, write_corpus
+from fmerl.synthetic import IEMOCAP_SHAPE, MELD_SHAPE, ModalitySpec, SyntheticCorpus, SyntheticSpec, generate
+from fmerl.synthetic import spec as synthetic_spec
 
 WIDTHS = {"text": 24, "audio": 16, "visual": 12}
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.training.cell import train_cell
 from fmerl.training.dataset import ConversationData
 

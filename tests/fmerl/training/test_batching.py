@@ -12,8 +12,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmerl.config.cell import MODALITIES, TrainingConfig
-from fmerl.training.batching import Batch, BatchLoader
+from fmerl.config import MODALITIES, TrainingConfig
+from fmerl.model.batch import Batch
+from fmerl.training.batching import BatchLoader
 from fmerl.training.dataset import ConversationData
 
 MakeData = Callable[..., ConversationData]

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import fmerl
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.training.batching import BatchLoader
 from fmerl.training.cell import CellResult, train_cell
 from fmerl.training.dataset import ConversationData

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.training.batching import BatchLoader
 from fmerl.training.cell import CellResult, train_cell
 from fmerl.training.checkpoint import Checkpoint

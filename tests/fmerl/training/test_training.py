@@ -1,7 +1,7 @@
 """The training loop: what it draws, what it restores, what it is given, and a loss curve kept in git.
 
-`FMERL_REGENERATE_GOLDEN=1 python -m pytest tests/fmerl/training/test_training.py -k golden` writes the curve anew; do so only
-after a change that is meant to change numbers, and say so in the commit.
+`FMERL_REGENERATE_GOLDEN=1 python -m pytest tests/fmerl/training/test_training.py -k golden` writes the curve anew; do
+so only after a change that is meant to change numbers, and say so in the commit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.training.dataset import ConversationData
 from fmerl.training.loop import DivergedError, build_model, deterministic, random_state, train_epochs
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.model import SYSTEMS
 from fmerl.training.batching import BatchLoader
 from fmerl.training.cell import CellResult, train_cell

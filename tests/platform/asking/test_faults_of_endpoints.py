@@ -15,7 +15,7 @@ from aiohttp import web
 from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of, right_answer, talk, true_score
 from rich.console import Console
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.supervision.labels import read_labels_of
 from fmerl.supervision.prompts import PromptConfig
 from fmerl_platform.asking.asker import Patience

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from helpers.labelling_endpoint import SENTINEL, FakeEndpoint, completion, talk
+from helpers.repository import EXPERIMENTS, REPOSITORY
 from rich.console import Console
 
 from fmerl.corpus import write_corpus
@@ -28,7 +29,6 @@ from fmerl_platform.asking.secret import Secret
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import label_corpus
 
-REPOSITORY = Path(__file__).parent.parent.parent.parent
 CALL = Questions(model="judge", prompts=PromptConfig(), decoding=Decoding(mode="text")).score("Oh!", "valence")
 
 
@@ -97,7 +97,7 @@ def test_refused_key_ends_the_run_with_one_line(endpoint: FakeEndpoint, tmp_path
         {"error": {"message": f"Incorrect API key provided: {SENTINEL} [/see the manual]"}}, status=401
     )
     write_corpus(talk([f"say {row}" for row in range(12)]), tmp_path / "corpus")
-    command = [sys.executable, REPOSITORY / "experiments" / "label_corpus.py", "--corpus", tmp_path / "corpus"]
+    command = [sys.executable, EXPERIMENTS / "label_corpus.py", "--corpus", tmp_path / "corpus"]
     command += ["--labels", tmp_path / "labels", "--storage", tmp_path / "runs", "--model", "judge"]
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
     result = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)

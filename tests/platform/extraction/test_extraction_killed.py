@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 from helpers import counting_encoder
 from helpers.counting_encoder import CountingSpec, talk, vector
+from helpers.repository import REPOSITORY
 from ray import cloudpickle
 from rich.console import Console
 
@@ -25,7 +26,6 @@ from fmerl.features.store import read_features
 from fmerl_platform.extraction.run import ExtractionRequest, extract
 from fmerl_platform.running.placement import Resources
 
-REPOSITORY = Path(__file__).parents[3]
 TEXTS = [f"utterance number {row}" for row in range(320)]
 IDS = [f"u{row}" for row in range(len(TEXTS))]
 IN_FLIGHT = 2 * 20

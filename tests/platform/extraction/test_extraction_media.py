@@ -14,6 +14,7 @@ import pytest
 import torch
 from helpers.counting_encoder import talk
 from helpers.face_weights import seeded
+from helpers.repository import EXPERIMENTS
 
 from fmerl.card import read_card
 from fmerl.corpus import Corpus, read_corpus, write_corpus
@@ -28,7 +29,7 @@ pytest.importorskip("av")
 pytest.importorskip("cv2")
 pytest.importorskip("opensmile")
 
-SCRIPT = Path(__file__).parents[3] / "experiments" / "extract_features.py"
+SCRIPT = EXPERIMENTS / "extract_features.py"
 WIDTHS = {"text": 384, "audio": 1582, "visual": 342}
 
 

@@ -17,11 +17,12 @@ import pytest
 import torch
 from helpers import counting_encoder
 from helpers.counting_encoder import CountingSpec, talk, vector
+from helpers.repository import EXPERIMENTS
 from ray import cloudpickle
 from rich.console import Console
 
 from fmerl.card import read_card
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.corpus import Corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.statistics import read_statistics
@@ -32,8 +33,6 @@ from fmerl_platform.extraction.arguments import add_extraction_arguments, extrac
 from fmerl_platform.extraction.pipeline import ExtractionError
 from fmerl_platform.extraction.run import Extracted, ExtractionRequest, extract
 from fmerl_platform.running.placement import Resources
-
-REPOSITORY = Path(__file__).parents[3]
 
 # Workers do not see the folder of tests.
 cloudpickle.register_pickle_by_value(counting_encoder)
@@ -190,7 +189,7 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
 
 
 def _script(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, REPOSITORY / "experiments" / "extract_features.py", *arguments]
+    command = [sys.executable, EXPERIMENTS / "extract_features.py", *arguments]
     for name in ("corpus", "features", "storage"):
         command += [f"--{name}", str(folder / name)]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)

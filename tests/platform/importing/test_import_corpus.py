@@ -13,11 +13,12 @@ import pytest
 from helpers.published_pickles import IEMOCAP_DIALOGUES, iemocap_pickle
 from helpers.raw_iemocap import DIALOGUES, write_iemocap
 from helpers.raw_meld import CLIP_FOLDERS, write_meld
+from helpers.repository import EXPERIMENTS
 
 from fmerl.corpus import read_corpus
 from fmerl.corpus.readers.iemocap.ids import COSMIC_VALIDATION
 
-SCRIPT = Path(__file__).parent.parent.parent / "experiments" / "import_corpus.py"
+SCRIPT = EXPERIMENTS / "import_corpus.py"
 TURN = {"gender": "F", "start": 1.0, "seconds": 2.0, "label": "xxx", "vad": (1, 5, 2.5), "text": "Hi.", "oddity": None}
 IEMOCAP: dict[str, Any] = {
     "dialogues": {

@@ -25,11 +25,12 @@ from helpers.published_pickles import (
     true_lengths,
 )
 from helpers.raw_iemocap import DIALOGUES, write_iemocap
+from helpers.repository import EXPERIMENTS
 
 from fmerl.corpus import read_corpus
 from fmerl.features.store import read_features
 
-SCRIPT = Path(__file__).parent.parent.parent / "experiments" / "import_features.py"
+SCRIPT = EXPERIMENTS / "import_features.py"
 GIBIBYTE = 2**20
 """In the kilobytes of ru_maxrss."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl_platform.ledger.cells import unfinished
 from fmerl_platform.ledger.experiment import CellRun, Experiment
 from fmerl_platform.study.cells import Cell

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from helpers.labelling_endpoint import FakeEndpoint, prompt_of
+from helpers.repository import EXPERIMENTS
 
 from fmerl.corpus import Corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl_platform.llm_baselines.models import chosen_models, read_models
 
-EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 MakeCorpus = Callable[[int, int], Corpus]
 
 

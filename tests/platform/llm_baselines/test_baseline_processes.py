@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from helpers.labelling_endpoint import FakeEndpoint
 from helpers.llama_server import llama_server
+from helpers.repository import EXPERIMENTS, REPOSITORY
 from rich.console import Console
 
 from fmerl.corpus import Corpus, write_corpus
@@ -23,7 +24,6 @@ from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import BaselineRequest
 from fmerl_platform.llm_baselines.run import run_baselines
 
-REPOSITORY = Path(__file__).parents[3]
 IN_FLIGHT, CALLS = 8, 160
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -35,7 +35,7 @@ def test_killed_driver_pays_for_nothing_twice(
     endpoint.delay = 0.1
     write_corpus(make_corpus(42, 40), tmp_path / "corpus")
     log, runs = tmp_path / "log", tmp_path / "runs"
-    command = [sys.executable, REPOSITORY / "experiments" / "llm_baselines.py", "--corpus", tmp_path / "corpus"]
+    command = [sys.executable, EXPERIMENTS / "llm_baselines.py", "--corpus", tmp_path / "corpus"]
     command += ["--model", "small", "--seeds", "0", "--shots", "1", "--decoding", "text", "--storage", runs]
     command += ["--concurrency", str(IN_FLIGHT)]
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])

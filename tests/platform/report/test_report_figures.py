@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl_platform.report.figure import ReportFigure
 from fmerl_platform.studies.ablation.analysis import CellRecord, CorpusAnalysis, CorpusResults, analyse
 from fmerl_platform.studies.ablation.figures import corpus_figures

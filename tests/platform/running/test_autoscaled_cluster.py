@@ -17,12 +17,12 @@ import psutil
 import pytest
 import yaml
 from helpers.ray_heads import free_port, head, lose, submit
+from helpers.repository import REPOSITORY
 from ray.autoscaler._private.util import prepare_config
 from test_node_loss import finished, trains
 
 from fmerl_platform.ledger.experiment import Experiment
 
-REPOSITORY = Path(__file__).parent.parent.parent
 INSTANCES = {"m6i.xlarge": {"CPU": 4}, "g5.2xlarge": {"CPU": 8, "GPU": 1}}
 FAKE_HEAD = "ray.head.default"
 """The one name that the fake provider gives to a head's type."""

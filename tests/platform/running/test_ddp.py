@@ -13,17 +13,17 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.repository import EXPERIMENTS, REPOSITORY
 
 from fmerl_platform.ledger.experiment import Experiment
 
-REPOSITORY = Path(__file__).parent.parent.parent
 EPOCHS = 40
 pytestmark = pytest.mark.slow
 
 
 def start(storage: Path, log: Path, workers: int, *arguments: str) -> subprocess.Popen[bytes]:
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-    command = [sys.executable, REPOSITORY / "experiments" / "ablation_grid.py", "--corpus", "synthetic-meld"]
+    command = [sys.executable, EXPERIMENTS / "ablation_grid.py", "--corpus", "synthetic-meld"]
     command += ["--scale", "0.1", "--axis", "modalities=text", "--seeds", "0", "--cells-at-once", "1"]
     command += ["--workers-per-cell", str(workers), "--cpus-per-cell", "0.5", "--storage", storage, *arguments]
     with log.open("ab") as output:

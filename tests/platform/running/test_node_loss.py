@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 from helpers.ray_heads import free_port, head, lose, node, submit
+from helpers.repository import REPOSITORY
 
 from fmerl_platform.ledger.experiment import Experiment
 
-REPOSITORY = Path(__file__).parent.parent.parent
 SEEDS = 6
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from helpers.repository import EXPERIMENTS
 from mlflow.entities import Run
 from rich.console import Console
 
@@ -180,7 +181,7 @@ def test_a_cell_is_compared_with_what_it_left(request_: AblationRequest, experim
         reproduce(experiment, record, "synthetic-meld/FMERL/99", request_.storage)
 
 
-REPORT = Path(__file__).parents[2] / "experiments" / "report.py"
+REPORT = EXPERIMENTS / "report.py"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.repository import EXPERIMENTS
 
-from fmerl.config.cell import SystemName
+from fmerl.config import SystemName
 from fmerl.config.presets import PRESETS
 from fmerl.errors import InputError
 from fmerl.model import SYSTEMS
@@ -18,7 +19,7 @@ from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.studies.paper_results import NOT_RUN, TABLE_1, published_score
 from fmerl_platform.study.systems import SYSTEM_VARIANTS
 
-SCRIPT = Path(__file__).parents[2] / "experiments" / "main_results.py"
+SCRIPT = EXPERIMENTS / "main_results.py"
 
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.repository import REPOSITORY
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.config.presets import PRESETS
 from fmerl.errors import InputError
 from fmerl_platform.cli import Parser
@@ -121,7 +122,7 @@ def test_a_bad_study_file_is_one_line(tmp_path: Path, text: str, expected: str) 
 
 
 def test_the_documented_study_is_sound(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "ablations.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "ablations.md").read_text(encoding="utf-8")
     file = tmp_path / "my_study.py"
     file.write_text(text.split("```python\n")[1].split("```")[0])
     control, *variants = read_study_file(file)

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmerl.corpus import MELD_SHAPE, Corpus, generate
+from fmerl.corpus import Corpus
 from fmerl.errors import InputError
+from fmerl.synthetic import MELD_SHAPE, generate
 from fmerl_platform.study.hold_out import HoldOut, pseudo_unseen_class
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmerl.config.cell import AnchorConfig, CellConfig
+from fmerl.config import AnchorConfig, CellConfig
 from fmerl.training.dataset import ConversationData
 from fmerl_platform.study.cells import CorpusInputs, StudyError, Variant, fingerprint, plan_cells
 from fmerl_platform.study.paper import CONTROL, PAPER_VARIANTS

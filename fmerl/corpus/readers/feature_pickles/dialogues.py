@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from fmerl.corpus import iemocap_ids
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Split, Utterance
 from fmerl.corpus.readers.cp1252 import repair_cp1252
 from fmerl.corpus.readers.feature_pickles.formats import IEMOCAP, PER_UTTERANCE, SPLIT_LISTS, PublishedFormat
+from fmerl.corpus.readers.iemocap import ids as iemocap_ids
 from fmerl.errors import InputError
 
 _REMEDY = "take the pickle that SDT publishes, or one of its layout"

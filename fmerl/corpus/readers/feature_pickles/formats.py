@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fmerl.corpus import iemocap_ids, meld
+from fmerl.corpus.readers import meld
+from fmerl.corpus.readers.iemocap import ids as iemocap_ids
 
 PER_UTTERANCE = (
     "videoIDs",

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmerl.corpus import published_dialogues as dialogues
 from fmerl.corpus.dialogue import Corpus, Problem
+from fmerl.corpus.readers.feature_pickles import dialogues
 from fmerl.corpus.readers.feature_pickles.formats import (
     FORMATS,
     IEMOCAP,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import Problem
 from fmerl.corpus.readers.iemocap.files import numbered_lines, session_folders, text_files
 from fmerl.corpus.readers.iemocap.ids import LABELS, VAD_RANGE, gender_of, session_of

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
-from fmerl.corpus import iemocap_ids
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Utterance
+from fmerl.corpus.readers.iemocap import ids as iemocap_ids
 from fmerl.corpus.readers.iemocap.evaluation import Evaluation, read_evaluations
 from fmerl.corpus.readers.iemocap.media import find_media
 from fmerl.corpus.readers.iemocap.transcription import read_transcriptions

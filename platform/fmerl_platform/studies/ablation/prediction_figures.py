@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fmerl.config.cell import DIMENSIONS
+from fmerl.config import DIMENSIONS
 from fmerl.training.cell import FIRST_EPOCH
 from fmerl_platform.report.figure import BLUE, GREEN, INK, VERMILLION, WIDTH, ReportFigure
 from fmerl_platform.report.numbers import percent, seeds

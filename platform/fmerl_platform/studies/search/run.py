@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as TerminalTable
 
 from fmerl.card import recipe_digest
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.errors import InputError
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import command_line, provenance

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from optuna.distributions import FloatDistribution
 from optuna.trial import Trial
 
-from fmerl.config.cell import DIMENSIONS, CellConfig, ContrastiveConfig, RegressionConfig
+from fmerl.config import DIMENSIONS, CellConfig, ContrastiveConfig, RegressionConfig
 from fmerl.errors import InputError
 
 NEGATIVE, TRIPLE = "contrastive.negative_weight", "contrastive.triple_weight"

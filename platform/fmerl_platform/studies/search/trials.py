@@ -14,7 +14,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.training.dataset import ConversationData
 from fmerl.training.loop import build_model, deterministic, train_epochs
 from fmerl_platform.running.placement import Resources, nodes_at_hand

@@ -13,9 +13,11 @@ from helpers.raw_iemocap import DIALOGUES, RELEASE, VALIDATION, Written, write_i
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmerl.corpus import IEMOCAP_SHAPE, Problem, media_file, read_corpus, read_iemocap, write_corpus
+from fmerl.corpus import Problem, media_file, read_corpus, write_corpus
+from fmerl.corpus.readers import read_iemocap
 from fmerl.corpus.readers.iemocap.ids import CLASSES, COSMIC_VALIDATION, LABELS, split_of
 from fmerl.errors import InputError
+from fmerl.synthetic import IEMOCAP_SHAPE
 
 
 def key(problem: Problem) -> tuple[str, int, str, str]:

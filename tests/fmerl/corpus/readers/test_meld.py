@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmerl.corpus import Corpus, Problem, read_corpus, read_meld, write_corpus
+from fmerl.corpus import Corpus, Problem, read_corpus, write_corpus
+from fmerl.corpus.readers import read_meld
 from fmerl.corpus.readers.cp1252 import repair_cp1252
 from fmerl.errors import InputError
 

@@ -11,7 +11,8 @@ import pytest
 from helpers.raw_meld import RELEASE, write_meld
 from hypothesis import given, settings
 
-from fmerl.corpus import Problem, media_file, read_corpus, read_meld, write_corpus
+from fmerl.corpus import Problem, media_file, read_corpus, write_corpus
+from fmerl.corpus.readers import read_meld
 from fmerl.corpus.readers.meld_media import CLIP_FOLDERS, with_media
 from fmerl.errors import InputError
 

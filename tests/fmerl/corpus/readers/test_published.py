@@ -15,7 +15,8 @@ from helpers.published_pickles import IEMOCAP_DIALOGUES, iemocap_pickle, meld_pi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmerl.corpus import read_corpus, read_published, write_corpus
+from fmerl.corpus import read_corpus, write_corpus
+from fmerl.corpus.readers import read_published
 from fmerl.corpus.readers.feature_pickles.formats import PER_UTTERANCE, TEXT_VECTORS
 from fmerl.corpus.readers.iemocap.evaluation import Evaluation
 from fmerl.corpus.readers.iemocap.ids import COSMIC_VALIDATION

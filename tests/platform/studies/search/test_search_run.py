@@ -11,18 +11,18 @@ from pathlib import Path
 
 import optuna
 import pytest
+from helpers.repository import EXPERIMENTS, REPOSITORY
 from optuna.storages import RDBStorage
 
 from fmerl_platform.ledger.experiment import Experiment
 
-REPOSITORY = Path(__file__).parent.parent.parent.parent
 TRIALS, EPOCHS = 10, 3
 SMALL = ["--scale", "0.1", "--epochs", str(EPOCHS)]
 
 
 def start(script: str, storage: Path, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-    command = [sys.executable, REPOSITORY / "experiments" / script, "--storage", storage, *SMALL, *arguments]
+    command = [sys.executable, EXPERIMENTS / script, "--storage", storage, *SMALL, *arguments]
     with log.open("ab") as output:
         return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from fmerl.config.cell import CellConfig
+from fmerl.config import CellConfig
 from fmerl.errors import InputError
 from fmerl_platform.studies.search.space import NUMBER, configured, search_space, with_paper_weights
 

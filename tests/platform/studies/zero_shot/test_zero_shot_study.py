@@ -11,12 +11,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.repository import EXPERIMENTS
 
-from fmerl.corpus import MELD_SHAPE
+from fmerl.synthetic import MELD_SHAPE
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.study.inputs import materialise
 
-EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 STUDY, MODELS = "held-out", "models"
 
 
