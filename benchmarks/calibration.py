@@ -22,9 +22,9 @@ from scipy import stats
 from benchmarks.simulated_studies import Calibration, StudyModel, calibrate, calibrate_on_predictions
 from fmerl_platform.ledger.cells import read_cells
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.results import labelled_predictions
 from fmerl_platform.ledger.runs import read_runs
 from fmerl_platform.report.figure import BLUE, INK, VERMILLION, WIDTH, style
-from fmerl_platform.studies.ablation.analysis import labelled_predictions
 from fmerl_platform.study.record import StudyRecord
 
 MELD = StudyModel()

@@ -9,13 +9,12 @@ from __future__ import annotations
 from fmerl_platform import cli
 from fmerl_platform.cli.arguments import ALL, add_corpus_arguments, add_run_arguments, request_of_corpora
 from fmerl_platform.studies.run import run_ablation
-from fmerl_platform.study.paper import CONTROL
-from fmerl_platform.study.systems import SYSTEM_VARIANTS
+from fmerl_platform.study.paper import CONTROL, SYSTEMS
 
 
 def main() -> int:
     parser = cli.Parser(description=__doc__)
-    others = [name for name in SYSTEM_VARIANTS if name != CONTROL]
+    others = [name for name in SYSTEMS if name != CONTROL]
     parser.add_argument(
         "--systems",
         nargs="+",
@@ -27,7 +26,7 @@ def main() -> int:
     add_corpus_arguments(parser)
     add_run_arguments(parser, study="main-results")
     arguments = parser.parse_args()
-    wanted = [variant for name, variant in SYSTEM_VARIANTS.items() if {name, ALL} & {CONTROL, *arguments.systems}]
+    wanted = [variant for name, variant in SYSTEMS.items() if {name, ALL} & {CONTROL, *arguments.systems}]
     request = request_of_corpora(arguments, wanted, cli.console)
     return cli.EXIT_OK if run_ablation(request, cli.console, cli.results).complete else cli.EXIT_FAILED
 

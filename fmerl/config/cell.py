@@ -181,7 +181,7 @@ class TrainingConfig:
 
 
 SystemName = Literal[
-    "FMERL", "majority", "MLP", "BiGRU", "SDT", "SACL-LSTM", "EACL", "SSLCL", "MultiEMO", "DialogueRNN"
+    "FMERL", "majority", "MLP", "BiGRU", "DialogueRNN", "SDT", "SACL-LSTM", "EACL", "SSLCL", "MultiEMO"
 ]
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from fmerl_platform.studies.run import AblationRequest, run_ablation
 from fmerl_platform.study.inputs import InputOptions
-from fmerl_platform.study.paper import PAPER_VARIANTS
+from fmerl_platform.study.paper import PAPER
 
 SCRIPT = REPOSITORY / "docs" / "screenshots.py"
 
@@ -25,7 +25,7 @@ def test_the_documented_pages_show_the_study(tmp_path: Path, local_ray: None) ->
         pytest.skip("no Chromium on the path")
     request = AblationRequest(
         corpora=("synthetic-meld",),
-        variants=tuple(PAPER_VARIANTS[name] for name in ("FMERL", "w/o Valence", "w/o Triple-loss")),
+        variants=tuple(PAPER[name] for name in ("FMERL", "w/o Valence", "w/o Triple-loss")),
         seeds=(0, 1),
         study="seen",
         storage=tmp_path,

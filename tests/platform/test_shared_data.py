@@ -12,13 +12,13 @@ from ray import tune
 
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.inputs import InputOptions, load_inputs
-from fmerl_platform.study.paper import CONTROL, PAPER_VARIANTS
+from fmerl_platform.study.paper import CONTROL, PAPER
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> CorpusInputs:
     options = InputOptions(storage=tmp_path_factory.mktemp("storage"), scale=0.05)
-    (found,) = load_inputs(["synthetic-meld"], [PAPER_VARIANTS[CONTROL]], options)
+    (found,) = load_inputs(["synthetic-meld"], [PAPER[CONTROL]], options)
     return found
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from fmerl.errors import InputError
-from fmerl_platform.study.cells import StudyError
+from fmerl_platform.study.variant import StudyError
 
 EXIT_OK, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 

@@ -16,11 +16,10 @@ from fmerl_platform.importing.meld_text import prepare_meld_text
 from fmerl_platform.running.placement import Resources
 from fmerl_platform.studies.run import AblationRequest
 from fmerl_platform.study.axes import axis_variants
-from fmerl_platform.study.cells import Variant
 from fmerl_platform.study.inputs import InputOptions
-from fmerl_platform.study.paper import CONTROL, PAPER_VARIANTS
+from fmerl_platform.study.paper import CONTROL, PAPER, SYSTEMS
 from fmerl_platform.study.study_file import read_study_file
-from fmerl_platform.study.systems import SYSTEM_VARIANTS
+from fmerl_platform.study.variant import Variant
 
 ALL = "all"
 """Of the paper's variants."""
@@ -33,17 +32,17 @@ def add_grid_arguments(parser: argparse.ArgumentParser, study: str) -> None:
     """Which variants to run, where to keep them, and what a cell may use."""
     parser.add_argument(
         "--system",
-        choices=SYSTEM_VARIANTS,
+        choices=SYSTEMS,
         default=CONTROL,
         metavar="NAME",
-        help=f"the control: one of {', '.join(SYSTEM_VARIANTS)} (default {CONTROL})",
+        help=f"the control: one of {', '.join(SYSTEMS)} (default {CONTROL})",
     )
     parser.add_argument(
         "--variants",
         nargs="+",
-        choices=[*PAPER_VARIANTS, ALL],
+        choices=[*PAPER, ALL],
         metavar="NAME",
-        help=f"{ALL}, or of: {'; '.join(PAPER_VARIANTS)}; the control always runs (default: {ALL}, or none where "
+        help=f"{ALL}, or of: {'; '.join(PAPER)}; the control always runs (default: {ALL}, or none where "
         "--axis or --study-file gives others, or the control is another system)",
     )
     parser.add_argument(
@@ -171,8 +170,8 @@ def _variants(arguments: argparse.Namespace) -> tuple[Variant, ...]:
         raise InputError("--variants", f"they change FMERL, and {arguments.system} is the control", "give --axis")
     if other_system and arguments.study_file:
         raise InputError("--study-file", "it defines the control itself", "leave --system out")
-    own = read_study_file(arguments.study_file) if arguments.study_file else (SYSTEM_VARIANTS[arguments.system],)
+    own = read_study_file(arguments.study_file) if arguments.study_file else (SYSTEMS[arguments.system],)
     others_given = arguments.axis or arguments.study_file or other_system
     names = arguments.variants or ([] if others_given else [ALL])
-    paper = [variant for name, variant in PAPER_VARIANTS.items() if name != CONTROL and (name in names or ALL in names)]
+    paper = [variant for name, variant in PAPER.items() if name != CONTROL and (name in names or ALL in names)]
     return (*own, *paper, *(variant for axis in arguments.axis for variant in axis_variants(axis)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -13,20 +12,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from fmerl_platform.ledger.experiment import Experiment, Planned
-from fmerl_platform.running.grid import Failure
-from fmerl_platform.running.worker import CONDITIONS, PREDICTIONS
-from fmerl_platform.studies.ablation.analysis import CellRecord, VariantRow
-
-HISTORY = (
-    "train_loss",
-    "train_mse_loss",
-    "train_contrastive_loss",
-    "train_negative_loss",
-    "validation_weighted_f1",
-    "validation_accuracy",
-)
-"""Metrics logged once per epoch."""
-
+from fmerl_platform.ledger.results import CellRecord
+from fmerl_platform.ledger.schema import CONDITIONS, EPOCH_METRICS, PREDICTIONS
+from fmerl_platform.study.cells import CellFailure
 
 AnyPlanned = TypeVar("AnyPlanned", bound=Planned)
 
@@ -54,6 +42,12 @@ def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned]) -> list[AnyP
     return [cell for cell in cells if cell.fingerprint not in finished]
 
 
+def finished_runs(experiment: Experiment) -> dict[str, str]:
+    """Run id by fingerprint of each finished cell."""
+    runs = [run for run in experiment.find(level="seed") if run.info.status == "FINISHED"]
+    return {run.data.tags["fmerl.fingerprint"]: run.info.run_id for run in runs}
+
+
 def read_cells(experiment: Experiment, fingerprints: Iterable[str]) -> list[CellRecord]:
     """The finished cells among these, with their histories and predictions."""
     wanted, client = set(fingerprints), experiment.client()
@@ -64,7 +58,7 @@ def read_cells(experiment: Experiment, fingerprints: Iterable[str]) -> list[Cell
     ]
 
 
-def mark_failed(experiment: Experiment, failures: Iterable[Failure]) -> None:
+def mark_failed(experiment: Experiment, failures: Iterable[CellFailure]) -> None:
     """End the runs of cells that left no result, saying why; a worker that died could not do it itself."""
     client = experiment.client()
     for failure in failures:
@@ -80,35 +74,11 @@ def failure_reasons(experiment: Experiment) -> dict[str, str]:
     return {tag["fmerl.fingerprint"]: tag["fmerl.error"] for tag in tags if "fmerl.error" in tag}
 
 
-def variant_metrics(row: VariantRow) -> dict[str, float]:
-    """A table row as metrics of its variant's run, so that the MLflow UI compares variants; undefined ones left out."""
-    score, against = row.weighted_f1, row.comparison
-    metrics = {
-        "test_weighted_f1_mean": score.mean,
-        "test_weighted_f1_sd": score.sd,
-        "test_weighted_f1_ci_low": score.ci_low,
-        "test_weighted_f1_ci_high": score.ci_high,
-        "test_accuracy_mean": row.accuracy_mean,
-        "test_oracle_weighted_f1_mean": row.oracle_weighted_f1,
-        "n_seeds": float(score.n_seeds),
-    }
-    if against is not None:
-        metrics |= {
-            "delta_weighted_f1": against.delta,
-            "delta_ci_low": against.ci_low,
-            "delta_ci_high": against.ci_high,
-            "p_value": against.p_value,
-            "p_value_holm": against.p_value_holm,
-            "p_value_sign_flip": against.p_value_sign_flip,
-        }
-    return {name: value for name, value in metrics.items() if not math.isnan(value)}
-
-
 def _record(client: MlflowClient, run: Run) -> CellRecord:
     run_id, tags = run.info.run_id, run.data.tags
     history = {
         name: [metric.value for metric in sorted(client.get_metric_history(run_id, name), key=lambda m: m.step)]
-        for name in HISTORY
+        for name in EPOCH_METRICS
     }
     left = {file.path for file in client.list_artifacts(run_id)}
     with tempfile.TemporaryDirectory() as folder:
@@ -125,7 +95,7 @@ def _record(client: MlflowClient, run: Run) -> CellRecord:
         seed=int(tags["fmerl.seed"]),
         fingerprint=tags["fmerl.fingerprint"],
         run_id=run_id,
-        metrics={name: value for name, value in run.data.metrics.items() if name not in HISTORY},
+        metrics={name: value for name, value in run.data.metrics.items() if name not in EPOCH_METRICS},
         history=history,
         predictions=predictions,
         conditions=conditions,

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 import fmerl
-from fmerl_platform.study.cells import code_digest
+from fmerl_platform.study.fingerprint import code_digest, source_digest
 
 _PACKAGES = ("torch", "ray", "mlflow", "optuna", "transformers", "numpy", "scikit-learn")
 
@@ -33,6 +33,11 @@ def provenance() -> dict[str, str]:
         "processor": _processor(),
         "host": f"{platform.node()}, {platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}",
     }
+
+
+def engine_digest() -> str:
+    """SHA-256 over the sources of `fmerl_platform`."""
+    return source_digest("fmerl_platform")
 
 
 def command_line() -> str:

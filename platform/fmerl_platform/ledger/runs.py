@@ -6,19 +6,19 @@ Everything is read from MLflow, so a report can be made again at any time, witho
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from fmerl.errors import InputError
-from fmerl_platform.ledger.cells import CellRecord, failure_reasons, read_cells, variant_metrics
+from fmerl_platform.ledger.cells import failure_reasons, read_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import working_tree_diff
+from fmerl_platform.ledger.results import CellRecord, CorpusCells
+from fmerl_platform.ledger.schema import DIFF_FILE, STUDY_FILE
 from fmerl_platform.ledger.views import variants_view
-from fmerl_platform.report.render import ReportPaths, write_report
-from fmerl_platform.studies.ablation.analysis import CorpusResults, StudyReport, analyse
-from fmerl_platform.studies.ablation.notes import change_note, study_note, variant_note
-from fmerl_platform.study.record import DIFF_FILE, STUDY_FILE, CorpusRecord, StudyRecord
+from fmerl_platform.report.table import markdown_text
+from fmerl_platform.study.record import CorpusRecord, StudyRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ def open_runs(experiment: Experiment, record: StudyRecord) -> StudyRuns:
     study = experiment.find_or_create(experiment.study, None, level="study")
     client.log_text(study, record.json(), STUDY_FILE)
     client.log_text(study, working_tree_diff(), DIFF_FILE)
-    experiment.tag(study, {f"fmerl.{name}": value for name, value in facts(record).items()})
+    experiment.tag(study, {f"fmerl.{name}": value for name, value in record.facts().items()})
     runs = StudyRuns(study=study, variants={})
     for corpus in record.corpora:
         for variant, changes in corpus.changes.items():
@@ -73,33 +73,67 @@ def read_runs(experiment: Experiment) -> StudyRuns:
     return StudyRuns(study=found[0].info.run_id, variants=places)
 
 
-def publish(
-    experiment: Experiment, record: StudyRecord, runs: StudyRuns, folder: Path
-) -> tuple[StudyReport, ReportPaths]:
-    """Judge the finished cells; aggregates and notes to the variants' runs, the report to `folder` and the study's run.
+def read_record(experiment: Experiment, runs: StudyRuns) -> StudyRecord:
+    """The study as its last command asked for it.
 
     Raises:
-        InputError: Cells that were not tested on the same utterances.
+        InputError: Its run keeps no record.
     """
-    analyses = tuple(analyse(results) for results in read_results(experiment, record))
-    report = StudyReport(study=record.study, analyses=analyses, provenance=facts(record))
-    for analysis in report.analyses:
-        for row in analysis.rows:
-            run_id = runs.variants[analysis.results.corpus, row.variant]
-            # Without steps the UI draws bars of the variants, side by side, and no lines of one point.
-            experiment.log_once(run_id, variant_metrics(row), step=0)
-            verdict = row.comparison.verdict if row.comparison else "control"
-            experiment.tag(run_id, {"fmerl.verdict": verdict, "mlflow.note.content": variant_note(analysis, row)})
-    paths = write_report(report, folder)
-    client, note = experiment.client(), study_note(report)
-    client.log_artifacts(runs.study, str(folder), "report")
-    experiment.tag(runs.study, {"mlflow.note.content": note})
-    for name, value in {"mlflow.note.content": note, **variants_view(runs.study)}.items():
+    text = experiment.read_text(runs.study, STUDY_FILE)
+    if text is None:
+        raise InputError(f"study {experiment.study}", f"its run keeps no {STUDY_FILE}", "run the study's command again")
+    return StudyRecord.parse(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunView:
+    """How MLflow's UI compares a study's variants: columns, and by which the rows are sorted, largest first."""
+
+    columns: tuple[str, ...]
+    order: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """What finished cells show, on the run of their variant."""
+
+    corpus: str
+    variant: str
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    note: str
+    """Description of the run, in Markdown."""
+    cells: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Further metrics of single cells, by run id."""
+
+
+def publish(
+    experiment: Experiment, runs: StudyRuns, summaries: Iterable[RunSummary], note: str, warning: str, view: RunView
+) -> None:
+    """Write what a study shows to its runs.
+
+    Args:
+        experiment: Of the study.
+        runs: Its runs.
+        summaries: For its variants' runs.
+        note: Description of the study, in Markdown.
+        warning: Kept as a tag of the study; empty when there is none.
+        view: How the UI compares the variants.
+    """
+    for summary in summaries:
+        run_id = runs.variants[summary.corpus, summary.variant]
+        # Without steps the UI draws bars of the variants, side by side, and no lines of one point.
+        experiment.log_once(run_id, summary.metrics, step=0)
+        experiment.tag(run_id, {**summary.tags, "mlflow.note.content": summary.note})
+        for cell, metrics in summary.cells.items():
+            experiment.log_once(cell, metrics, step=0)
+    experiment.tag(runs.study, {"mlflow.note.content": note, **({"fmerl.warning": warning} if warning else {})})
+    client = experiment.client()
+    for name, value in {"mlflow.note.content": note, **variants_view(runs.study, view.columns, view.order)}.items():
         client.set_experiment_tag(experiment.experiment_id, name, value)
-    return report, paths
 
 
-def read_results(experiment: Experiment, record: StudyRecord) -> tuple[CorpusResults, ...]:
+def read_results(experiment: Experiment, record: StudyRecord) -> tuple[CorpusCells, ...]:
     """What a study's finished cells left, by corpus."""
     finished: dict[str, list[CellRecord]] = defaultdict(list)
     for cell in read_cells(experiment, (cell.fingerprint for corpus in record.corpora for cell in corpus.cells)):
@@ -108,9 +142,9 @@ def read_results(experiment: Experiment, record: StudyRecord) -> tuple[CorpusRes
     return tuple(_results(corpus, record.control, finished[corpus.corpus], reasons) for corpus in record.corpora)
 
 
-def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], reasons: dict[str, str]) -> CorpusResults:
+def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], reasons: dict[str, str]) -> CorpusCells:
     finished = {cell.fingerprint for cell in cells}
-    return CorpusResults(
+    return CorpusCells(
         corpus=record.corpus,
         classes=record.classes,
         control=control,
@@ -127,15 +161,9 @@ def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], re
     )
 
 
-def facts(record: StudyRecord) -> dict[str, str]:
-    """Provenance, command, seeds and data of a study, as short strings by name."""
-    seeds = sorted({cell.seed for corpus in record.corpora for cell in corpus.cells})
-    return {
-        "command": record.command,
-        "seeds": " ".join(map(str, seeds)),
-        **record.provenance,
-        "data": "; ".join(
-            f"{corpus.corpus}: {' '.join(f'{name}={digest}' for name, digest in corpus.digests.items())}"
-            for corpus in record.corpora
-        ),
-    }
+def change_note(variant: str, corpus: str, control: str, changes: Mapping[str, Any]) -> str:
+    """A variant's description before it has results, in Markdown."""
+    if variant == control:
+        return f"**Control** on {markdown_text(corpus)}: every variant is compared with it."
+    changed = ", ".join(f"`{path} = {value}`" for path, value in changes.items())
+    return f"**{markdown_text(variant)}** on {markdown_text(corpus)}: {markdown_text(control)} with {changed}."

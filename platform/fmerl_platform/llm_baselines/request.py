@@ -24,7 +24,7 @@ from fmerl_platform.asking.question import Call, Decoding
 from fmerl_platform.asking.worker import WorkerConfig
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun, asked_dialogues, labelled
-from fmerl_platform.study.cells import code_digest
+from fmerl_platform.study.fingerprint import code_digest
 
 CANDIDATES: tuple[Mode, ...] = ("schema",)
 """Decodings that `auto` tries before it takes text."""

@@ -22,11 +22,11 @@ from fmerl_platform.asking.worker import WorkerConfig
 from fmerl_platform.ledger.cells import unfinished
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.runs import StudyRuns
+from fmerl_platform.ledger.schema import PREDICTIONS
 from fmerl_platform.llm_baselines.answers import outcomes_by_utterance, prediction_table, scores_of, write_problems
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
-from fmerl_platform.running.worker import PREDICTIONS
 
 PROBLEMS = "problems.csv"
 

@@ -1,4 +1,4 @@
-"""One model of the ablation table, printed four ways: terminal, Markdown, LaTeX here, HTML in `page`."""
+"""A table of text, printed four ways: terminal, Markdown and LaTeX here, HTML by a template."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ from dataclasses import dataclass, replace
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as TerminalTable
 from rich.text import Text
-
-from fmerl_platform.report.numbers import NONE, interval, mean_sd, p_value, percent, signed, table_notes
-from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, VariantRow
-from fmerl_platform.studies.paper_results import NOT_RUN, PublishedScore, published_score
 
 _MARKDOWN = re.compile(r"[\\`*_|<>]")
 _LATEX = str.maketrans(
@@ -43,6 +39,8 @@ class Column:
     """Aligned right."""
     detail: bool = False
     """Left out of terminal and LaTeX, whose lines are short."""
+    verdict: bool = False
+    """Cells are `helps`, `hurts`, `inconclusive` or others that have no colour."""
 
 
 def columns(label: str, *numbers: str) -> tuple[Column, ...]:
@@ -73,50 +71,6 @@ class Table:
         )
 
 
-def ablation_table(analysis: CorpusAnalysis) -> Table:
-    """The table of one corpus: a row per variant, the control first; the paper's columns where it has numbers.
-
-    Of a comparison of systems (the paper's Table 1) the variants are systems: their published numbers stand beside the
-    test oracle, and systems that are published only stand below.
-    """
-    results, systems = analysis.results, analysis.results.compares_systems
-    cells = [_cells(row) for row in analysis.rows]
-    if systems:
-        cells += [_published_only(name, score) for name in NOT_RUN if (score := published_score(results.corpus, name))]
-    columns = [
-        Column("System" if systems else "Variant", numeric=False),
-        Column("w-F1"),
-        Column("n"),
-        Column("Δ"),
-        Column("95% interval"),
-        *([Column("Oracle w-F1")] if systems else [Column("Paper Δ")]),
-        Column("Paper w-F1", detail=not systems),
-        Column("Holm p"),
-        Column("Verdict", numeric=False),
-        Column("Accuracy", detail=True),
-        *([Column("Paper accuracy", detail=True)] if systems else []),
-        Column("Macro F1", detail=True),
-        *([] if systems else [Column("Peek gap", detail=True)]),
-    ]
-    if not any(row.published for row in analysis.rows):
-        columns = [column for column in columns if not column.header.startswith("Paper")]
-    return Table(
-        name=results.corpus,
-        caption=f"Systems against {results.control} on {results.corpus}"
-        if systems
-        else f"Ablation of {results.control} on {results.corpus}",
-        columns=tuple(columns),
-        rows=tuple(tuple(row.get(column.header, NONE) for column in columns) for row in cells),
-        notes=table_notes(analysis),
-        detail_notes=()
-        if systems
-        else (
-            "Peek gap: points that w-F1 would gain if each seed's epoch were picked on the test set (test oracle); "
-            "never a result.",
-        ),
-    )
-
-
 def to_terminal(table: Table) -> TerminalTable:
     """For a rich Console; notes stand under the table."""
     table = table.short()
@@ -139,7 +93,12 @@ def to_terminal(table: Table) -> TerminalTable:
             min_width=max((len(word) for words in cells for word in words), default=0),
         )
     for row in table.rows:
-        terminal.add_row(*(Text(cell, style=_VERDICT_STYLES.get(cell, "")) for cell in row))
+        terminal.add_row(
+            *(
+                Text(cell, style=_VERDICT_STYLES.get(cell, "") if column.verdict else "")
+                for column, cell in zip(table.columns, row, strict=True)
+            )
+        )
     return terminal
 
 
@@ -179,43 +138,6 @@ def to_latex(table: Table) -> str:
         r"\end{table*}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _cells(row: VariantRow) -> dict[str, str]:
-    """Printed cells by header; the control has nothing to be compared with."""
-    cells = {
-        "Variant": row.variant,
-        "System": row.variant,
-        "w-F1": mean_sd(row.weighted_f1.mean, row.weighted_f1.sd),
-        "n": str(row.weighted_f1.n_seeds),
-        "Oracle w-F1": percent(row.oracle_weighted_f1),
-        "Paper Δ": NONE if row.published_delta is None else signed(row.published_delta),
-        **_paper(row.published),
-        "Verdict": "control",
-        "Accuracy": mean_sd(row.accuracy_mean, row.accuracy_sd),
-        "Macro F1": percent(row.macro_f1),
-        "Peek gap": signed(100 * row.peek_gap),
-    }
-    if row.comparison:
-        cells |= {
-            "Δ": signed(100 * row.comparison.delta),
-            "95% interval": interval(row.comparison.ci_low, row.comparison.ci_high),
-            "Holm p": p_value(row.comparison.p_value_holm),
-            "Verdict": row.comparison.verdict if row.comparison.n_pairs else NONE,
-        }
-    return cells
-
-
-def _published_only(name: str, score: PublishedScore) -> dict[str, str]:
-    return {"System": name, **_paper(score), "Verdict": "published only"}
-
-
-def _paper(score: PublishedScore | None) -> dict[str, str]:
-    """The paper's cells by header, those that it has."""
-    if score is None:
-        return {}
-    accuracy = {} if score.accuracy is None else {"Paper accuracy": f"{score.accuracy:.2f}"}
-    return {"Paper w-F1": f"{score.weighted_f1:.2f}", **accuracy}
 
 
 def _markdown_row(cells: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from fmerl.training.distributed import Ranks
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.running.placement import Resources
-from fmerl_platform.running.worker import Keeping, train_and_log
+from fmerl_platform.running.worker import CellFiles, train_and_log
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
 _RETRIES = 2
@@ -32,7 +32,7 @@ def train_on_workers(
     inputs: CorpusInputs,
     experiment: Experiment,
     parent: str,
-    keeping: Keeping,
+    files: CellFiles,
     resources: Resources,
     storage: Path,
 ) -> str:
@@ -45,7 +45,7 @@ def train_on_workers(
             "inputs": ray.put(inputs),
             "experiment": experiment,
             "parent": parent,
-            "keeping": keeping,
+            "files": files,
         },
         torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
         scaling_config=ray.train.ScalingConfig(
@@ -83,7 +83,7 @@ def _train(config: dict[str, Any]) -> None:
         ray.get(config["inputs"]),
         config["experiment"],
         config["parent"],
-        config["keeping"],
+        config["files"],
         Ranks(context.get_world_rank(), context.get_world_size()),
         device,
     )

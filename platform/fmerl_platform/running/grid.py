@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,15 @@ from ray import tune
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.running.ddp import DRIVER, train_on_workers
 from fmerl_platform.running.placement import Resources, nodes_at_hand
-from fmerl_platform.running.progress import RunProgress
-from fmerl_platform.running.worker import Keeping, TrainAndLog, train_and_log
-from fmerl_platform.study.cells import Cell, CorpusInputs
+from fmerl_platform.running.progress import RunEvents
+from fmerl_platform.running.worker import CellFiles, TrainAndLog, train_and_log
+from fmerl_platform.study.cells import Cell, CellFailure, CorpusInputs
 
 _GROUPS_PER_SLOT = 32
 """Enough groups that no worker idles long at the end; starting a trial on a warm worker takes about .1 s."""
 _LONGEST_GROUP = 16
 _RETRIES = 3
 """Of a group whose worker died; errors of the cell itself are not repeated."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """A cell that ended without a result."""
-
-    cell: Cell
-    error: str
 
 
 def group_cells(cells: Sequence[Cell], slots: int) -> list[tuple[Cell, ...]]:
@@ -49,11 +40,11 @@ def run_grid(
     parents: Mapping[tuple[str, str], str],
     *,
     resources: Resources,
-    keeping: Keeping,
+    files: CellFiles,
     storage: Path,
-    progress: RunProgress,
+    progress: RunEvents,
     train: TrainAndLog = train_and_log,
-) -> list[Failure]:
+) -> list[CellFailure]:
     """Train cells on the connected Ray cluster.
 
     Args:
@@ -62,7 +53,7 @@ def run_grid(
         experiment: Where cells are logged.
         parents: Run id of each (corpus, variant).
         resources: Per cell.
-        keeping: Where weights and the state of unfinished cells go.
+        files: Where weights and the state of unfinished cells go.
         storage: Tune's and Train's own files go to `tune/` and `train/` below it.
         progress: Told of every cell that starts or ends.
         train: What a worker does with a cell.
@@ -79,7 +70,7 @@ def run_grid(
         corpora=dict(corpora),
         experiment=experiment,
         parents=dict(parents),
-        keeping=keeping,
+        files=files,
         resources=resources,
         storage=storage,
         train=train,
@@ -110,13 +101,13 @@ def _train_group(
     corpora: Mapping[str, CorpusInputs],
     experiment: Experiment,
     parents: Mapping[tuple[str, str], str],
-    keeping: Keeping,
+    files: CellFiles,
     resources: Resources,
     storage: Path,
     train: TrainAndLog,
 ) -> None:
     for index, cell in enumerate(groups[config["group"]]):
-        own = cell, corpora[cell.corpus], experiment, parents[cell.corpus, cell.variant], keeping
+        own = cell, corpora[cell.corpus], experiment, parents[cell.corpus, cell.variant], files
         alone = cell.config.training.workers == 1
         error = train(*own) if alone else train_on_workers(*own, resources, storage / "train")
         tune.report({"fmerl_cell": index, "fmerl_error": error})
@@ -125,16 +116,16 @@ def _train_group(
 class _Listener(tune.Callback):
     """Turns Tune's events into progress, and remembers which cells are not done."""
 
-    def __init__(self, groups: Sequence[Sequence[Cell]], progress: RunProgress) -> None:
+    def __init__(self, groups: Sequence[Sequence[Cell]], progress: RunEvents) -> None:
         self._groups, self._progress = groups, progress
-        self._open = {cell.fingerprint: Failure(cell=cell, error="never ran") for group in groups for cell in group}
+        self._open = {cell.fingerprint: CellFailure(cell=cell, error="never ran") for group in groups for cell in group}
         self._told: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune saves its callbacks beside the experiment; this one lives and ends with the driver."""
         return {}
 
-    def failures(self) -> list[Failure]:
+    def failures(self) -> list[CellFailure]:
         return list(self._open.values())
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -160,7 +151,7 @@ class _Listener(tune.Callback):
     def _ended(self, worker: str, cell: Cell, error: str) -> None:
         """A repeated trial reports its finished cells again: each is told once."""
         if error:
-            self._open[cell.fingerprint] = Failure(cell=cell, error=error)
+            self._open[cell.fingerprint] = CellFailure(cell=cell, error=error)
         if cell.fingerprint not in self._told:
             self._told.add(cell.fingerprint)
             self._progress.ended(worker, cell.name, error)

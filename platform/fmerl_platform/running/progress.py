@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
 _LINE_SECONDS = 10.0
+
+
+class RunEvents(Protocol):
+    """Told of runs that start and end."""
+
+    def started(self, worker: str) -> None:
+        """A worker begins a run; a worker that begins another has given up its last."""
+
+    def ended(self, worker: str, name: str, error: str) -> None:
+        """A run is finished, or failed with `error`."""
+
+
+Progress = Callable[[str, int, int], AbstractContextManager[RunEvents]]
+"""Shows what is counted, such as cells: how many are waiting and how many were done before."""
+
+
+class _Silent:
+    def started(self, worker: str) -> None: ...
+
+    def ended(self, worker: str, name: str, error: str) -> None: ...
+
+
+def silent(kind: str, waiting: int, done: int) -> AbstractContextManager[RunEvents]:
+    """A `Progress` that shows nothing."""
+    return nullcontext(_Silent())
 
 
 class _Bar:
@@ -24,7 +52,7 @@ class _Bar:
 
     def __init__(self, console: Console, kind: str, total: int, done: int) -> None:
         self._console, self._kind, self._total, self._before = console, kind, total, done
-        self._bar = Progress(
+        self._bar = Bar(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),

@@ -15,14 +15,12 @@ from fmerl.training.checkpoint import Checkpoint
 from fmerl.training.distributed import ALONE, Ranks
 from fmerl.training.loop import DivergedError
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.schema import CONDITIONS, PREDICTIONS
 from fmerl_platform.study.cells import Cell, CorpusInputs
-
-PREDICTIONS, CONDITIONS = "predictions.parquet", "conditions.parquet"
-"""What a cell leaves, as artifacts of its run."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keeping:
+class CellFiles:
     """Where cells' files lie; for cells to go on elsewhere, on storage that all nodes share."""
 
     folder: Path
@@ -35,7 +33,7 @@ class Keeping:
         return Checkpoint(self.folder / f"{cell.fingerprint}.resume", self.every_seconds)
 
 
-TrainAndLog = Callable[[Cell, CorpusInputs, Experiment, str, Keeping], str]
+TrainAndLog = Callable[[Cell, CorpusInputs, Experiment, str, CellFiles], str]
 """What `train_and_log` is to a worker that trains a cell alone."""
 
 
@@ -44,7 +42,7 @@ def train_and_log(
     inputs: CorpusInputs,
     experiment: Experiment,
     parent: str,
-    keeping: Keeping,
+    files: CellFiles,
     ranks: Ranks = ALONE,
     device: torch.device | None = None,
 ) -> str:
@@ -64,7 +62,7 @@ def train_and_log(
             cell.seed,
             on_epoch=run.log_epoch if run else None,
             device=device,
-            checkpoint=keeping.checkpoint(cell),
+            checkpoint=files.checkpoint(cell),
             ranks=ranks,
         )
         if run is None:
@@ -73,11 +71,11 @@ def train_and_log(
             tables = {PREDICTIONS: result.predictions, CONDITIONS: result.conditions}
             for name, table in tables.items():
                 pq.write_table(table, Path(folder) / name)
-            if keeping.weights:
-                keeping.folder.mkdir(parents=True, exist_ok=True)
-                torch.save(result.weights, keeping.folder / f"{cell.fingerprint}.pt")
+            if files.weights:
+                files.folder.mkdir(parents=True, exist_ok=True)
+                torch.save(result.weights, files.folder / f"{cell.fingerprint}.pt")
             run.finish(result.metrics, cell.config.training.epochs, [Path(folder) / name for name in tables])
-        keeping.checkpoint(cell).discard()
+        files.checkpoint(cell).discard()
     except Exception as error:
         if run is not None:
             run.fail(error)

@@ -13,8 +13,8 @@ from fmerl.training.cell import train_cell
 from fmerl_platform.ledger.cells import read_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import SAME_NUMBERS, provenance
-from fmerl_platform.studies.ablation.analysis import CellRecord
-from fmerl_platform.study.cells import fingerprint
+from fmerl_platform.ledger.results import CellRecord
+from fmerl_platform.study.fingerprint import fingerprint
 from fmerl_platform.study.inputs import join_inputs, open_corpus
 from fmerl_platform.study.record import CellKey, CorpusRecord, StudyRecord
 
@@ -84,7 +84,7 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
     recorded = read_cells(experiment, [key.fingerprint])
     if not recorded:
         raise InputError(f"--reproduce {name}", "the cell never finished", "run the study's command again")
-    config, options = corpus_record.config(key.variant), record.options(storage)
+    config, options = corpus_record.config(key.variant), record.input_options(storage)
     corpus, features = open_corpus(corpus_record.source, options)
     inputs = join_inputs(corpus_record.source, corpus, features, [config], options)
     for digest, value in inputs.data.digests.items():

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from fmerl.config import DIMENSIONS, MODALITIES, CellConfig
 from fmerl.errors import InputError
-from fmerl_platform.study.cells import Variant
+from fmerl_platform.study.variant import Variant
 
 FIELDS: dict[str, Any] = {
     f"{section}.{name}": hint
@@ -44,7 +44,7 @@ def axis_variants(axis: str) -> tuple[Variant, ...]:
             name=f"{_shortest(path)} = {_text(value)}",
             change=_setter(path, value, only_known=only_known),
             declares=(path,),
-            may_be_control=True,
+            skip_if_equal=True,
         )
         for value in values
     )

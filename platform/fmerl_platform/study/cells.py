@@ -1,56 +1,17 @@
-"""A study: a control and its variants, on some corpora, with some seeds -> cells known by their fingerprints."""
+"""Corpus x variant x seed: the cells of a study, each known by its fingerprint."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.config import AnchorConfig, CellConfig
 from fmerl.training.dataset import ConversationData
-
-
-class StudyError(ValueError):
-    """A study that cannot show what it claims to."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """A small change of the control, and the fields it declares to change."""
-
-    name: str
-    change: Callable[[CellConfig], CellConfig]
-    declares: tuple[str, ...] = ()
-    """Dotted paths of `CellConfig.flatten()`; empty for the control."""
-    may_be_control: bool = False
-    """A value on an axis may be the control's own on some corpus, and is then no cell of that corpus."""
-
-    def derive(self, control: CellConfig) -> CellConfig:
-        """The control with this change made.
-
-        Raises:
-            StudyError: It changes other fields than it declares, leaves a declared one as it was, or gives one a value
-                that the config refuses.
-        """
-        try:
-            config = self.change(control)
-        except ValueError as error:
-            raise StudyError(f"variant {self.name!r}: {error}") from error
-        before, after = control.flatten(), config.flatten()
-        changed = {path for path in before if before[path] != after[path]}
-        if changed != set(self.declares) and (changed or not self.may_be_control):
-            raise StudyError(
-                f"variant {self.name!r} declares {sorted(self.declares)} but changes {sorted(changed)} of its control"
-            )
-        return config
+from fmerl_platform.study.fingerprint import fingerprint
+from fmerl_platform.study.variant import StudyError, Variant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,36 +43,12 @@ class Cell:
         return f"{self.corpus} · {self.variant} · seed {self.seed}"
 
 
-def fingerprint(config: CellConfig, data: ConversationData, anchors: NDArray[np.float32], seed: int) -> str:
-    """SHA-256 of all that decides a cell's numbers: config, contents of its data, code of `fmerl`, seed.
+@dataclass(frozen=True, kw_only=True)
+class CellFailure:
+    """A cell that ended without a result."""
 
-    The anchors count by their numbers, not by where their encoder was found; modalities that the cell does not read
-    do not count.
-
-    Raises:
-        ValueError: A config value that has no stable form, such as NaN.
-    """
-    modalities = config.backbone.modalities
-    used = {"corpus", "vad", *(f"features.{modality}" for modality in modalities)}
-    recipe: dict[str, Any] = {
-        "config": {path: value for path, value in config.flatten().items() if not path.startswith("anchors.")},
-        "anchors": hashlib.sha256(np.ascontiguousarray(anchors).tobytes()).hexdigest(),
-        "data": {name: digest for name, digest in data.digests.items() if name in used},
-        "code": code_digest(),
-        "seed": seed,
-    }
-    canonical = json.dumps(recipe, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-@cache
-def code_digest() -> str:
-    """SHA-256 over the sources of `fmerl`, by relative path."""
-    root = Path(str(files("fmerl")))
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    cell: Cell
+    error: str
 
 
 def plan_cells(
@@ -143,7 +80,7 @@ def plan_cells(
     for inputs in corpora:
         for variant in (*variants, *more(inputs)):
             config = inputs.control if variant is variants[0] else variant.derive(inputs.control)
-            if variant.may_be_control and config == inputs.control:
+            if variant.skip_if_equal and config == inputs.control:
                 continue
             anchors = inputs.anchors[config.anchors]
             cells += [

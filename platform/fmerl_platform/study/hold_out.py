@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
 from fmerl.training.dataset import ConversationData
-from fmerl_platform.study.cells import CorpusInputs, Variant
+from fmerl_platform.study.cells import CorpusInputs
+from fmerl_platform.study.variant import Variant
 
 UNSEEN_CLASSES = "training.unseen_classes"
 """Field of a cell's configuration that says what it holds out."""

@@ -18,8 +18,9 @@ from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptio
 from fmerl.supervision.labels import read_labels_of
 from fmerl.synthetic import SHAPES, SyntheticSpec, generate
 from fmerl.training.assembly import assemble
-from fmerl_platform.study.cells import CorpusInputs, Variant
+from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.hold_out import HoldOut
+from fmerl_platform.study.variant import Variant
 
 
 @dataclass(frozen=True, kw_only=True)

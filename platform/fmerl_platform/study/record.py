@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fmerl.config import CellConfig
-from fmerl.errors import InputError
 from fmerl.supervision.anchors import cosines
-from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.studies.ablation.analysis import AnchorCosines
 from fmerl_platform.study.cells import Cell, CorpusInputs
 from fmerl_platform.study.inputs import InputOptions
 
-STUDY_FILE = "study.json"
-DIFF_FILE = "source.diff"
+
+@dataclass(frozen=True)
+class AnchorCosines:
+    """How alike the emotion descriptions of some variants are to their encoder."""
+
+    variants: tuple[str, ...]
+    cosines: tuple[tuple[float, ...], ...]
+    """Of every pair of classes in label order, [C, C]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,30 +76,37 @@ class StudyRecord:
     scale: float
     corpora: tuple[CorpusRecord, ...]
     provenance: dict[str, str]
-    zero_shot: bool = False
-    """Whether classes are held out, which makes it a study of Table 2's kind."""
-    llm_study: str | None = None
-    """Study whose language models stand beside the cells of a zero-shot one."""
+    kind: str
+    """Name of the kind of study, which judges and shows the cells."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The kind's own fields."""
 
     @classmethod
-    def read(cls, experiment: Experiment, run_id: str) -> StudyRecord:
-        """From the study's run.
-
-        Raises:
-            InputError: The run keeps no record.
-        """
-        text = experiment.read_text(run_id, STUDY_FILE)
-        if text is None:
-            raise InputError(
-                f"study {experiment.study}", f"its run keeps no {STUDY_FILE}", "run the study's command again"
-            )
+    def parse(cls, text: str) -> StudyRecord:
+        """From its JSON."""
         raw = json.loads(text)
+        if "kind" not in raw:  # written by version 0.1.0, whose only kinds were these two
+            zero_shot, llm_study = raw.pop("zero_shot", False), raw.pop("llm_study", None)
+            raw |= {"kind": "zero-shot", "options": {"llm_study": llm_study}} if zero_shot else {"kind": "ablation"}
         return cls(**{**raw, "corpora": tuple(_corpus_record(corpus) for corpus in raw["corpora"])})
+
+    def facts(self) -> dict[str, str]:
+        """Provenance, command, seeds and data, as short strings by name."""
+        seeds = sorted({cell.seed for corpus in self.corpora for cell in corpus.cells})
+        return {
+            "command": self.command,
+            "seeds": " ".join(map(str, seeds)),
+            **self.provenance,
+            "data": "; ".join(
+                f"{corpus.corpus}: {' '.join(f'{name}={digest}' for name, digest in corpus.digests.items())}"
+                for corpus in self.corpora
+            ),
+        }
 
     def json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
 
-    def options(self, storage: Path) -> InputOptions:
+    def input_options(self, storage: Path) -> InputOptions:
         """Where the inputs lie; synthetic corpora are looked for, or written again, in `storage`."""
         features, labels = (None if place is None else Path(place) for place in (self.features, self.labels))
         return InputOptions(features=features, labels=labels, scale=self.scale, storage=storage)
@@ -109,9 +119,10 @@ def record_study(
     inputs: Sequence[CorpusInputs],
     cells: Sequence[Cell],
     *,
+    kind: str,
+    kind_options: Mapping[str, Any],
     command: str,
     provenance: Mapping[str, str],
-    llm_study: str | None = None,
 ) -> StudyRecord:
     """The record of a study that is about to run.
 
@@ -121,9 +132,10 @@ def record_study(
         options: Where the inputs came from.
         inputs: What was read.
         cells: All planned ones, the control's first.
+        kind: Name of the kind of study.
+        kind_options: The kind's own fields.
         command: The command line.
         provenance: Code, packages, host.
-        llm_study: Study whose language models are shown beside the cells.
     """
     return StudyRecord(
         study=study,
@@ -137,8 +149,8 @@ def record_study(
             for source, item in zip(sources, inputs, strict=True)
         ),
         provenance=dict(provenance),
-        zero_shot=options.hold_out is not None,
-        llm_study=llm_study,
+        kind=kind,
+        options=dict(kind_options),
     )
 
 

@@ -6,7 +6,7 @@ import runpy
 from pathlib import Path
 
 from fmerl.errors import InputError
-from fmerl_platform.study.cells import Variant
+from fmerl_platform.study.variant import Variant
 
 
 def read_study_file(path: Path) -> tuple[Variant, ...]:

@@ -20,12 +20,12 @@ from fmerl.errors import InputError
 from fmerl.training.evaluation import classification_scores
 from fmerl_platform.asking.limiter import Limits
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.results import labelled_predictions
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import BaselineRequest
 from fmerl_platform.llm_baselines.run import run_baselines
 from fmerl_platform.llm_baselines.summary import estimates, summary_table
 from fmerl_platform.statistics import UNANSWERED
-from fmerl_platform.studies.ablation.analysis import labelled_predictions
 from fmerl_platform.studies.zero_shot.language_models import read_language_models
 
 MakeRequest = Callable[..., BaselineRequest]

@@ -9,26 +9,28 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from fmerl_platform.studies.ablation.analysis import AnchorCosines, CellRecord, CorpusAnalysis, CorpusResults, analyse
+from fmerl_platform.ledger.results import CellRecord, CorpusCells
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, analyse
+from fmerl_platform.study.record import AnchorCosines
 
 CLASSES = ("neutral", "joy", "anger & disgust")
 VARIANTS = ("FMERL", "w/o Valence", "w/o Arousal", "w/o Triple-loss")
 ACCURACY = {"FMERL": 0.70, "w/o Valence": 0.60, "w/o Arousal": 0.70, "w/o Triple-loss": 0.80}
 """Share of each variant's test utterances that are read right."""
 
-MakeResults = Callable[..., CorpusResults]
+MakeResults = Callable[..., CorpusCells]
 
 
 @pytest.fixture(scope="session")
 def make_results() -> MakeResults:
-    """Builds a `CorpusResults` of fabricated cells."""
+    """Builds a `CorpusCells` of fabricated cells."""
 
     def make(
         corpus: str = "meld",
         variants: Sequence[str] = VARIANTS,
         seeds: int = 5,
         missing: Sequence[tuple[str, int, str]] = (),
-    ) -> CorpusResults:
+    ) -> CorpusCells:
         left_out = {(variant, seed) for variant, seed, _ in missing}
         cells = [
             _cell(corpus, variant, seed)
@@ -36,7 +38,7 @@ def make_results() -> MakeResults:
             for seed in range(seeds)
             if (variant, seed) not in left_out
         ]
-        return CorpusResults(
+        return CorpusCells(
             corpus,
             CLASSES,
             variants[0],

@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fmerl.config import DIMENSIONS
+from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.report.figure import ReportFigure
-from fmerl_platform.studies.ablation.analysis import CellRecord, CorpusAnalysis, CorpusResults, analyse
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, analyse
 from fmerl_platform.studies.ablation.figures import corpus_figures
 
-MakeResults = Callable[..., CorpusResults]
+MakeResults = Callable[..., CorpusCells]
 FIGURES = ["effects", "validation-curves", "loss-curves", "confusion", "ellipses", "dimensions", "anchors"]
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from fmerl_platform.ledger.results import CorpusCells
 from fmerl_platform.report.render import ReportPaths, write_report
-from fmerl_platform.report.table import ablation_table
-from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, CorpusResults, StudyReport, analyse
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, StudyReport, analyse
+from fmerl_platform.studies.ablation.sections import ablation_table
 
-MakeResults = Callable[..., CorpusResults]
+MakeResults = Callable[..., CorpusCells]
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 

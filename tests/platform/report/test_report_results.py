@@ -10,10 +10,11 @@ import pyarrow as pa
 import pytest
 
 from fmerl.errors import InputError
-from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, CorpusResults, analyse
+from fmerl_platform.ledger.results import CorpusCells
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, analyse
 from fmerl_platform.studies.paper_results import TABLE_3, published_score
 
-MakeResults = Callable[..., CorpusResults]
+MakeResults = Callable[..., CorpusCells]
 
 
 def test_rows_follow_the_cells(analysis: CorpusAnalysis) -> None:

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import f1_score, recall_score
 
+from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.report.table import Table
-from fmerl_platform.studies.ablation.analysis import CellRecord, CorpusResults
 from fmerl_platform.studies.ablation.strata import modality_table, strata_table
 
-MakeResults = Callable[..., CorpusResults]
+MakeResults = Callable[..., CorpusCells]
 
 
 def by_label(table: Table | None) -> dict[str, tuple[str, ...]]:
@@ -23,11 +23,11 @@ def by_label(table: Table | None) -> dict[str, tuple[str, ...]]:
 
 
 @pytest.fixture(scope="module")
-def results(make_results: MakeResults) -> CorpusResults:
+def results(make_results: MakeResults) -> CorpusCells:
     return make_results(variants=("FMERL", "w/o Valence"), seeds=3)
 
 
-def test_a_class_is_judged_by_its_recall(results: CorpusResults) -> None:
+def test_a_class_is_judged_by_its_recall(results: CorpusCells) -> None:
     rows = by_label(strata_table(results))
     cells = [cell.labelled_test() for cell in results.of_variant("FMERL")]
     recall = [
@@ -40,7 +40,7 @@ def test_a_class_is_judged_by_its_recall(results: CorpusResults) -> None:
     assert delta.startswith("−")
 
 
-def test_a_bin_of_turns_is_judged_by_its_weighted_f1(results: CorpusResults) -> None:
+def test_a_bin_of_turns_is_judged_by_its_weighted_f1(results: CorpusCells) -> None:
     scores = []
     for cell in results.of_variant("FMERL"):
         rows = cell.labelled_test().filter(pa.compute.field("turn") == 0)
@@ -49,14 +49,14 @@ def test_a_bin_of_turns_is_judged_by_its_weighted_f1(results: CorpusResults) -> 
     assert float(by_label(strata_table(results))["turn: 1"][1]) == pytest.approx(100 * np.mean(scores), abs=0.01)
 
 
-def test_every_family_of_strata_holds_every_labelled_utterance_once(results: CorpusResults) -> None:
+def test_every_family_of_strata_holds_every_labelled_utterance_once(results: CorpusCells) -> None:
     rows = by_label(strata_table(results))
     labelled = results.cells[0].labelled_test().num_rows
     for family in ("class", "emotion shift", "turn", "dialogue length", "speaker"):
         assert sum(int(row[0]) for label, row in rows.items() if label.startswith(f"{family}: ")) == labelled
 
 
-def test_emotion_shift_and_speaker_follow_the_dialogue(results: CorpusResults) -> None:
+def test_emotion_shift_and_speaker_follow_the_dialogue(results: CorpusCells) -> None:
     """Ann joy, Ben joy, Ann -, Ann joy, Ben neutral, then another dialogue: Ben neutral."""
     table = pa.table(
         {
@@ -84,7 +84,7 @@ def with_masked_text(cell: CellRecord) -> CellRecord:
     return replace(cell, conditions=pa.concat_tables([cell.conditions, masked]))
 
 
-def test_a_modality_is_masked_and_retrained_without(results: CorpusResults) -> None:
+def test_a_modality_is_masked_and_retrained_without(results: CorpusCells) -> None:
     assert modality_table(results) is None, "no cell was tested with a masked modality"
     masked = replace(results, cells=tuple(map(with_masked_text, results.cells)))
     [row] = by_label(modality_table(masked)).values()
@@ -99,5 +99,5 @@ def test_a_modality_is_masked_and_retrained_without(results: CorpusResults) -> N
     assert row[2] == f"−{-100 * np.mean(deltas):.2f}"
 
 
-def test_without_the_control_there_are_no_strata(results: CorpusResults) -> None:
+def test_without_the_control_there_are_no_strata(results: CorpusCells) -> None:
     assert strata_table(replace(results, cells=results.of_variant("w/o Valence"))) is None

@@ -7,20 +7,22 @@ from dataclasses import replace
 
 import pytest
 
-from fmerl_platform.report.numbers import finding
-from fmerl_platform.report.table import ablation_table, to_markdown
-from fmerl_platform.studies.ablation.analysis import CorpusResults, analyse
+from fmerl_platform.ledger.results import CorpusCells
+from fmerl_platform.report.table import to_markdown
+from fmerl_platform.studies.ablation.analysis import analyse
+from fmerl_platform.studies.ablation.sections import ablation_table
+from fmerl_platform.studies.ablation.wording import finding
 from fmerl_platform.studies.paper_results import NOT_RUN
 
 
 @pytest.fixture
-def results(make_results: Callable[..., CorpusResults]) -> CorpusResults:
+def results(make_results: Callable[..., CorpusCells]) -> CorpusCells:
     names = ("FMERL", "SDT", "MLP")
     changes = {"FMERL": {}, **{name: {"system.name": name} for name in names[1:]}}
     return replace(make_results(variants=names, seeds=3), changes=changes)
 
 
-def test_the_table_has_the_oracle_beside_the_published_numbers(results: CorpusResults) -> None:
+def test_the_table_has_the_oracle_beside_the_published_numbers(results: CorpusCells) -> None:
     analysis = analyse(results, resamples=50)
     table = ablation_table(analysis)
     headers = [column.header for column in table.columns]

@@ -13,11 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from fmerl_platform.report.numbers import finding, interval, mean_sd, missing_cells, p_value, percent, signed
-from fmerl_platform.report.table import Column, Table, ablation_table, to_latex, to_markdown, to_terminal
-from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, CorpusResults, analyse
+from fmerl_platform.ledger.results import CorpusCells
+from fmerl_platform.report.numbers import interval, mean_sd, p_value, percent, signed
+from fmerl_platform.report.table import Column, Table, to_latex, to_markdown, to_terminal
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, analyse
+from fmerl_platform.studies.ablation.sections import ablation_table
+from fmerl_platform.studies.ablation.wording import finding
+from fmerl_platform.studies.wording import missing_notes
 
-MakeResults = Callable[..., CorpusResults]
+MakeResults = Callable[..., CorpusCells]
 
 
 def printed(table: Table, width: int) -> str:
@@ -113,7 +117,7 @@ def test_missing_cells_are_listed_under_the_table(analysis: CorpusAnalysis) -> N
     table = ablation_table(analysis)
     assert expected in table.notes
     assert all(expected in text for text in (printed(table, 140), to_markdown(table), to_latex(table)))
-    assert missing_cells([("a", 0, "x"), ("b", 1, "x"), ("a", 2, "y")]) == [
+    assert missing_notes([("a", 0, "x"), ("b", 1, "x"), ("a", 2, "y")]) == [
         "Missing: a, seed 0: x",
         "Missing: b, seed 1: x",
         "Missing: a, seed 2: y",

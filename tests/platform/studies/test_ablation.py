@@ -20,7 +20,7 @@ from fmerl_platform.running.lock import exclusive
 from fmerl_platform.studies.reproduce import reproduce
 from fmerl_platform.studies.run import AblationRequest, run_ablation
 from fmerl_platform.study.inputs import InputOptions
-from fmerl_platform.study.paper import PAPER_VARIANTS
+from fmerl_platform.study.paper import PAPER
 from fmerl_platform.study.record import StudyRecord
 
 NAMES = ("FMERL", "w/o Valence", "w/o Multitask Regression")
@@ -31,7 +31,7 @@ def request_(tmp_path_factory: pytest.TempPathFactory) -> AblationRequest:
     storage = tmp_path_factory.mktemp("runs")
     return AblationRequest(
         corpora=("synthetic-iemocap", "synthetic-meld"),
-        variants=tuple(PAPER_VARIANTS[name] for name in NAMES),
+        variants=tuple(PAPER[name] for name in NAMES),
         seeds=(0, 1),
         study="small",
         storage=storage,
@@ -240,13 +240,11 @@ def test_a_cell_that_diverges_fails_alone(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
     explode = replace(
-        PAPER_VARIANTS["w/o Valence"],
+        PAPER["w/o Valence"],
         change=lambda config: config.changed(training__learning_rate=1e30),
         declares=("training.learning_rate",),
     )
-    request = replace(
-        request_, corpora=("synthetic-meld",), variants=(PAPER_VARIANTS["FMERL"], explode), study="diverging"
-    )
+    request = replace(request_, corpora=("synthetic-meld",), variants=(PAPER["FMERL"], explode), study="diverging")
     results = Console(width=200)
     with results.capture() as captured:
         assert not run_ablation(request, Console(quiet=True), results).complete

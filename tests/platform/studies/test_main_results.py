@@ -17,7 +17,7 @@ from fmerl_platform.cli import Parser
 from fmerl_platform.cli.arguments import ablation_request, add_grid_arguments
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.studies.paper_results import NOT_RUN, TABLE_1, published_score
-from fmerl_platform.study.systems import SYSTEM_VARIANTS
+from fmerl_platform.study.paper import SYSTEMS
 
 SCRIPT = EXPERIMENTS / "main_results.py"
 
@@ -33,7 +33,7 @@ def main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | Non
 @pytest.mark.parametrize("corpus", ["meld", "iemocap"])
 def test_every_system_is_a_declared_change_of_fmerl(preset: str, corpus: str) -> None:
     control = PRESETS[preset](corpus)
-    derived = {name: variant.derive(control) for name, variant in SYSTEM_VARIANTS.items()}
+    derived = {name: variant.derive(control) for name, variant in SYSTEMS.items()}
     assert {name: config.system.name for name, config in derived.items()} == {name: name for name in SYSTEMS}
     assert derived["EACL"].anchors.description == "label"
     assert derived["SDT"].system.sdt_temperature == (8 if corpus == "meld" else 1)

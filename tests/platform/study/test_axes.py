@@ -13,8 +13,8 @@ from fmerl.errors import InputError
 from fmerl_platform.cli import Parser
 from fmerl_platform.cli.arguments import ablation_request, add_grid_arguments
 from fmerl_platform.study.axes import FIELDS, axis_variants
-from fmerl_platform.study.cells import StudyError, Variant
 from fmerl_platform.study.study_file import read_study_file
+from fmerl_platform.study.variant import StudyError, Variant
 
 CONTROL = CellConfig()
 
@@ -77,7 +77,7 @@ def test_a_value_that_the_config_refuses_names_its_variant() -> None:
 
 
 STUDY = """
-from fmerl_platform.study.cells import Variant
+from fmerl_platform.study.variant import Variant
 
 VARIANTS = [
     Variant(name="warm", change=lambda c: c.changed(training__epochs=9), declares=("training.epochs",)),

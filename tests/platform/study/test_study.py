@@ -9,8 +9,10 @@ import pytest
 
 from fmerl.config import AnchorConfig, CellConfig
 from fmerl.training.dataset import ConversationData
-from fmerl_platform.study.cells import CorpusInputs, StudyError, Variant, fingerprint, plan_cells
-from fmerl_platform.study.paper import CONTROL, PAPER_VARIANTS
+from fmerl_platform.study.cells import CorpusInputs, plan_cells
+from fmerl_platform.study.fingerprint import fingerprint
+from fmerl_platform.study.paper import CONTROL, PAPER
+from fmerl_platform.study.variant import StudyError, Variant
 
 ANCHORS = np.eye(2, 4, dtype=np.float32)
 
@@ -39,12 +41,12 @@ def data() -> ConversationData:
 
 
 def _inputs(data: ConversationData, control: CellConfig) -> CorpusInputs:
-    configs = {variant.derive(control).anchors for variant in PAPER_VARIANTS.values()}
+    configs = {variant.derive(control).anchors for variant in PAPER.values()}
     return CorpusInputs(data=data, control=control, anchors={config: ANCHORS + i for i, config in enumerate(configs)})
 
 
 def test_the_papers_variants_in_its_order() -> None:
-    assert list(PAPER_VARIANTS) == [
+    assert list(PAPER) == [
         "FMERL",
         "w/o Triple-loss",
         "w/o Fine-grained Enhancement",
@@ -54,7 +56,7 @@ def test_the_papers_variants_in_its_order() -> None:
         "w/o Multitask Regression",
     ]
     control = CellConfig()
-    changed = {name: variant.derive(control) for name, variant in PAPER_VARIANTS.items()}
+    changed = {name: variant.derive(control) for name, variant in PAPER.items()}
     assert changed[CONTROL] == control
     assert changed["w/o Triple-loss"].contrastive.negative_weight == 0
     assert changed["w/o Fine-grained Enhancement"].anchors.description == "label"
@@ -81,14 +83,14 @@ def test_a_variant_that_is_not_what_it_declares_is_refused(variant: Variant) -> 
 
 
 def test_every_cell_once_with_its_own_fingerprint(data: ConversationData) -> None:
-    cells = plan_cells([_inputs(data, CellConfig())], list(PAPER_VARIANTS.values()), range(5))
+    cells = plan_cells([_inputs(data, CellConfig())], list(PAPER.values()), range(5))
     assert len(cells) == 35
     assert len({cell.fingerprint for cell in cells}) == 35
 
 
 def test_twins_and_doubles_are_refused(data: ConversationData) -> None:
     inputs = _inputs(data, CellConfig())
-    control = PAPER_VARIANTS[CONTROL]
+    control = PAPER[CONTROL]
     with pytest.raises(StudyError, match="are the same"):
         plan_cells([inputs], [control, replace(control, name="again")], [0])
     with pytest.raises(StudyError, match="seed once"):

@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from fmerl_platform.ledger.results import CellRecord
 from fmerl_platform.report.figure import BLUE, GREEN, INK, VERMILLION, WIDTH, ReportFigure, style
-from fmerl_platform.report.numbers import finding, interval, signed
-from fmerl_platform.studies.ablation.analysis import CellRecord, CorpusAnalysis
+from fmerl_platform.report.numbers import interval, signed
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis
 from fmerl_platform.studies.ablation.prediction_figures import anchors, confusion, dimensions, ellipses
+from fmerl_platform.studies.ablation.wording import finding
 
 _VERDICT_COLORS = {"helps": GREEN, "hurts": VERMILLION, "inconclusive": BLUE}
 

@@ -11,8 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from fmerl.training.dataset import ConversationData
 from fmerl.training.evaluation import classification_scores
+from fmerl_platform.ledger.results import CorpusCells, labelled_predictions
 from fmerl_platform.statistics import Comparison, compare
-from fmerl_platform.studies.ablation.analysis import CorpusResults, labelled_predictions
 
 REFERENCE = "logistic regression"
 _INVERSE_PENALTIES = (0.001, 0.01, 0.1, 1.0)
@@ -36,7 +36,7 @@ def logistic_regression(data: ConversationData) -> np.ndarray:
     return best
 
 
-def against_reference(results: CorpusResults, data: ConversationData) -> tuple[float, Comparison]:
+def against_reference(results: CorpusCells, data: ConversationData) -> tuple[float, Comparison]:
     """The reference's weighted F1 on test, and the control's lead over it, paired on the same dialogues."""
     control = [labelled_predictions(cell, results.classes) for cell in results.of_variant(results.control)]
     predicted = logistic_regression(data)

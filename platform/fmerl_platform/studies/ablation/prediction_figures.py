@@ -17,7 +17,8 @@ from fmerl.training.cell import FIRST_EPOCH
 from fmerl_platform.report.figure import BLUE, GREEN, INK, VERMILLION, WIDTH, ReportFigure
 from fmerl_platform.report.numbers import percent, seeds
 from fmerl_platform.statistics import CellPredictions, confusion_by_dialogue
-from fmerl_platform.studies.ablation.analysis import AnchorCosines, CorpusAnalysis
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis
+from fmerl_platform.study.record import AnchorCosines
 
 _CLASS_COLORS = (INK, BLUE, VERMILLION, GREEN, "#e69f00", "#cc79a7", "#8c8c8c")
 _CLASS_MARKERS = "os^DvPX"

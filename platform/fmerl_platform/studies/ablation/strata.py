@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fmerl.training.cell import masked_condition
+from fmerl_platform.ledger.results import CorpusCells
 from fmerl_platform.report.numbers import NONE, interval, percent, signed
 from fmerl_platform.report.table import Table, columns
 from fmerl_platform.statistics import (
@@ -25,7 +26,6 @@ from fmerl_platform.statistics import (
     confusion_by_dialogue,
     weighted_f1,
 )
-from fmerl_platform.studies.ablation.analysis import CorpusResults
 
 _SCORES = {"weighted_f1": weighted_f1, "accuracy": accuracy}
 _RESAMPLES = 1000
@@ -36,7 +36,7 @@ _LENGTHS = (1, 6, 11, 21, 41)
 _SPEAKERS = (1, 2, 3)
 
 
-def strata_table(results: CorpusResults) -> Table | None:
+def strata_table(results: CorpusCells) -> Table | None:
     """A row per stratum: the control's score and every variant's Δ; None without a cell of the control."""
     cells = results.predictions_of(results.control)
     if not cells:
@@ -71,7 +71,7 @@ def strata_table(results: CorpusResults) -> Table | None:
     )
 
 
-def modality_table(results: CorpusResults) -> Table | None:
+def modality_table(results: CorpusCells) -> Table | None:
     """What each modality of the control is worth, two ways; None when it has one alone."""
     masked = {
         modality: cells
@@ -104,7 +104,7 @@ def modality_table(results: CorpusResults) -> Table | None:
     )
 
 
-def _strata(results: CorpusResults) -> Iterator[tuple[str, NDArray[np.bool_], Metric]]:
+def _strata(results: CorpusCells) -> Iterator[tuple[str, NDArray[np.bool_], Metric]]:
     """Name, members among the labelled test utterances and metric of every stratum that has any."""
     predictions = results.of_variant(results.control)[0].predictions
     table = predictions.filter(pa.compute.field("split") == "test")
@@ -163,7 +163,7 @@ def _only(cells: Sequence[CellPredictions], chosen: NDArray[np.bool_]) -> list[C
     ]
 
 
-def _retrained_without(results: CorpusResults, modality: str) -> str | None:
+def _retrained_without(results: CorpusCells, modality: str) -> str | None:
     """The variant that differs from the control in nothing but this modality."""
     kept = [name for name in results.modalities if name != modality]
     for variant, changes in results.changes.items():

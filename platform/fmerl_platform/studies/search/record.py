@@ -7,16 +7,54 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import optuna
 from mlflow.entities import Metric, Param
 
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.studies.search.sections import SearchFindings
+from fmerl_platform.studies.search.space import OBJECTIVE
 from fmerl_platform.studies.search.trial_store import ended, start_name
-from fmerl_platform.studies.search.trials import OBJECTIVE
 
 
-def record_trials(
+def record_search(
+    experiment: Experiment,
+    study: optuna.Study,
+    steps: int,
+    found: SearchFindings,
+    note: str,
+    paths: ReportPaths,
+    best: Path,
+) -> None:
+    """Log a search, its trials and its report.
+
+    Args:
+        experiment: The search's own.
+        study: Where the trials are kept.
+        steps: Epochs of a trial that is not stopped.
+        found: What the search found.
+        note: Description of the run, in Markdown.
+        paths: Files of the report.
+        best: JSON of the best configuration, which may not be there.
+    """
+    run = experiment.find_or_create(experiment.study, None, level="search")
+    _record_trials(experiment, run, study, steps, found.errors)
+    values = {f"best {path}": value for path, value in (found.best.params if found.best else {}).items()}
+    importance = {f"importance {path}": value for path, value in found.importance.items()}
+    experiment.log_once(run, {**values, **importance}, step=0)
+    experiment.tag(run, {"mlflow.note.content": note})
+    client = experiment.client()
+    for path in (paths.html, paths.markdown, paths.latex, best):
+        if path.exists():
+            client.log_artifact(run, str(path))
+    for path in paths.figures:
+        client.log_artifact(run, str(path), "figures")
+    client.set_terminated(run, "FINISHED")
+
+
+def _record_trials(
     experiment: Experiment, parent: str, study: optuna.Study, steps: int, errors: Mapping[int, str]
 ) -> None:
     """Log the trials that are not logged yet.

@@ -18,6 +18,8 @@ OPTIONAL = {
     "temperature": "contrastive.temperature",
 }
 """Fields searched on demand, by their short names."""
+OBJECTIVE = "objective"
+"""Validation weighted F1 of each seed's epoch that would be reported so far, averaged over the seeds."""
 NUMBER = "trial_number"
 """Key of a trial's number in Optuna, which is its identity, in the configuration that Tune gives a worker."""
 

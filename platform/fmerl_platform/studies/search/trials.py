@@ -18,12 +18,10 @@ from fmerl.config import CellConfig
 from fmerl.training.dataset import ConversationData
 from fmerl.training.loop import build_model, deterministic, train_epochs
 from fmerl_platform.running.placement import Resources, nodes_at_hand
-from fmerl_platform.running.progress import RunProgress
-from fmerl_platform.studies.search.space import NUMBER, SearchSpace, configured
+from fmerl_platform.running.progress import RunEvents
+from fmerl_platform.studies.search.space import NUMBER, OBJECTIVE, SearchSpace, configured
 from fmerl_platform.study.cells import CorpusInputs
 
-OBJECTIVE = "objective"
-"""Validation weighted F1 of each seed's epoch that would be reported so far, averaged over the seeds."""
 _RETRIES = 1
 _STARTUP_TRIALS = 10
 """Drawn at random before Optuna's TPE learns from them, its own default."""
@@ -39,7 +37,7 @@ def run_trials(
     storage: RDBStorage,
     resources: Resources,
     folder: Path,
-    progress: RunProgress,
+    progress: RunEvents,
     random_seed: int,
 ) -> dict[int, str]:
     """Run this many more trials on the connected Ray cluster.
@@ -133,7 +131,7 @@ def _train_trial(
 class _Listener(tune.Callback):
     """Turns Tune's events into progress, and remembers errors."""
 
-    def __init__(self, progress: RunProgress) -> None:
+    def __init__(self, progress: RunEvents) -> None:
         self._progress = progress
         self.errors: dict[int, str] = {}
 

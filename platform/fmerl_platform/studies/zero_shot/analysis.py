@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fmerl.errors import InputError
+from fmerl_platform.ledger.results import CellRecord, CorpusCells, labelled_predictions
 from fmerl_platform.statistics import CellPredictions, Comparison, Estimate, Score, compare, estimates, holm
-from fmerl_platform.studies.ablation.analysis import CellRecord, CorpusResults, labelled_predictions
 from fmerl_platform.studies.paper_results import PublishedZeroShot, published_zero_shot
 from fmerl_platform.studies.zero_shot.language_models import LanguageModels, on_shared_utterances
 from fmerl_platform.studies.zero_shot.scores import UNSEEN_ACCURACY, zero_shot_scores
@@ -78,7 +78,7 @@ class ZeroShotRow:
 class ZeroShotAnalysis:
     """One corpus's rows."""
 
-    results: CorpusResults
+    results: CorpusCells
     unseen: tuple[str, ...]
     utterances: str
     """Whether unseen utterances were `context` in training or `deleted`."""
@@ -106,7 +106,7 @@ class ZeroShotAnalysis:
 
 
 def analyse_zero_shot(
-    results: CorpusResults,
+    results: CorpusCells,
     unseen: Sequence[str],
     utterances: str,
     supervised: Sequence[str],
@@ -159,7 +159,7 @@ def analyse_zero_shot(
 class _RowMaker:
     """Rows of one corpus, all of the same scores and against the same control."""
 
-    def __init__(self, results: CorpusResults, unseen: Sequence[str], resamples: int) -> None:
+    def __init__(self, results: CorpusCells, unseen: Sequence[str], resamples: int) -> None:
         self._results, self._resamples = results, resamples
         self._held_out = np.isin(results.classes, list(unseen))
         self._scores: Mapping[str, Score] = zero_shot_scores(

@@ -10,8 +10,7 @@ from rich.console import Console
 from fmerl_platform.cli.arguments import ALL, add_corpus_arguments, add_run_arguments, request_of_corpora
 from fmerl_platform.studies.run import AblationRequest
 from fmerl_platform.study.hold_out import HoldOut, pseudo_unseen_variant
-from fmerl_platform.study.paper import CONTROL, PAPER_VARIANTS
-from fmerl_platform.study.systems import SYSTEM_VARIANTS
+from fmerl_platform.study.paper import CONTROL, PAPER, SYSTEMS
 
 
 def add_zero_shot_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +28,7 @@ def add_zero_shot_arguments(parser: argparse.ArgumentParser) -> None:
         default="context",
         help="what becomes of their utterances in training: unlabelled context (default), or none",
     )
-    variants, systems = ([name for name in known if name != CONTROL] for known in (PAPER_VARIANTS, SYSTEM_VARIANTS))
+    variants, systems = ([name for name in known if name != CONTROL] for known in (PAPER, SYSTEMS))
     parser.add_argument(
         "--variants",
         nargs="+",
@@ -62,10 +61,8 @@ def zero_shot_request(arguments: argparse.Namespace, console: Console) -> Ablati
     Raises:
         InputError: An argument out of its range, or one of two that belong together.
     """
-    variants = [variant for name, variant in PAPER_VARIANTS.items() if {name, ALL} & {CONTROL, *arguments.variants}]
-    systems = [
-        variant for name, variant in SYSTEM_VARIANTS.items() if name != CONTROL and {name, ALL} & {*arguments.systems}
-    ]
+    variants = [variant for name, variant in PAPER.items() if {name, ALL} & {CONTROL, *arguments.variants}]
+    systems = [variant for name, variant in SYSTEMS.items() if name != CONTROL and {name, ALL} & {*arguments.systems}]
     request = request_of_corpora(arguments, [*variants, *systems], console)
     hold_out = HoldOut(classes=tuple(arguments.unseen), utterances=arguments.unseen_utterances)
     request = replace(request, inputs=replace(request.inputs, hold_out=hold_out), llm_study=arguments.llm_study)

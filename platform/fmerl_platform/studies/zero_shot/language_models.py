@@ -13,8 +13,8 @@ from mlflow.entities import Run
 from fmerl.errors import InputError
 from fmerl_platform.ledger.cells import read_cells
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.results import CellRecord, CorpusCells, labelled_predictions
 from fmerl_platform.statistics import UNANSWERED, CellPredictions
-from fmerl_platform.studies.ablation.analysis import CellRecord, CorpusResults, labelled_predictions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class SharedUtterances:
     """Answers of the model, over all its runs, that name no class: they stay, and are wrong."""
 
 
-def on_shared_utterances(cells: Sequence[CellRecord], results: CorpusResults) -> SharedUtterances:
+def on_shared_utterances(cells: Sequence[CellRecord], results: CorpusCells) -> SharedUtterances:
     """The model's runs beside the control's, utterance by utterance.
 
     Raises:

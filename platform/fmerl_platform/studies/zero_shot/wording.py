@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from fmerl_platform.report.numbers import NONE, mean_sd, missing_cells, percent, seeds
+from fmerl_platform.report.numbers import NONE, mean_sd, percent, seeds
+from fmerl_platform.studies.wording import missing_notes, missing_sentence
 from fmerl_platform.studies.zero_shot.analysis import Spread, ZeroShotAnalysis, ZeroShotRow
 from fmerl_platform.studies.zero_shot.scores import UNSEEN_ACCURACY
 
@@ -19,6 +20,13 @@ def supervised_warning(corpus: str, modalities: Sequence[str], unseen: Sequence[
         f"Warning: by its card, the encoder of {corpus}'s {' and '.join(modalities)} features was trained on emotion "
         f"labels, or may have been: then they know {', '.join(unseen)} and these numbers are not zero-shot."
     )
+
+
+def warning_of(analysis: ZeroShotAnalysis) -> str:
+    """The warning of supervised features; empty where their cards rule it out."""
+    if not analysis.supervised:
+        return ""
+    return supervised_warning(analysis.results.corpus, analysis.supervised, analysis.unseen)
 
 
 def zero_shot_finding(analysis: ZeroShotAnalysis) -> str:
@@ -39,10 +47,7 @@ def zero_shot_finding(analysis: ZeroShotAnalysis) -> str:
             f"{_score(calibrated, UNSEEN_ACCURACY)} and seen accuracy from {_score(control, 'seen_accuracy')} to "
             f"{_score(calibrated, 'seen_accuracy')}."
         )
-    if analysis.results.missing:
-        total = len(analysis.results.cells) + len(analysis.results.missing)
-        sentences.append(f"{len(analysis.results.missing)} of {total} cells are missing.")
-    return " ".join(sentences)
+    return " ".join([*sentences, *missing_sentence(analysis.results)])
 
 
 def zero_shot_notes(analysis: ZeroShotAnalysis) -> tuple[str, ...]:
@@ -56,8 +61,8 @@ def zero_shot_notes(analysis: ZeroShotAnalysis) -> tuple[str, ...]:
         "alone, where w-F1 of a single class is 2r / (1 + r). One-vs-rest F1 counts false alarms on others as well.",
         "95% intervals are for new seeds and new dialogues; of one seed for new dialogues only.",
     ]
-    if analysis.supervised:
-        notes.insert(0, supervised_warning(analysis.results.corpus, analysis.supervised, analysis.unseen))
+    if warning := warning_of(analysis):
+        notes.insert(0, warning)
     few = [row.name for row in analysis.rows if row.unseen_dialogues < FEWEST_DIALOGUES]
     if few:
         notes.append(
@@ -69,7 +74,7 @@ def zero_shot_notes(analysis: ZeroShotAnalysis) -> tuple[str, ...]:
         notes.append(f"Know their training classes only, so that an unseen one is out of their reach: {names}.")
     notes += _model_notes(analysis)
     notes += _published_notes(analysis)
-    return (*notes, *missing_cells(analysis.results.missing))
+    return (*notes, *missing_notes(analysis.results))
 
 
 def bias_notes(analysis: ZeroShotAnalysis) -> tuple[str, ...]:

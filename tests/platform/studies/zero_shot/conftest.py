@@ -10,14 +10,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import settings
 
-from fmerl_platform.studies.ablation.analysis import CellRecord, CorpusResults
+from fmerl_platform.ledger.results import CellRecord, CorpusCells
 
 settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.load_profile("deterministic")
 
 CLASSES = ("neutral", "joy", "anger", "fear")
 MakeCell = Callable[..., CellRecord]
-MakeResults = Callable[..., CorpusResults]
+MakeResults = Callable[..., CorpusCells]
 
 
 def build_cell(
@@ -80,7 +80,7 @@ def build_cell(
 
 def build_results(
     seeds: int = 3, *, stand_in: bool = True, missing: Sequence[tuple[str, int, str]] = ()
-) -> CorpusResults:
+) -> CorpusCells:
     """FMERL, a variant, a closed-set system and, unless told otherwise, the pseudo-unseen cells."""
     held_out = {"pseudo-unseen joy": ("fear", "joy")} if stand_in else {}
     changes: dict[str, dict[str, Any]] = {
@@ -97,7 +97,7 @@ def build_results(
         for seed in range(seeds)
         if (variant, seed) not in {(name, number) for name, number, _ in missing}
     ]
-    return CorpusResults("meld", CLASSES, "FMERL", tuple(changes), tuple(cells), missing, changes=changes)
+    return CorpusCells("meld", CLASSES, "FMERL", tuple(changes), tuple(cells), missing, changes=changes)
 
 
 @pytest.fixture(scope="session")

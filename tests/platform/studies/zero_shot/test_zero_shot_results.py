@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.report.table import to_markdown
-from fmerl_platform.studies.ablation.analysis import CellRecord, CorpusResults
 from fmerl_platform.studies.paper_results import published_zero_shot
 from fmerl_platform.studies.zero_shot.analysis import ZeroShotAnalysis, analyse_zero_shot, score_matrix
 from fmerl_platform.studies.zero_shot.language_models import NO_MODELS, LanguageModels
@@ -22,11 +22,11 @@ from fmerl_platform.studies.zero_shot.tables import zero_shot_tables
 from fmerl_platform.studies.zero_shot.wording import zero_shot_finding, zero_shot_notes
 
 MakeCell = Callable[..., CellRecord]
-MakeResults = Callable[..., CorpusResults]
+MakeResults = Callable[..., CorpusCells]
 
 
 def analysed(
-    results: CorpusResults, models: LanguageModels = NO_MODELS, unseen: tuple[str, ...] = ("fear",)
+    results: CorpusCells, models: LanguageModels = NO_MODELS, unseen: tuple[str, ...] = ("fear",)
 ) -> ZeroShotAnalysis:
     return analyse_zero_shot(results, unseen, "context", (), models, resamples=200)
 
@@ -101,7 +101,7 @@ def test_tuning_on_the_ledger_never_sees_an_unseen_label(make_results: MakeResul
     results = make_results()
     constant = analysed(results).calibrated
 
-    def spoilt(how: str) -> CorpusResults:
+    def spoilt(how: str) -> CorpusCells:
         draw = np.random.default_rng(1)
         cells = []
         for cell in results.cells:
