@@ -21,7 +21,8 @@ import torch.multiprocessing as mp
 from fmerl.training.cell import train_cell
 from fmerl.training.distributed import Ranks
 from fmerl_platform.study.cells import CorpusInputs
-from fmerl_platform.study.inputs import InputOptions, load_inputs
+from fmerl_platform.study.inputs import load_inputs
+from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import CONTROL, PAPER
 
 TOLERANCE = 1e-5

@@ -29,7 +29,7 @@ from fmerl.features.visual.encoder import VisualSpec
 from fmerl.synthetic.media import MediaSpec, write_media_corpus
 from fmerl_platform.extraction.items import items_of
 from fmerl_platform.extraction.pipeline import encode_items
-from fmerl_platform.running.placement import Resources
+from fmerl_platform.running.options import Resources
 from fmerl_platform.running.session import ray_session
 
 LOOP_BATCH = {"text": 512, "audio": 32, "visual": 16}

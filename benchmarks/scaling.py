@@ -27,11 +27,12 @@ from rich.console import Console
 
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.running.grid import run_grid
-from fmerl_platform.running.placement import Resources
+from fmerl_platform.running.options import Resources
 from fmerl_platform.running.progress import RunProgress
 from fmerl_platform.running.worker import CellFiles
 from fmerl_platform.study.cells import Cell, CorpusInputs, plan_cells
-from fmerl_platform.study.inputs import InputOptions, load_inputs
+from fmerl_platform.study.inputs import load_inputs
+from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
 
 ROOT = Path(__file__).parents[1]

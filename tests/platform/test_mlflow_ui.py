@@ -13,7 +13,7 @@ from helpers.repository import REPOSITORY
 from rich.console import Console
 
 from fmerl_platform.studies.run import AblationRequest, run_ablation
-from fmerl_platform.study.inputs import InputOptions
+from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
 
 SCRIPT = REPOSITORY / "docs" / "screenshots.py"

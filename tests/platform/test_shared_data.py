@@ -11,7 +11,8 @@ import pytest
 from ray import tune
 
 from fmerl_platform.study.cells import CorpusInputs
-from fmerl_platform.study.inputs import InputOptions, load_inputs
+from fmerl_platform.study.inputs import load_inputs
+from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import CONTROL, PAPER
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 
-from rich.console import Console
-
 from fmerl_platform.asking.asker import Outcome, settled
 from fmerl_platform.asking.journal import Entry, JournalReader
 from fmerl_platform.asking.limiter import Limits
@@ -14,7 +12,7 @@ from fmerl_platform.asking.pipeline import Fleet, run_calls
 from fmerl_platform.asking.prices import Tokens
 from fmerl_platform.asking.question import Call
 from fmerl_platform.asking.worker import WorkerConfig
-from fmerl_platform.running.progress import RateProgress
+from fmerl_platform.running.progress import Counting, uncounted
 from fmerl_platform.running.session import ray_session
 
 
@@ -43,7 +41,12 @@ class CallPlan(ABC):
 
 
 def ask_plan(
-    plan: CallPlan, config: WorkerConfig, limits: Limits, fleet: Fleet, console: Console, spent: float = 0.0
+    plan: CallPlan,
+    config: WorkerConfig,
+    limits: Limits,
+    fleet: Fleet,
+    counting: Counting = uncounted,
+    spent: float = 0.0,
 ) -> dict[str, Outcome]:
     """Outcome of every call, by key; Ray is only started if some are left to make.
 
@@ -52,7 +55,7 @@ def ask_plan(
         config: For the workers.
         limits: Of all workers together.
         fleet: Workers and requests in flight.
-        console: For progress.
+        counting: Shows progress.
         spent: What counts against the budget beside the plan's own calls.
     """
     journal = JournalReader(config.journal)
@@ -61,7 +64,7 @@ def ask_plan(
     if not waiting:
         return outcomes
     spent += config.price.cost(plan.tokens(journal))
-    with RateProgress(console, "calls", len(plan.calls), len(outcomes)) as progress, ray_session(0):
+    with counting("calls", len(plan.calls), len(outcomes), "errors") as progress, ray_session(0):
         for outcome in run_calls(waiting, config, limits, spent, fleet):
             outcomes[outcome.key] = outcome
             progress.ended(1, outcome.error is not None)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import logging
 from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import Progress
 
 from fmerl.card import read_card, recipe_digest
 from fmerl.corpus import Corpus, write_corpus
@@ -19,6 +15,9 @@ from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptio
 from fmerl.supervision.labels import write_labels
 from fmerl.supervision.vad_regression import VADRegression, label_corpus, read_emobank, scoring_recipe
 from fmerl_platform.extraction.run import ExtractionRequest, extract
+from fmerl_platform.running.progress import Counting, uncounted
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class Prepared:
 
 
 def prepare_meld_text(
-    meld: Path, emobank: Path, encoder_name: str, pooling: Pooling, storage: Path, console: Console
+    meld: Path, emobank: Path, encoder_name: str, pooling: Pooling, storage: Path, counting: Counting = uncounted
 ) -> Prepared:
     """Convert MELD, encode its utterances, and score them with a ridge regression trained on EmoBank.
 
@@ -41,38 +40,31 @@ def prepare_meld_text(
         encoder_name: Hugging Face id, local folder or `package:MODULE`.
         pooling: `mean` or `cls`.
         storage: Everything is written to `prepared/` below it.
-        console: For progress.
+        counting: Shows progress.
     """
     home = storage / "prepared" / recipe_digest({"encoder": encoder_name, "pooling": pooling})[:12]
     prepared = Prepared(corpus=home / "corpus", features=home / "features", labels=home / "labels")
     corpus, problems = read_meld(meld)
     write_corpus(corpus, prepared.corpus, problems)
-    console.print(f"{len(problems)} odd rows of MELD are listed in {prepared.corpus / 'problems.csv'}", soft_wrap=True)
+    _log.info("%d odd rows of MELD are listed in %s", len(problems), prepared.corpus / "problems.csv")
     spec = TextSpec(encoder=encoder_name, pooling=pooling)
     request = ExtractionRequest(corpus=prepared.corpus, features=prepared.features, specs=[spec], storage=storage)
-    extract(request, console)
-    _score(corpus, TextEncoder(encoder_name, pooling=pooling), emobank, prepared.labels, console)
+    extract(request, counting)
+    _score(corpus, TextEncoder(encoder_name, pooling=pooling), emobank, prepared.labels, counting)
     return prepared
 
 
-def _score(corpus: Corpus, encoder: TextEncoder, emobank_file: Path, root: Path, console: Console) -> None:
+def _score(corpus: Corpus, encoder: TextEncoder, emobank_file: Path, root: Path, counting: Counting) -> None:
     emobank = read_emobank(emobank_file)
     folder = root / corpus.name
     wanted = scoring_recipe(corpus, encoder, emobank.digest())
     if folder.is_dir() and wanted.items() <= read_card(folder)["recipe"].items():
         return
-    with _counted("encode EmoBank", len(emobank.texts), console) as progress:
-        regression = VADRegression.fit(encoder, emobank, progress=progress)
-    with _counted(f"score {corpus.name}", len(list(corpus.utterances())), console) as progress:
-        labels = label_corpus(corpus, regression, read_descriptions(DEFAULT_DESCRIPTIONS), progress)
+    with counting("texts of EmoBank", len(emobank.texts), 0, "errors") as told:
+        regression = VADRegression.fit(encoder, emobank, progress=lambda done: told.ended(done, 0))
+    with counting(f"texts of {corpus.name}", len(list(corpus.utterances())), 0, "errors") as told:
+        descriptions = read_descriptions(DEFAULT_DESCRIPTIONS)
+        labels = label_corpus(corpus, regression, descriptions, lambda done: told.ended(done, 0))
     write_labels(root, corpus.name, labels)
     quality = ", ".join(f"{dimension} {scores['pearson']:.3f}" for dimension, scores in regression.quality.items())
-    console.print(f"VAD regression on EmoBank's test split, Pearson: {quality}", highlight=False)
-
-
-@contextmanager
-def _counted(what: str, total: int, console: Console) -> Iterator[Callable[[int], None]]:
-    """A progress bar over texts."""
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.advance(task, done)
+    _log.info("VAD regression on EmoBank's test split, Pearson: %s", quality)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
 
 from fmerl.corpus import SPLITS, Corpus, Problem, write_corpus
 from fmerl.corpus.id_lists import read_happy_ids, read_id_list
@@ -19,6 +17,9 @@ from fmerl.corpus.readers.iemocap.ids import COSMIC_VALIDATION
 from fmerl.corpus.readers.iemocap.reader import Protocol
 from fmerl.corpus.readers.meld_media import with_media
 from fmerl.features.store import FeatureTable, write_features
+
+Tell = Callable[[str], object]
+"""Takes a line for the user."""
 
 _NOTHING_WRITTEN = "dry run: nothing is written"
 
@@ -38,7 +39,7 @@ class PickleImport:
     dry_run: bool = False
 
 
-def import_features(request: PickleImport, console: Console) -> None:
+def import_features(request: PickleImport, tell: Tell) -> None:
     """Import a feature pickle and tell what was found in it.
 
     Raises:
@@ -54,22 +55,22 @@ def import_features(request: PickleImport, console: Console) -> None:
     )
     problems += published.problems
     corpus, folder, features = published.corpus, request.output / "corpus", request.output / "features"
-    _tell_corpus(corpus, problems, folder, console)
+    _tell_corpus(corpus, problems, folder, tell)
     for modality, values in published.features.items():
         absent = int(published.missing[modality].sum())
-        _tell(console, f"{modality:<11}{values.shape[1]} wide, missing for {absent} of {len(values)} utterances")
+        tell(f"{modality:<11}{values.shape[1]} wide, missing for {absent} of {len(values)} utterances")
     for modality, warning in published.format.supervised.items():
-        _tell(console, f"warning: the {modality} features are {warning}")
+        tell(f"warning: the {modality} features are {warning}")
     if not any(utterance.valence is not None for utterance in corpus.utterances()):
         human = "" if corpus.name == "meld" or request.iemocap else ", or import IEMOCAP's own with --iemocap DIR"
-        _tell(console, f"no VAD scores: make them with experiments/label_corpus.py --corpus {folder}{human}")
+        tell(f"no VAD scores: make them with fmerl label --corpus {folder}{human}")
     if request.dry_run:
-        _tell(console, _NOTHING_WRITTEN)
+        tell(_NOTHING_WRITTEN)
         return
     for modality in published.features:
         write_features(features, corpus.name, feature_table(published, modality))
     write_corpus(corpus, folder, problems)
-    _tell(console, f"written: --corpus {folder} --features {features}")
+    tell(f"written: --corpus {folder} --features {features}")
 
 
 def feature_table(published: PublishedFeatures, modality: str) -> FeatureTable:
@@ -111,36 +112,32 @@ def read_iemocap_release(
     )
 
 
-def import_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, dry_run: bool, console: Console) -> None:
+def import_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, dry_run: bool, tell: Tell) -> None:
     """Write a corpus that was read from a raw release and tell what was found in it.
 
     Raises:
         InputError: Something in the way of the folder.
     """
-    _tell_corpus(corpus, problems, folder, console)
+    _tell_corpus(corpus, problems, folder, tell)
     for path in ("audio_path", "video_path"):
         count = sum(getattr(utterance, path) is not None for utterance in corpus.utterances())
-        _tell(console, f"{path} of {count} utterances")
+        tell(f"{path} of {count} utterances")
     if dry_run:
-        _tell(console, _NOTHING_WRITTEN)
+        tell(_NOTHING_WRITTEN)
         return
     write_corpus(corpus, folder, problems)
-    _tell(console, f"written: --corpus {folder}")
+    tell(f"written: --corpus {folder}")
 
 
-def _tell_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, console: Console) -> None:
+def _tell_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, tell: Tell) -> None:
     emotions = Counter(utterance.emotion for utterance in corpus.utterances())
     total, targets = emotions.total(), emotions.total() - emotions[None]
-    _tell(console, f"{corpus.name}: {total} utterances in {len(corpus.dialogues)} dialogues, {targets} targets")
+    tell(f"{corpus.name}: {total} utterances in {len(corpus.dialogues)} dialogues, {targets} targets")
     for split in SPLITS:
         lengths = [len(dialogue.utterances) for dialogue in corpus.dialogues if dialogue.split == split]
-        _tell(console, f"{split:<11}{sum(lengths)} utterances in {len(lengths)} dialogues")
-    _tell(console, "classes    " + ", ".join(f"{name} {emotions[name]}" for name in corpus.classes))
-    _tell(console, f"{len(problems)} odd rows and files, for {folder / 'problems.csv'}")
+        tell(f"{split:<11}{sum(lengths)} utterances in {len(lengths)} dialogues")
+    tell("classes    " + ", ".join(f"{name} {emotions[name]}" for name in corpus.classes))
+    tell(f"{len(problems)} odd rows and files, for {folder / 'problems.csv'}")
     # An action that quotes the mended text is counted without it.
     for action, count in Counter(re.split(" ['\"]", problem.action)[0] for problem in problems).most_common():
-        _tell(console, f"{count:>10} {action}")
-
-
-def _tell(console: Console, line: str) -> None:
-    console.print(line, highlight=False, soft_wrap=True, markup=False)
+        tell(f"{count:>10} {action}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -11,7 +12,6 @@ from urllib.parse import quote
 
 import pyarrow.parquet as pq
 from mlflow.entities import Run
-from rich.console import Console
 
 from fmerl.supervision.answers import Mode
 from fmerl_platform.asking.decoding import ask_decoding
@@ -27,8 +27,11 @@ from fmerl_platform.llm_baselines.answers import outcomes_by_utterance, predicti
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
+from fmerl_platform.running.progress import Counting, uncounted
 
 PROBLEMS = "problems.csv"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +45,12 @@ class Baselines:
     tracking_uri: str
 
 
-def run_baselines(request: BaselineRequest, console: Console) -> Baselines:
+def run_baselines(request: BaselineRequest, counting: Counting = uncounted) -> Baselines:
     """Ask for what is not answered yet, and finish a run for every model and seed that is answered as a whole.
 
     Args:
         request: Which models are asked about what.
-        console: For progress.
+        counting: Shows progress.
 
     Raises:
         InputError: Before anything is asked.
@@ -60,10 +63,10 @@ def run_baselines(request: BaselineRequest, console: Console) -> Baselines:
         runs = _open_runs(experiment, request)
         waiting = unfinished(experiment, planned)
         if len(waiting) < len(planned):
-            console.print(f"{len(planned) - len(waiting)} of {len(planned)} runs are finished already")
+            _log.info("%d of %d runs are finished already", len(planned) - len(waiting), len(planned))
         for run in waiting:
             try:
-                unanswered = _run_seed(request, run, configs[run.variant], experiment, runs, console)
+                unanswered = _run_seed(request, run, configs[run.variant], experiment, runs, counting)
             except RequestFailedError as failure:
                 unanswered = f"the endpoint cannot be asked: {failure}"
             if unanswered is not None:
@@ -83,13 +86,13 @@ def _run_seed(
     config: WorkerConfig,
     experiment: Experiment,
     runs: StudyRuns,
-    console: Console,
+    counting: Counting,
 ) -> str | None:
     """Ask, and finish the run; else why it is not finished."""
     mode = _mode(request, run.model, config)
     plan = request.plan(run.model, run.seed, mode)
-    console.print(f"{run.name}: {len(plan.calls)} calls, decoding {mode}", highlight=False, markup=False)
-    outcomes = ask_plan(plan, config, request.limits, request.fleet, console, _spent_beside(request, plan, config))
+    _log.info("%s: %d calls, decoding %s", run.name, len(plan.calls), mode)
+    outcomes = ask_plan(plan, config, request.limits, request.fleet, counting, _spent_beside(request, plan, config))
     found = outcomes_by_utterance(plan, outcomes)
     problems = _folder(request, run) / PROBLEMS
     write_problems(problems, found)

@@ -12,7 +12,7 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from fmerl.training.distributed import Ranks
 from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.running.placement import Resources
+from fmerl_platform.running.options import Resources
 from fmerl_platform.running.worker import CellFiles, train_and_log
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
@@ -37,7 +37,7 @@ def train_on_workers(
     storage: Path,
 ) -> str:
     """As `train_and_log`, over `cell.config.training.workers` processes: NCCL where they have GPUs, else Gloo."""
-    on_gpu = resources.gpus > 0
+    on_gpu = resources.gpus_per_cell > 0
     trainer = TorchTrainer(
         _train,
         train_loop_config={
@@ -51,7 +51,7 @@ def train_on_workers(
         scaling_config=ray.train.ScalingConfig(
             num_workers=cell.config.training.workers,
             use_gpu=on_gpu,
-            resources_per_worker={"CPU": resources.cpus, "GPU": resources.gpus},
+            resources_per_worker={"CPU": resources.cpus_per_cell, "GPU": resources.gpus_per_cell},
         ),
         run_config=ray.train.RunConfig(
             name=f"cell-{cell.fingerprint[:16]}",

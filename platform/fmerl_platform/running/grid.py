@@ -15,7 +15,8 @@ from ray import tune
 
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.running.ddp import DRIVER, train_on_workers
-from fmerl_platform.running.placement import Resources, nodes_at_hand
+from fmerl_platform.running.options import Resources
+from fmerl_platform.running.placement import nodes_at_hand
 from fmerl_platform.running.progress import RunEvents
 from fmerl_platform.running.worker import CellFiles, TrainAndLog, train_and_log
 from fmerl_platform.study.cells import Cell, CellFailure, CorpusInputs
@@ -79,7 +80,9 @@ def run_grid(
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     listener = _Listener(groups, progress)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"CPU": resources.cpus, "GPU": resources.gpus} if workers == 1 else DRIVER),
+        tune.with_resources(
+            trainable, {"CPU": resources.cpus_per_cell, "GPU": resources.gpus_per_cell} if workers == 1 else DRIVER
+        ),
         param_space={"group": tune.grid_search(list(range(len(groups))))},
         tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=slots),
         run_config=tune.RunConfig(

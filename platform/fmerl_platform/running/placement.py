@@ -6,77 +6,12 @@ import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import ray
 import torch
-from rich.table import Table
 
-from fmerl.errors import InputError
-
-_ROUNDING = 1e-6
-"""Ray counts resources in steps of 1e-4."""
-
-
-@dataclass(frozen=True)
-class Node:
-    """One machine of a cluster."""
-
-    name: str
-    cpus: float
-    gpus: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resources:
-    """What each worker of a cell occupies: CPUs, and a GPU, several, or a share of one."""
-
-    cpus: float = 1.0
-    gpus: float = 0.0
-    cells_at_once: int | None = None
-    """None: as many as the nodes at hand hold. On a cluster that grows: as many as it may grow to."""
-
-    def __post_init__(self) -> None:
-        for name, value in (("CPUs", self.cpus), ("GPUs", self.gpus)):
-            if not 0 <= value < math.inf:
-                raise InputError("resources of a cell", f"{value} {name}", "give 0 or more")
-        if self.gpus > 1 and self.gpus % 1:
-            raise InputError("resources of a cell", f"{self.gpus} GPUs", "give whole GPUs, or a share of one")
-        if not self.cpus and not self.gpus:
-            raise InputError("resources of a cell", "neither CPU nor GPU", "give one of them")
-        if self.cells_at_once is not None and self.cells_at_once < 1:
-            raise InputError("resources of a cell", f"{self.cells_at_once} at once", "give at least 1")
-
-    def workers_on(self, node: Node) -> int:
-        """Workers that fit on a node at once. A share of a GPU lies on one GPU: .75 fits once on each."""
-        fits = [math.inf]
-        if self.cpus:
-            fits.append(math.floor(node.cpus / self.cpus + _ROUNDING))
-        if self.gpus >= 1:
-            fits.append(math.floor(node.gpus / self.gpus + _ROUNDING))
-        elif self.gpus:
-            fits.append(math.floor(node.gpus + _ROUNDING) * math.floor(1 / self.gpus + _ROUNDING))
-        return int(min(fits))
-
-    def slots(self, nodes: Sequence[Node], workers: int = 1) -> int:
-        """Cells that run at once: as asked, else as many as the nodes hold.
-
-        Args:
-            nodes: At hand.
-            workers: Of each cell; they may lie on different nodes.
-
-        Raises:
-            InputError: Not even one cell fits, and the cluster is not said to grow.
-        """
-        if self.cells_at_once is not None:
-            return self.cells_at_once
-        slots = sum(self.workers_on(node) for node in nodes) // workers
-        if not slots:
-            needs = f"{workers} x ({self.cpus:g} CPU, {self.gpus:g} GPU)"
-            has = "; ".join(f"{node.name}: {node.cpus:g} CPU, {node.gpus:g} GPU" for node in nodes)
-            remedy = "ask for less, add nodes, or give --cells-at-once (--trials-at-once) where the cluster grows"
-            raise InputError("cluster", f"no cell that needs {needs} ever fits ({has})", remedy)
-        return slots
+from fmerl_platform.report.table import Table, columns
+from fmerl_platform.running.options import Node, Resources
 
 
 def nodes_at_hand() -> list[Node]:
@@ -111,13 +46,14 @@ def placement_table(nodes: Sequence[Node], resources: Resources, cells: int, wor
         InputError: As `Resources.slots`.
     """
     slots = resources.slots(nodes, workers)
-    table = Table(title=f"{min(cells, slots)} of {cells} {unit}s at once, in about {math.ceil(cells / slots)} rounds")
-    for heading in ("node", "CPUs", "GPUs", "workers it holds"):
-        table.add_column(heading)
-    for node in nodes:
-        table.add_row(node.name, f"{node.cpus:g}", f"{node.gpus:g}", str(resources.workers_on(node)))
-    table.caption = f"a {unit} takes {workers} x ({resources.cpus:g} CPU, {resources.gpus:g} GPU)"
-    return table
+    needs = f"{workers} x ({resources.cpus_per_cell:g} CPU, {resources.gpus_per_cell:g} GPU)"
+    return Table(
+        name="placement",
+        caption=f"{min(cells, slots)} of {cells} {unit}s at once, in about {math.ceil(cells / slots)} rounds",
+        columns=columns("node", "CPUs", "GPUs", "workers it holds"),
+        rows=tuple((node.name, f"{node.cpus:g}", f"{node.gpus:g}", str(resources.workers_on(node))) for node in nodes),
+        notes=(f"a {unit} takes {needs}",),
+    )
 
 
 def _node(name: str, resources: Mapping[str, float]) -> Node:

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 _LINE_SECONDS = 10.0
 
@@ -29,15 +30,35 @@ Progress = Callable[[str, int, int], AbstractContextManager[RunEvents]]
 """Shows what is counted, such as cells: how many are waiting and how many were done before."""
 
 
-class _Silent:
+class CountEvents(Protocol):
+    """Told of many small things that end."""
+
+    def ended(self, count: int, faults: int) -> None:
+        """So many more are done, and so many of these have a fault."""
+
+
+Counting = Callable[[str, int, int, str], AbstractContextManager[CountEvents]]
+"""Shows many small things, such as calls: how many in all, how many were done before, and what a fault is called."""
+
+
+class _SilentRuns:
     def started(self, worker: str) -> None: ...
 
     def ended(self, worker: str, name: str, error: str) -> None: ...
 
 
+class _SilentCount:
+    def ended(self, count: int, faults: int) -> None: ...
+
+
 def silent(kind: str, waiting: int, done: int) -> AbstractContextManager[RunEvents]:
     """A `Progress` that shows nothing."""
-    return nullcontext(_Silent())
+    return nullcontext(_SilentRuns())
+
+
+def uncounted(kind: str, total: int, done: int, faults: str) -> AbstractContextManager[CountEvents]:
+    """A `Counting` that shows nothing."""
+    return nullcontext(_SilentCount())
 
 
 class _Bar:
@@ -116,7 +137,7 @@ class RateProgress(_Bar):
     def _line(self) -> None:
         done = self._before + self._ended
         line = f"{done:,}/{self._total:,} {self._kind}, {self._state()}"
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._console.print(Text(line), soft_wrap=True)
 
     def _state(self) -> str:
         seconds = time.monotonic() - self._since if self._since else 0.0
@@ -158,13 +179,10 @@ class RunProgress(_Bar):
         self._seconds.append(seconds)
         self._ended += 1
         self._failed += bool(error)
-        outcome = f"[red]failed: {error}[/red]" if error else f"{seconds:.1f} s"
         if error or not self._console.is_terminal:
-            self._console.print(
-                f"{self._before + self._ended}/{self._total}  {name}  {outcome}  ({self._state()})",
-                highlight=False,
-                soft_wrap=True,
-            )
+            outcome = f"failed: {error}" if error else f"{seconds:.1f} s"
+            line = f"{self._before + self._ended}/{self._total}  {name}  {outcome}  ({self._state()})"
+            self._console.print(Text(line, style="red" if error else ""), soft_wrap=True)
         self._draw()
 
     def seconds_left(self) -> float | None:

@@ -84,8 +84,8 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
     recorded = read_cells(experiment, [key.fingerprint])
     if not recorded:
         raise InputError(f"--reproduce {name}", "the cell never finished", "run the study's command again")
-    config, options = corpus_record.config(key.variant), record.input_options(storage)
-    corpus, features = open_corpus(corpus_record.source, options)
+    config, options = corpus_record.config(key.variant), record.input_options()
+    corpus, features = open_corpus(corpus_record.source, options, storage)
     inputs = join_inputs(corpus_record.source, corpus, features, [config], options)
     for digest, value in inputs.data.digests.items():
         if corpus_record.digests[digest] != value:

@@ -30,7 +30,10 @@ class StudyResults:
 
     experiment: Experiment
     record: StudyRecord
+    runs: StudyRuns
     kind: StudyKind
+    folder: Path
+    """Of its report, unless another is named."""
     failures: tuple[CellFailure, ...] = ()
     """Cells of this run that ended without a result."""
 
@@ -96,7 +99,12 @@ class StudyResults:
                 raise InputError(f"--corpus {name}", "not in this study", f"name one of {', '.join(known)}")
         return replace(self, record=replace(self.record, corpora=tuple(known[name] for name in names)))
 
-    def publish(self, runs: StudyRuns, folder: Path) -> Published:
+    @cached_property
+    def published(self) -> Published:
+        """The report in `folder`."""
+        return self.publish(self.folder)
+
+    def publish(self, folder: Path) -> Published:
         """Write the report to `folder` and to the study's run, aggregates to the variants' runs.
 
         What was published of the same cells by the same code is left as it is.
@@ -108,9 +116,9 @@ class StudyResults:
         report = self.report()
         warning = " ".join(section.warning for section in report.sections if section.warning)
         note = self.kind.note(self.record, self.analysis)
-        publish(self.experiment, runs, self.summaries, note, warning, self.kind.view)
+        publish(self.experiment, self.runs, self.summaries, note, warning, self.kind.view)
         published = Published(key=key, paths=report.save(folder), tables=report.tables)
-        self.experiment.client().log_artifacts(runs.study, str(folder), "report")
+        self.experiment.client().log_artifacts(self.runs.study, str(folder), "report")
         kept.write(folder, published)
         return published
 
@@ -161,5 +169,8 @@ def open_study(name: str, storage: Path | str = "runs") -> StudyResults:
     from fmerl_platform.studies import kind_of
 
     experiment = Experiment.existing(Path(storage), name)
-    record = read_record(experiment, read_runs(experiment))
-    return StudyResults(experiment=experiment, record=record, kind=kind_of(record))
+    runs = read_runs(experiment)
+    record = read_record(experiment, runs)
+    return StudyResults(
+        experiment=experiment, record=record, runs=runs, kind=kind_of(record), folder=Path(storage) / "reports" / name
+    )

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fmerl_platform.ledger.results import CorpusCells
 from fmerl_platform.report.table import Column, Table
+
+
+def supervised_warning(corpus: str, modalities: Sequence[str], unseen: Sequence[str]) -> str:
+    """What a reader of zero-shot numbers must know of features whose encoder may have seen the labels."""
+    return (
+        f"Warning: by its card, the encoder of {corpus}'s {' and '.join(modalities)} features was trained on emotion "
+        f"labels, or may have been: then they know {', '.join(unseen)} and these numbers are not zero-shot."
+    )
 
 
 def missing_sentence(results: CorpusCells) -> list[str]:

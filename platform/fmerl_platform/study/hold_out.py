@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fmerl.config import CellConfig
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
 from fmerl.training.dataset import ConversationData
@@ -50,6 +51,14 @@ class HoldOut:
         for name in unseen - in_test:
             raise InputError(f"--unseen {name}", f"no test utterance of {corpus.name} has it", "hold another class out")
         return tuple(name for name in corpus.classes if name in unseen)
+
+    def of_config(self, config: CellConfig, corpus: Corpus) -> CellConfig:
+        """The configuration with the corpus's classes held out.
+
+        Raises:
+            InputError: As `of`.
+        """
+        return config.changed(training__unseen_classes=self.of(corpus), training__unseen_utterances=self.utterances)
 
     def check(self, corpora: Iterable[str]) -> None:
         """Raises InputError where a class is held out of a corpus that is not among these."""

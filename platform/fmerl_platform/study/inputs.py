@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from fmerl.card import recipe_digest
@@ -19,53 +19,34 @@ from fmerl.supervision.labels import read_labels_of
 from fmerl.synthetic import SHAPES, SyntheticSpec, generate
 from fmerl.training.assembly import assemble
 from fmerl_platform.study.cells import CorpusInputs
-from fmerl_platform.study.hold_out import HoldOut
-from fmerl_platform.study.variant import Variant
+from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.study import Study
 
 
-@dataclass(frozen=True, kw_only=True)
-class InputOptions:
-    """Where a study's inputs come from and how its control is made."""
-
-    preset: str = "laptop"
-    features: Path | None = None
-    labels: Path | None = None
-    storage: Path = Path("runs")
-    """Synthetic corpora are written below it, as any user's corpus would lie."""
-    scale: float = 1.0
-    """Of the synthetic corpora's number of dialogues."""
-    modalities: tuple[str, ...] | None = None
-    """None takes every modality that has a feature table."""
-    epochs: int | None = None
-    emotion_encoder: str | None = None
-    workers: int = 1
-    """Processes that train one cell together."""
-    config: Path | None = None
-    """JSON file of configuration fields by dotted path, in place of the preset's: what a search ends with."""
-    hold_out: HoldOut | None = None
-    """Classes that no cell of the study learns."""
-
-
-def load_inputs(corpora: Sequence[str], variants: Sequence[Variant], options: InputOptions) -> list[CorpusInputs]:
-    """Read and check every corpus: a name of SHAPES is generated, anything else is a corpus folder.
+def load_inputs(study: Study, storage: Path) -> list[CorpusInputs]:
+    """Read and check every corpus: a name of SHAPES is generated in `storage`, anything else is a corpus folder.
 
     Raises:
         InputError: Any fault of the inputs, with file, row and remedy.
     """
-    inputs = [_load(corpus, variants, options) for corpus in corpora]
-    if options.hold_out is not None:
-        options.hold_out.check(item.data.corpus for item in inputs)
+    inputs = [_load(name, study, storage) for name in study.corpora]
+    if study.hold_out is not None:
+        study.hold_out.check(item.data.corpus for item in inputs)
     return inputs
 
 
-def _load(name: str, variants: Sequence[Variant], options: InputOptions) -> CorpusInputs:
-    corpus, features = open_corpus(name, options)
+def _load(name: str, study: Study, storage: Path) -> CorpusInputs:
+    options = study.inputs
+    corpus, features = open_corpus(name, options, storage)
     preset = control_config(corpus, _tables_found(features, corpus, options.modalities), options)
-    control = variants[0].derive(preset)
-    return join_inputs(name, corpus, features, [control, *(item.derive(control) for item in variants[1:])], options)
+    if study.hold_out is not None:
+        preset = study.hold_out.of_config(preset, corpus)
+    control = study.variants[0].derive(preset)
+    configs = [control, *(variant.derive(control) for variant in study.variants[1:])]
+    return join_inputs(name, corpus, features, configs, options)
 
 
-def open_corpus(name: str, options: InputOptions) -> tuple[Corpus, Path]:
+def open_corpus(name: str, options: InputOptions, storage: Path) -> tuple[Corpus, Path]:
     """A corpus and the folder of its feature tables.
 
     Raises:
@@ -73,7 +54,7 @@ def open_corpus(name: str, options: InputOptions) -> tuple[Corpus, Path]:
     """
     folder, features = Path(name), options.features
     if name in SHAPES:
-        folder, features = materialise(replace(SHAPES[name], scale=options.scale), options.storage)
+        folder, features = materialise(replace(SHAPES[name], scale=options.scale), storage)
     elif not folder.is_dir():
         raise InputError(
             name, "neither a folder nor a synthetic corpus", f"give a folder or one of {', '.join(SHAPES)}"
@@ -110,19 +91,13 @@ def join_inputs(
 
 def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:
     """The preset for this corpus with the command line's few changes."""
-    changes: dict[str, object] = {"backbone__modalities": modalities, "training__workers": options.workers}
+    changes: dict[str, object] = {"backbone__modalities": modalities, "training__workers": options.workers_per_cell}
     if options.epochs is not None:
         changes["training__epochs"] = options.epochs
     if options.emotion_encoder is not None:
         changes["anchors__encoder"] = options.emotion_encoder
     control = PRESETS[options.preset](corpus.name).changed(**changes)
-    if options.config is not None:
-        control = _with_file(control, options.config)
-    if options.hold_out is None:
-        return control
-    return control.changed(
-        training__unseen_classes=options.hold_out.of(corpus), training__unseen_utterances=options.hold_out.utterances
-    )
+    return control if options.config is None else _with_file(control, options.config)
 
 
 def _with_file(control: CellConfig, path: Path) -> CellConfig:

@@ -16,7 +16,8 @@ import numpy as np
 from fmerl.config import CellConfig
 from fmerl.supervision.anchors import cosines
 from fmerl_platform.study.cells import Cell, CorpusInputs
-from fmerl_platform.study.inputs import InputOptions
+from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -106,16 +107,14 @@ class StudyRecord:
     def json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
 
-    def input_options(self, storage: Path) -> InputOptions:
-        """Where the inputs lie; synthetic corpora are looked for, or written again, in `storage`."""
+    def input_options(self) -> InputOptions:
+        """Where the inputs lie."""
         features, labels = (None if place is None else Path(place) for place in (self.features, self.labels))
-        return InputOptions(features=features, labels=labels, scale=self.scale, storage=storage)
+        return InputOptions(features=features, labels=labels, scale=self.scale)
 
 
 def record_study(
-    study: str,
-    sources: Sequence[str],
-    options: InputOptions,
+    study: Study,
     inputs: Sequence[CorpusInputs],
     cells: Sequence[Cell],
     *,
@@ -127,10 +126,8 @@ def record_study(
     """The record of a study that is about to run.
 
     Args:
-        study: Its name.
-        sources: What the command named as corpora, one for each of `inputs`.
-        options: Where the inputs came from.
-        inputs: What was read.
+        study: As it was asked for.
+        inputs: What was read, one for each of its corpora.
         cells: All planned ones, the control's first.
         kind: Name of the kind of study.
         kind_options: The kind's own fields.
@@ -138,15 +135,15 @@ def record_study(
         provenance: Code, packages, host.
     """
     return StudyRecord(
-        study=study,
+        study=study.name,
         control=cells[0].variant,
         command=command,
-        features=_absolute(options.features),
-        labels=_absolute(options.labels),
-        scale=options.scale,
+        features=_absolute(study.inputs.features),
+        labels=_absolute(study.inputs.labels),
+        scale=study.inputs.scale,
         corpora=tuple(
             _record_corpus(source, item, [cell for cell in cells if cell.corpus == item.data.corpus])
-            for source, item in zip(sources, inputs, strict=True)
+            for source, item in zip(study.corpora, inputs, strict=True)
         ),
         provenance=dict(provenance),
         kind=kind,

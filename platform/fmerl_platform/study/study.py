@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fmerl.errors import InputError
-from fmerl_platform.study.inputs import InputOptions
+from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
 from fmerl_platform.study.variant import Variant
 
+if TYPE_CHECKING:
+    from fmerl_platform.study.hold_out import HoldOut
+
 SYNTHETIC = ("synthetic-iemocap", "synthetic-meld")
+"""Corpora that need no data."""
 _NAME = re.compile(r"\w[\w .+=-]{0,99}")
 
 
@@ -35,15 +39,13 @@ class Study:
     """Control first."""
     seeds: Sequence[int] = range(5)
     inputs: InputOptions = field(default_factory=InputOptions)
+    hold_out: HoldOut | None = None
+    """Classes that no cell of the study learns."""
 
     def __post_init__(self) -> None:
         check_study_name(self.name)
         if len(set(self.seeds)) != len(self.seeds):
             raise InputError("--seeds", f"a seed stands twice in {list(self.seeds)}", "name each once")
-
-    def stored_in(self, storage: Path) -> Study:
-        """The same study, whose synthetic corpora lie in `storage`."""
-        return replace(self, inputs=replace(self.inputs, storage=storage))
 
 
 def check_study_name(name: str) -> None:

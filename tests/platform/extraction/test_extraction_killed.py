@@ -24,7 +24,7 @@ from rich.console import Console
 from fmerl.corpus import write_corpus
 from fmerl.features.store import read_features
 from fmerl_platform.extraction.run import ExtractionRequest, extract
-from fmerl_platform.running.placement import Resources
+from fmerl_platform.running.options import Resources
 
 TEXTS = [f"utterance number {row}" for row in range(320)]
 IDS = [f"u{row}" for row in range(len(TEXTS))]

@@ -32,7 +32,7 @@ from fmerl.training.assembly import assemble
 from fmerl_platform.extraction.arguments import add_extraction_arguments, extraction_request
 from fmerl_platform.extraction.pipeline import ExtractionError
 from fmerl_platform.extraction.run import Extracted, ExtractionRequest, extract
-from fmerl_platform.running.placement import Resources
+from fmerl_platform.running.options import Resources
 
 # Workers do not see the folder of tests.
 cloudpickle.register_pickle_by_value(counting_encoder)
@@ -147,7 +147,7 @@ def test_encoder_that_cannot_be_built_is_told_before_anything_runs(extraction: E
 
 def test_more_than_a_node_holds_is_refused(extraction: Extraction) -> None:
     with pytest.raises(InputError, match="no node holds a worker of 64 CPUs"):
-        extraction.run(talk(TEXTS), resources=Resources(cpus=64))
+        extraction.run(talk(TEXTS), resources=Resources(cpus_per_cell=64))
 
 
 @pytest.mark.parametrize(

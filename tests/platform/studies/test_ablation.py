@@ -19,7 +19,7 @@ from fmerl_platform.ledger.runs import publish, read_runs
 from fmerl_platform.running.lock import exclusive
 from fmerl_platform.studies.reproduce import reproduce
 from fmerl_platform.studies.run import AblationRequest, run_ablation
-from fmerl_platform.study.inputs import InputOptions
+from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
 from fmerl_platform.study.record import StudyRecord
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import command_line, provenance
 from fmerl_platform.report.document import Report
 from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.report.table import Table, columns
 from fmerl_platform.running.lock import exclusive
-from fmerl_platform.running.placement import Resources
+from fmerl_platform.running.options import Resources
 from fmerl_platform.running.progress import Progress, silent
 from fmerl_platform.studies.results import StudyResults
-from fmerl_platform.studies.run import RunOptions, run_study
+from fmerl_platform.studies.run import run_study
 from fmerl_platform.studies.search.figures import FEWEST, full_length, importances, search_figures
 from fmerl_platform.studies.search.record import record_search
 from fmerl_platform.studies.search.sections import SearchFindings, headline, search_report
@@ -29,7 +30,8 @@ from fmerl_platform.studies.search.space import SearchSpace, configured, search_
 from fmerl_platform.studies.search.trial_store import ended, open_study, repair
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.fingerprint import fingerprint
-from fmerl_platform.study.inputs import InputOptions, load_inputs
+from fmerl_platform.study.inputs import load_inputs
+from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
 from fmerl_platform.study.study import Study, check_study_name
 from fmerl_platform.study.variant import Variant
@@ -110,11 +112,36 @@ def plan_search(search: Search, storage: Path) -> SearchPlan:
     Raises:
         InputError: Any fault of the inputs, or a control that lies outside what is searched.
     """
-    (inputs,) = load_inputs([search.corpus], PAPER[:1], replace(search.inputs, storage=storage))
+    study = Study(search.name, corpora=(search.corpus,), variants=PAPER[:1], inputs=search.inputs)
+    (inputs,) = load_inputs(study, storage)
     paper = with_paper_weights(inputs.control)
     plan = SearchPlan(search=search, inputs=inputs, space=search_space(inputs.control, search.also), paper=paper)
     _ = plan.starts  # refuses a start outside the space
     return plan
+
+
+def plan_table(plan: SearchPlan) -> Table:
+    """A row per searched field, and how many trainings there are at most."""
+    search, control = plan.search, plan.inputs.control
+    cells = search.trials * len(search.seeds) + 2 * len(search.evaluation_seeds)
+    flat = control.flatten()
+    return Table(
+        name="search",
+        caption=f"{search.trials} trials of {len(search.seeds)} seeds x at most {control.training.epochs} epochs, then "
+        f"2 x {len(search.evaluation_seeds)} cells: at most {cells} trainings",
+        columns=columns("field", "from", "to", "scale", "start"),
+        rows=tuple(
+            (
+                path,
+                f"{item.low:g}",
+                f"{item.high:g}",
+                "logarithmic" if item.log else "linear",
+                f"{flat[path]:g}",
+            )
+            for path, item in plan.space.ranges.items()
+        ),
+        notes=(),
+    )
 
 
 def run_search(
@@ -224,7 +251,7 @@ def _compare(
         seeds=search.evaluation_seeds,
         inputs=search.inputs,
     )
-    return run_study(study, storage=storage, options=RunOptions(resources=resources), progress=progress)
+    return run_study(study, storage=storage, resources=resources, progress=progress)
 
 
 def _variant(name: str, base: CellConfig, config: CellConfig) -> Variant:

@@ -17,7 +17,8 @@ from ray.tune.search.optuna import OptunaSearch
 from fmerl.config import CellConfig
 from fmerl.training.dataset import ConversationData
 from fmerl.training.loop import build_model, deterministic, train_epochs
-from fmerl_platform.running.placement import Resources, nodes_at_hand
+from fmerl_platform.running.options import Resources
+from fmerl_platform.running.placement import nodes_at_hand
 from fmerl_platform.running.progress import RunEvents
 from fmerl_platform.studies.search.space import NUMBER, OBJECTIVE, SearchSpace, configured
 from fmerl_platform.study.cells import CorpusInputs
@@ -73,7 +74,7 @@ def run_trials(
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     listener = _Listener(progress)
     tune.Tuner(
-        tune.with_resources(trainable, {"CPU": resources.cpus, "GPU": resources.gpus}),
+        tune.with_resources(trainable, {"CPU": resources.cpus_per_cell, "GPU": resources.gpus_per_cell}),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=_early_stopping(epochs),

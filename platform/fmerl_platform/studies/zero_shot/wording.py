@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from fmerl_platform.report.numbers import NONE, mean_sd, percent, seeds
-from fmerl_platform.studies.wording import missing_notes, missing_sentence
+from fmerl_platform.studies.wording import missing_notes, missing_sentence, supervised_warning
 from fmerl_platform.studies.zero_shot.analysis import Spread, ZeroShotAnalysis, ZeroShotRow
 from fmerl_platform.studies.zero_shot.scores import UNSEEN_ACCURACY
 
 FEWEST_DIALOGUES = 10
 """That have an unseen utterance, below which resampling dialogues says nothing of unseen classes."""
-
-
-def supervised_warning(corpus: str, modalities: Sequence[str], unseen: Sequence[str]) -> str:
-    """What a reader of zero-shot numbers must know of features whose encoder may have seen the labels."""
-    return (
-        f"Warning: by its card, the encoder of {corpus}'s {' and '.join(modalities)} features was trained on emotion "
-        f"labels, or may have been: then they know {', '.join(unseen)} and these numbers are not zero-shot."
-    )
 
 
 def warning_of(analysis: ZeroShotAnalysis) -> str:
