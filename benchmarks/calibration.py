@@ -20,12 +20,11 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from benchmarks.simulated_studies import Calibration, StudyModel, calibrate, calibrate_on_predictions
-from fmerl_platform.ledger.cells import read_cells
-from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.ledger.results import labelled_predictions
-from fmerl_platform.ledger.runs import read_runs
+from fmerl_platform.ledger.cells.cells import read_cells
+from fmerl_platform.ledger.cells.experiment import Experiment
+from fmerl_platform.ledger.cells.results import labelled_predictions
+from fmerl_platform.ledger.cells.runs import read_study
 from fmerl_platform.report.figure import BLUE, INK, VERMILLION, WIDTH, style
-from fmerl_platform.study.record import StudyRecord
 
 MELD = StudyModel()
 IEMOCAP = StudyModel(n_dialogues=31, mean_utterances=52, class_counts=(144, 245, 384, 170, 299, 381))
@@ -98,10 +97,10 @@ def markdown(results: dict[str, Calibration]) -> str:
 def dealt_study(storage: Path, study: str, n_studies: int) -> str:
     """Rows of the upper table: for each corpus of a finished study, its cells dealt at random."""
     experiment = Experiment.existing(storage, study)
-    record = StudyRecord.read(experiment, read_runs(experiment).study)
+    record = read_study(experiment)[0]
     lines = []
     for corpus in record.corpora:
-        cells = read_cells(experiment, [cell.fingerprint for cell in corpus.cells])
+        cells = read_cells(experiment, corpus.cells)
         predictions = [labelled_predictions(cell, corpus.classes) for cell in cells]
         result = calibrate_on_predictions(n_studies, predictions, len(corpus.classes))
         low, high = result.family_wise_error_interval

@@ -1,4 +1,4 @@
-"""`fmerl make-media-corpus` as a script, for `ray job submit -- python experiments/make_media_corpus.py`; see --help."""
+"""`fmerl make-media-corpus` as a script; see --help."""
 
 from fmerl_platform.cli.main import run_script
 

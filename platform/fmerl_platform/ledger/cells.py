@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import pyarrow as pa
@@ -14,9 +15,60 @@ from mlflow.entities import Run
 from fmerl_platform.ledger.experiment import Experiment, Planned
 from fmerl_platform.ledger.results import CellRecord
 from fmerl_platform.ledger.schema import CONDITIONS, EPOCH_METRICS, PREDICTIONS
-from fmerl_platform.study.cells import CellFailure
+from fmerl_platform.study.cells import CellFailure, cell_name
+from fmerl_platform.study.record import CellKey
+
+_LEFT_OUT = "Not planned by the study's last command; the metrics are those of the last one that planned it."
 
 AnyPlanned = TypeVar("AnyPlanned", bound=Planned)
+
+
+def follow_plan(experiment: Experiment, planned: Iterable[Planned], parents: Mapping[tuple[str, str], str]) -> None:
+    """Give the runs of a study the names of its plan: a finished cell is known by its fingerprint alone.
+
+    Seed runs get tags, name and parent of the planned cell; seeds that the plan leaves out go with their variant's.
+    A variant's run that is not planned is deleted when no cell is left to it; else it is tagged `fmerl.planned=false`.
+
+    Args:
+        experiment: Of the study.
+        planned: All cells.
+        parents: Run id of each planned (corpus, variant).
+    """
+    cells, client = {cell.fingerprint: cell for cell in planned}, experiment.client()
+    runs = experiment.find(level="seed")
+    variants = {
+        _configuration(run): (cells[key].corpus, cells[key].variant)
+        for run in runs
+        if (key := run.data.tags["fmerl.fingerprint"]) in cells
+    }
+    held: set[str] = set()
+    for run in runs:
+        tags, cell = run.data.tags, cells.get(run.data.tags["fmerl.fingerprint"])
+        seed = int(tags["fmerl.seed"]) if cell is None else cell.seed
+        before = tags["fmerl.corpus"], tags["fmerl.variant"]
+        corpus, variant = variants.get(_configuration(run), before) if cell is None else (cell.corpus, cell.variant)
+        wanted = {"fmerl.corpus": corpus, "fmerl.variant": variant, "fmerl.seed": str(seed)}
+        if cell is not None or (corpus, variant) != before:
+            wanted["mlflow.parentRunId"] = parents[corpus, variant]
+        held.add(wanted.get("mlflow.parentRunId", tags["mlflow.parentRunId"]))
+        if any(tags.get(key) != value for key, value in wanted.items()):
+            client.update_run(run.info.run_id, name=cell_name(corpus, variant, seed))
+            experiment.tag(run.info.run_id, wanted)
+    for run in experiment.find(level="variant"):
+        run_id, stands = run.info.run_id, run.data.tags.get("fmerl.planned")
+        if run_id in parents.values():
+            if stands != "true":
+                experiment.tag(run_id, {"fmerl.planned": "true"})
+        elif run_id not in held:
+            client.delete_run(run_id)
+        elif stands != "false":
+            experiment.untag(run, "fmerl.verdict")
+            experiment.tag(run_id, {"fmerl.planned": "false", "mlflow.note.content": _LEFT_OUT})
+
+
+def _configuration(run: Run) -> tuple[str, frozenset[tuple[str, str]]]:
+    """What the seeds of one variant share."""
+    return run.data.tags["mlflow.parentRunId"], frozenset(run.data.params.items())
 
 
 def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned]) -> list[AnyPlanned]:
@@ -42,17 +94,41 @@ def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned]) -> list[AnyP
     return [cell for cell in cells if cell.fingerprint not in finished]
 
 
-def finished_runs(experiment: Experiment) -> dict[str, str]:
-    """Run id by fingerprint of each finished cell."""
-    runs = [run for run in experiment.find(level="seed") if run.info.status == "FINISHED"]
-    return {run.data.tags["fmerl.fingerprint"]: run.info.run_id for run in runs}
+@dataclass(frozen=True, kw_only=True)
+class FinishedCell(CellKey):
+    """A finished cell by its run, without what it left."""
+
+    run_id: str
+    metrics: Mapping[str, float]
+    unseen: tuple[str, ...]
+    """Classes that it held out."""
+    superseded: bool
+    """Whether a cell of other code or configuration has taken its place in the plan."""
 
 
-def read_cells(experiment: Experiment, fingerprints: Iterable[str]) -> list[CellRecord]:
-    """The finished cells among these, with their histories and predictions."""
-    wanted, client = set(fingerprints), experiment.client()
+def finished_cells(experiment: Experiment, **tags: str) -> list[FinishedCell]:
+    """The finished cells that carry all these `fmerl.*` tags, oldest first."""
     return [
-        _record(client, run)
+        FinishedCell(
+            corpus=run.data.tags["fmerl.corpus"],
+            variant=run.data.tags["fmerl.variant"],
+            seed=int(run.data.tags["fmerl.seed"]),
+            fingerprint=run.data.tags["fmerl.fingerprint"],
+            run_id=run.info.run_id,
+            metrics=run.data.metrics,
+            unseen=tuple(name for name in run.data.tags.get("fmerl.unseen", "").split(",") if name),
+            superseded="fmerl.superseded" in run.data.tags,
+        )
+        for run in experiment.find(level="seed", **tags)
+        if run.info.status == "FINISHED"
+    ]
+
+
+def read_cells(experiment: Experiment, planned: Iterable[Planned]) -> list[CellRecord]:
+    """The finished cells among these under their planned names, with their histories and predictions."""
+    wanted, client = {cell.fingerprint: cell for cell in planned}, experiment.client()
+    return [
+        _record(client, run, wanted[run.data.tags["fmerl.fingerprint"]])
         for run in experiment.find(level="seed")
         if run.info.status == "FINISHED" and run.data.tags["fmerl.fingerprint"] in wanted
     ]
@@ -74,8 +150,8 @@ def failure_reasons(experiment: Experiment) -> dict[str, str]:
     return {tag["fmerl.fingerprint"]: tag["fmerl.error"] for tag in tags if "fmerl.error" in tag}
 
 
-def _record(client: MlflowClient, run: Run) -> CellRecord:
-    run_id, tags = run.info.run_id, run.data.tags
+def _record(client: MlflowClient, run: Run, planned: Planned) -> CellRecord:
+    run_id = run.info.run_id
     history = {
         name: [metric.value for metric in sorted(client.get_metric_history(run_id, name), key=lambda m: m.step)]
         for name in EPOCH_METRICS
@@ -90,10 +166,10 @@ def _record(client: MlflowClient, run: Run) -> CellRecord:
             else predictions.slice(0, 0).append_column("condition", pa.array([], pa.string()))
         )
     return CellRecord(
-        corpus=tags["fmerl.corpus"],
-        variant=tags["fmerl.variant"],
-        seed=int(tags["fmerl.seed"]),
-        fingerprint=tags["fmerl.fingerprint"],
+        corpus=planned.corpus,
+        variant=planned.variant,
+        seed=planned.seed,
+        fingerprint=planned.fingerprint,
         run_id=run_id,
         metrics={name: value for name, value in run.data.metrics.items() if name not in EPOCH_METRICS},
         history=history,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
 import time
@@ -15,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
 from fmerl.errors import InputError
-from fmerl_platform.study.cells import Cell
+from fmerl_platform.study.cells import Cell, cell_name
 
 # A new database is no news, and neither are the steps that make it.
 logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
@@ -41,10 +42,6 @@ class Planned(Protocol):
     @property
     def fingerprint(self) -> str:
         """Hash of all that decides the result."""
-
-    @property
-    def name(self) -> str:
-        """Of the run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +110,20 @@ class Experiment:
         """Active runs of this study that carry all these `fmerl.*` tags, oldest first."""
         wanted = {"study": self.study, **tags}
         text = " and ".join(f"tags.`fmerl.{key}` = '{_quoted(value)}'" for key, value in wanted.items())
+        return self._search([self.experiment_id], text)
+
+    def finished_elsewhere(self) -> dict[str, Run]:
+        """Finished seed runs of all other studies on the server, by fingerprint; of several the newest."""
+        known = (found.experiment_id for found in self.client().search_experiments())
+        others = [experiment_id for experiment_id in known if experiment_id != self.experiment_id]
+        runs = self._search(others, "tags.`fmerl.level` = 'seed' and attributes.status = 'FINISHED'") if others else []
+        return {run.data.tags["fmerl.fingerprint"]: run for run in runs}
+
+    def _search(self, experiments: list[str], text: str) -> list[Run]:
         runs: list[Run] = []
         client, token = self.client(), None
         while True:
-            page = client.search_runs([self.experiment_id], text, order_by=["start_time ASC"], page_token=token)
+            page = client.search_runs(experiments, text, order_by=["start_time ASC"], page_token=token)
             runs += page
             token = page.token
             if not token:
@@ -129,18 +136,19 @@ class Experiment:
             run_id = found[0].info.run_id
             self.client().update_run(run_id, status="RUNNING")
             return run_id
-        return self._create(name, parent, note, tags).info.run_id
+        return self.create(name, parent, note, tags)
 
-    def _create(self, name: str, parent: str | None, note: str | None, tags: Mapping[str, str]) -> Run:
+    def create(self, name: str, parent: str | None, note: str | None, tags: Mapping[str, str]) -> str:
+        """Id of a new run with these `fmerl.*` tags."""
         own = {f"fmerl.{key}": value for key, value in {"study": self.study, **tags}.items()}
         links = {"mlflow.parentRunId": parent, "mlflow.note.content": note}
         given = {key: value for key, value in links.items() if value is not None}
-        return self.client().create_run(self.experiment_id, run_name=name, tags={**own, **given})
+        return self.client().create_run(self.experiment_id, run_name=name, tags={**own, **given}).info.run_id
 
     def begin_cell(self, cell: Cell, parent: str) -> CellRun | None:
         """A fresh run for the cell; None when it is finished already. A half-done one is deleted first."""
         note = (
-            f"Seed {cell.seed} of {cell.variant} on {cell.corpus}. Trained again and compared by "
+            "Trained again and compared by "
             f"`python experiments/report.py --study {self.study} --reproduce {cell.fingerprint[:12]}`."
         )
         return self.begin(cell, parent, cell.config.flatten(), note, cell.config.training.unseen_classes)
@@ -168,10 +176,10 @@ class Experiment:
         }
         if unseen:
             tags["unseen"] = ",".join(unseen)
-        run = self._create(planned.name, parent, note, tags)
+        run_id = self.create(cell_name(planned.corpus, planned.variant, planned.seed), parent, note, tags)
         client = self.client()
-        client.log_batch(run.info.run_id, params=[Param(name, str(value)) for name, value in params.items()])
-        return CellRun(client, run.info.run_id)
+        client.log_batch(run_id, params=[Param(name, str(value)) for name, value in params.items()])
+        return CellRun(client, run_id)
 
     def discard_unfinished(self, fingerprint: str) -> bool:
         """Whether there is a finished run; runs that are not are deleted, so that no metric stands twice.
@@ -192,6 +200,17 @@ class Experiment:
         now = _now()
         new = [Metric(key, value, now, step) for key, value in metrics.items() if known.get(key) != value]
         self.client().log_batch(run_id, metrics=new)
+
+    def withdraw(self, run: Run) -> None:
+        """Take aggregates and verdict back: MLflow forgets no metric, so that each becomes NaN until it is logged."""
+        now = _now()
+        stale = [Metric(key, math.nan, now, 0) for key, value in run.data.metrics.items() if not math.isnan(value)]
+        self.client().log_batch(run.info.run_id, metrics=stale)
+        self.untag(run, "fmerl.verdict")
+
+    def untag(self, run: Run, tag: str) -> None:
+        if tag in run.data.tags:
+            self.client().delete_tag(run.info.run_id, tag)
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         self.client().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
@@ -225,10 +244,14 @@ class CellRun:
 
     def finish(self, metrics: Mapping[str, float], epoch: int, artifacts: list[Path]) -> None:
         """Everything the cell leaves; only then is it FINISHED, and so never trained again."""
+        now = _now()
+        self.finish_as([Metric(key, value, now, epoch) for key, value in metrics.items()], artifacts)
+
+    def finish_as(self, metrics: Sequence[Metric], artifacts: Sequence[Path]) -> None:
+        """As `finish`, with metrics of any step."""
         for path in artifacts:
             self._client.log_artifact(self.run_id, str(path))
-        now = _now()
-        self._pending += [Metric(key, value, now, epoch) for key, value in metrics.items()]
+        self._pending += metrics
         self._flush()
         self._client.set_terminated(self.run_id, "FINISHED")
 

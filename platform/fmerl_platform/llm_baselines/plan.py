@@ -11,11 +11,12 @@ from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl_platform.asking.plan import CallPlan
 from fmerl_platform.asking.question import Call
 from fmerl_platform.llm_baselines.models import LanguageModel
+from fmerl_platform.study.cells import cell_name
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedRun:
-    """One model's answers with one seed, as `fmerl_platform.ledger.experiment.Planned` asks for."""
+    """One model's answers with one seed, as `fmerl_platform.ledger.cells.experiment.Planned` asks for."""
 
     corpus: str
     model: LanguageModel
@@ -29,7 +30,7 @@ class SeedRun:
 
     @property
     def name(self) -> str:
-        return f"{self.corpus} · {self.variant} · seed {self.seed}"
+        return cell_name(self.corpus, self.variant, self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pyarrow.parquet as pq
-from mlflow.entities import Run
 
 from fmerl.supervision.answers import Mode
 from fmerl_platform.asking.decoding import ask_decoding
@@ -19,7 +18,7 @@ from fmerl_platform.asking.endpoint import RequestFailedError
 from fmerl_platform.asking.journal import JournalReader, only_run
 from fmerl_platform.asking.plan import ask_plan
 from fmerl_platform.asking.worker import WorkerConfig
-from fmerl_platform.ledger.cells import unfinished
+from fmerl_platform.ledger.cells import FinishedCell, finished_cells, follow_plan, unfinished
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.runs import StudyRuns
 from fmerl_platform.ledger.schema import PREDICTIONS
@@ -38,7 +37,7 @@ _log = logging.getLogger(__name__)
 class Baselines:
     """What a request has led to."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[FinishedCell, ...]
     """Finished seed runs, those of earlier commands among them, in the request's order."""
     failures: Mapping[str, str]
     """Why a model's seed has none, by name; the same command asks for the rest."""
@@ -61,6 +60,7 @@ def run_baselines(request: BaselineRequest, counting: Counting = uncounted) -> B
     with only_run(request.journal, "language models are being asked about this corpus already"):
         experiment = Experiment.in_storage(request.storage, request.study)
         runs = _open_runs(experiment, request)
+        follow_plan(experiment, planned, runs.variants)
         waiting = unfinished(experiment, planned)
         if len(waiting) < len(planned):
             _log.info("%d of %d runs are finished already", len(planned) - len(waiting), len(planned))
@@ -72,7 +72,7 @@ def run_baselines(request: BaselineRequest, counting: Counting = uncounted) -> B
             if unanswered is not None:
                 failures[run.name] = unanswered
         runs.close(experiment, complete=not failures)
-        finished = {run.data.tags["fmerl.fingerprint"]: run for run in _finished(experiment, request.corpus.name)}
+        finished = {cell.fingerprint: cell for cell in finished_cells(experiment, corpus=request.corpus.name)}
     return Baselines(
         runs=tuple(finished[run.fingerprint] for run in planned if run.fingerprint in finished),
         failures=failures,
@@ -150,7 +150,3 @@ def _open_runs(experiment: Experiment, request: BaselineRequest) -> StudyRuns:
             f"{corpus} · {model.name}", study, level="variant", corpus=corpus, variant=model.name
         )
     return runs
-
-
-def _finished(experiment: Experiment, corpus: str) -> list[Run]:
-    return [run for run in experiment.find(level="seed", corpus=corpus) if run.info.status == "FINISHED"]

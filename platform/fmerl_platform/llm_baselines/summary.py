@@ -6,11 +6,10 @@ import math
 import statistics as moments
 from collections.abc import Sequence
 
-from mlflow.entities import Run
-
 from fmerl_platform.asking.decoding import known_decoding
 from fmerl_platform.asking.journal import JournalReader
 from fmerl_platform.labelling.dry_run import Estimate, left_to_ask
+from fmerl_platform.ledger.cells import FinishedCell
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
 from fmerl_platform.llm_baselines.run import Baselines
@@ -20,10 +19,7 @@ from fmerl_platform.report.table import Table, columns
 
 def summary_table(done: Baselines, request: BaselineRequest) -> Table:
     """A row per model, over its finished seeds."""
-    rows = [
-        _row([run for run in done.runs if run.data.tags["fmerl.variant"] == model.name], model, request)
-        for model in request.models
-    ]
+    rows = [_row([run for run in done.runs if run.variant == model.name], model, request) for model in request.models]
     examples = f"examples of each seen class: {request.shots}; unseen: {', '.join(request.unseen) or 'none'}"
     return Table(
         name="language models",
@@ -56,9 +52,9 @@ def _estimate(request: BaselineRequest, model: LanguageModel, journal: JournalRe
     return sum(others, first)
 
 
-def _row(runs: Sequence[Run], model: LanguageModel, request: BaselineRequest) -> tuple[str, ...]:
+def _row(runs: Sequence[FinishedCell], model: LanguageModel, request: BaselineRequest) -> tuple[str, ...]:
     def metrics(name: str) -> list[float]:
-        return [run.data.metrics[name] for run in runs if name in run.data.metrics]
+        return [run.metrics[name] for run in runs if name in run.metrics]
 
     def score(name: str) -> str:
         values = metrics(name)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fmerl.card import recipe_digest
 from fmerl.files import replacing
-from fmerl_platform.ledger.cells import failure_reasons, finished_runs
+from fmerl_platform.ledger.cells import failure_reasons, finished_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import engine_digest
 from fmerl_platform.report.render import ReportPaths
@@ -39,7 +39,7 @@ def key_of(experiment: Experiment, record: StudyRecord) -> str:
     return recipe_digest(
         {
             "record": json.loads(record.json()),
-            "runs": finished_runs(experiment),
+            "runs": {cell.fingerprint: cell.run_id for cell in finished_cells(experiment)},
             "failures": failure_reasons(experiment),
             "tracking": experiment.uri,
             "code": engine_digest(),

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.publish import RunSummary, RunView
 from fmerl_platform.ledger.results import CorpusCells
-from fmerl_platform.ledger.runs import RunSummary, RunView
 from fmerl_platform.report.document import Report
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.record import StudyRecord

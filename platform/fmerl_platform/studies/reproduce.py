@@ -81,7 +81,7 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
         InputError: No such cell, it never finished, or its inputs are gone or not what they were.
     """
     corpus_record, key = find_cell(record, name)
-    recorded = read_cells(experiment, [key.fingerprint])
+    recorded = read_cells(experiment, [key])
     if not recorded:
         raise InputError(f"--reproduce {name}", "the cell never finished", "run the study's command again")
     config, options = corpus_record.config(key.variant), record.input_options()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from fmerl.errors import InputError
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.publish import RunSummary, publish
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
-from fmerl_platform.ledger.runs import RunSummary, StudyRuns, publish, read_record, read_results, read_runs
+from fmerl_platform.ledger.runs import StudyRuns, read_results, read_study
 from fmerl_platform.report.document import Report
 from fmerl_platform.report.render import table_html
 from fmerl_platform.studies import kept
@@ -169,8 +170,7 @@ def open_study(name: str, storage: Path | str = "runs") -> StudyResults:
     from fmerl_platform.studies import kind_of
 
     experiment = Experiment.existing(Path(storage), name)
-    runs = read_runs(experiment)
-    record = read_record(experiment, runs)
+    record, runs = read_study(experiment)
     return StudyResults(
         experiment=experiment, record=record, runs=runs, kind=kind_of(record), folder=Path(storage) / "reports" / name
     )

@@ -40,7 +40,12 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"{self.corpus} · {self.variant} · seed {self.seed}"
+        return cell_name(self.corpus, self.variant, self.seed)
+
+
+def cell_name(corpus: str, variant: str, seed: int) -> str:
+    """A cell as people read it."""
+    return f"{corpus} · {variant} · seed {seed}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fmerl.card import recipe_digest
 from fmerl.config import CellConfig
 from fmerl.supervision.anchors import cosines
 from fmerl_platform.study.cells import Cell, CorpusInputs
@@ -31,8 +32,9 @@ class AnchorCosines:
 
 @dataclass(frozen=True, kw_only=True)
 class CellKey:
-    """One cell of a study."""
+    """One cell of a study, as `fmerl_platform.tracking.Planned` asks for."""
 
+    corpus: str
     variant: str
     seed: int
     fingerprint: str
@@ -93,7 +95,7 @@ class StudyRecord:
 
     def facts(self) -> dict[str, str]:
         """Provenance, command, seeds and data, as short strings by name."""
-        seeds = sorted({cell.seed for corpus in self.corpora for cell in corpus.cells})
+        seeds = sorted({cell.seed for cell in self.cells})
         return {
             "command": self.command,
             "seeds": " ".join(map(str, seeds)),
@@ -103,6 +105,22 @@ class StudyRecord:
                 for corpus in self.corpora
             ),
         }
+
+    @property
+    def cells(self) -> tuple[CellKey, ...]:
+        """All planned cells."""
+        return tuple(cell for corpus in self.corpora for cell in corpus.cells)
+
+    def recipe(self, corpus: CorpusRecord, variant: str) -> str:
+        """Hash of all that a variant's numbers and its comparison with the control stand on, whatever its name."""
+        return recipe_digest(
+            {
+                "control": corpus.control,
+                "changes": corpus.changes[variant],
+                "data": corpus.digests,
+                "code": self.provenance["code_digest"],
+            }
+        )
 
     def json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
@@ -163,7 +181,10 @@ def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> 
             variant: {path: value for path, value in config.flatten().items() if value != control[path]}
             for variant, config in configs.items()
         },
-        cells=tuple(CellKey(variant=cell.variant, seed=cell.seed, fingerprint=cell.fingerprint) for cell in cells),
+        cells=tuple(
+            CellKey(corpus=cell.corpus, variant=cell.variant, seed=cell.seed, fingerprint=cell.fingerprint)
+            for cell in cells
+        ),
         digests=dict(inputs.data.digests),
         anchors=tuple(
             AnchorCosines(
@@ -182,7 +203,7 @@ def _corpus_record(raw: Mapping[str, Any]) -> CorpusRecord:
             **raw,
             "classes": tuple(raw["classes"]),
             "supervised": tuple(raw.get("supervised", ())),
-            "cells": tuple(CellKey(**cell) for cell in raw["cells"]),
+            "cells": tuple(CellKey(**{"corpus": raw["corpus"], **cell}) for cell in raw["cells"]),
             "anchors": tuple(
                 AnchorCosines(tuple(item["variants"]), tuple(map(tuple, item["cosines"]))) for item in raw["anchors"]
             ),

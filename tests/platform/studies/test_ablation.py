@@ -9,19 +9,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from helpers.repository import EXPERIMENTS
 from mlflow.entities import Run
 from rich.console import Console
 
 from fmerl.errors import InputError
 from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.ledger.runs import publish, read_runs
+from fmerl_platform.ledger.runs import publish, read_study
 from fmerl_platform.running.lock import exclusive
 from fmerl_platform.studies.reproduce import reproduce
 from fmerl_platform.studies.run import AblationRequest, run_ablation
-from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.inputs import InputOptions
 from fmerl_platform.study.paper import PAPER
-from fmerl_platform.study.record import StudyRecord
 
 NAMES = ("FMERL", "w/o Valence", "w/o Multitask Regression")
 
@@ -129,8 +127,7 @@ def test_the_report_and_what_is_printed(request_: AblationRequest, printed: str,
 def test_the_report_is_made_again_from_mlflow_alone(
     request_: AblationRequest, experiment: Experiment, tmp_path: Path
 ) -> None:
-    runs = read_runs(experiment)
-    record = StudyRecord.read(experiment, runs.study)
+    record, runs = read_study(experiment)
     _, again = publish(experiment, record, runs, tmp_path)
     first = request_.storage / "reports" / request_.study
     for path in (again.html, again.rows, again.latex, again.markdown):
@@ -138,8 +135,7 @@ def test_the_report_is_made_again_from_mlflow_alone(
 
 
 def test_the_study_says_what_it_was_made_of(request_: AblationRequest, experiment: Experiment) -> None:
-    runs = read_runs(experiment)
-    record = StudyRecord.read(experiment, runs.study)
+    record, runs = read_study(experiment)
     assert [corpus.corpus for corpus in record.corpora] == list(request_.corpora)
     assert {cell.fingerprint for corpus in record.corpora for cell in corpus.cells} == {
         run.data.tags["fmerl.fingerprint"] for run in _seed_runs(experiment).values()
@@ -157,7 +153,7 @@ def test_the_study_says_what_it_was_made_of(request_: AblationRequest, experimen
 
 @pytest.mark.parametrize("by", ["fingerprint", "name"])
 def test_a_cell_trained_again_gives_the_same_bits(request_: AblationRequest, experiment: Experiment, by: str) -> None:
-    record = StudyRecord.read(experiment, read_runs(experiment).study)
+    record = read_study(experiment)[0]
     cell = record.corpora[1].cells[-1]
     name = cell.fingerprint[:10] if by == "fingerprint" else f"synthetic-meld/{cell.variant}/{cell.seed}"
     again = reproduce(experiment, record, name, request_.storage)
@@ -168,7 +164,7 @@ def test_a_cell_trained_again_gives_the_same_bits(request_: AblationRequest, exp
 
 
 def test_a_cell_is_compared_with_what_it_left(request_: AblationRequest, experiment: Experiment) -> None:
-    record = StudyRecord.read(experiment, read_runs(experiment).study)
+    record = read_study(experiment)[0]
     corpus = record.corpora[1]
     other = replace(corpus, control={**corpus.control, "training.learning_rate": 0.02})
     again = reproduce(experiment, replace(record, corpora=(other,)), "synthetic-meld/FMERL/0", request_.storage)
@@ -181,7 +177,7 @@ def test_a_cell_is_compared_with_what_it_left(request_: AblationRequest, experim
         reproduce(experiment, record, "synthetic-meld/FMERL/99", request_.storage)
 
 
-REPORT = EXPERIMENTS / "report.py"
+REPORT = Path(__file__).parents[2] / "experiments" / "report.py"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.publish import RunSummary, RunView
 from fmerl_platform.ledger.results import CorpusCells
-from fmerl_platform.ledger.runs import RunSummary, RunView
 from fmerl_platform.report.document import Report
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, analyse
 from fmerl_platform.studies.ablation.publish import run_summary, study_note

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from fmerl_platform.ledger.runs import RunSummary, change_note
+from fmerl_platform.ledger.publish import PLANNED_VARIANTS, RunSummary
+from fmerl_platform.ledger.runs import change_note
 from fmerl_platform.report.numbers import interval, mean_sd, p_value, percent, seeds, signed
 from fmerl_platform.report.table import markdown_text
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, VariantRow
@@ -52,7 +53,7 @@ def study_note(analyses: Sequence[CorpusAnalysis]) -> str:
     findings = [markdown_text(finding(analysis)) for analysis in analyses]
     where = (
         "**Artifacts** → `report/report.html` is the whole report, `study.json` all that the study was asked for. "
-        "To compare variants, filter the experiment's runs by `tags.fmerl.level = 'variant'`."
+        f"To compare variants, filter the experiment's runs by `{PLANNED_VARIANTS}`."
     )
     return "\n\n".join([*findings, where])
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.publish import RunSummary, RunView
 from fmerl_platform.ledger.results import CorpusCells
-from fmerl_platform.ledger.runs import RunSummary, RunView
 from fmerl_platform.report.document import Report
 from fmerl_platform.studies.zero_shot.analysis import ZeroShotAnalysis, analyse_zero_shot
 from fmerl_platform.studies.zero_shot.language_models import NO_MODELS, read_language_models

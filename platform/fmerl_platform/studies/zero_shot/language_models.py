@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-from mlflow.entities import Run
 
 from fmerl.errors import InputError
-from fmerl_platform.ledger.cells import read_cells
+from fmerl_platform.ledger.cells import FinishedCell, finished_cells, read_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.results import CellRecord, CorpusCells, labelled_predictions
 from fmerl_platform.statistics import UNANSWERED, CellPredictions
@@ -39,18 +38,16 @@ def read_language_models(experiment: Experiment, corpus: str, unseen: Sequence[s
         unseen: Classes that the zero-shot study holds out.
     """
     refused: list[str] = []
-    wanted: list[str] = []
-    for run in experiment.find(level="seed", corpus=corpus):
-        if run.info.status != "FINISHED" or "fmerl.superseded" in run.data.tags:
+    wanted: list[FinishedCell] = []
+    for found in finished_cells(experiment, corpus=corpus):
+        if found.superseded:
             continue
-        held_out = _unseen_of(run)
-        if held_out == set(unseen):
-            wanted.append(run.data.tags["fmerl.fingerprint"])
+        if set(found.unseen) == set(unseen):
+            wanted.append(found)
         else:
-            tags = run.data.tags
             refused.append(
-                f"{tags['fmerl.variant']}, seed {tags['fmerl.seed']} (run {run.info.run_id}): its unseen classes are "
-                f"{', '.join(sorted(held_out)) or 'none'}, not {', '.join(unseen)}"
+                f"{found.variant}, seed {found.seed} (run {found.run_id}): its unseen classes are "
+                f"{', '.join(sorted(found.unseen)) or 'none'}, not {', '.join(unseen)}"
             )
     cells: dict[str, list[CellRecord]] = defaultdict(list)
     for cell in read_cells(experiment, wanted):
@@ -102,7 +99,3 @@ def on_shared_utterances(cells: Sequence[CellRecord], results: CorpusCells) -> S
 def _rows(cell: CellRecord, table: pa.Table, order: Sequence[str]) -> CellRecord:
     place = {name: row for row, name in enumerate(table["utterance_id"].to_pylist())}
     return replace(cell, predictions=table.take([place[name] for name in order]))
-
-
-def _unseen_of(run: Run) -> set[str]:
-    return {name for name in run.data.tags.get("fmerl.unseen", "").split(",") if name}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from fmerl_platform.ledger.publish import RunSummary
 from fmerl_platform.ledger.results import CellRecord, labelled_predictions
-from fmerl_platform.ledger.runs import RunSummary, change_note
+from fmerl_platform.ledger.runs import change_note
 from fmerl_platform.report.table import markdown_text
 from fmerl_platform.statistics import confusion_by_dialogue
 from fmerl_platform.statistics.scores import SCORES
