@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import fmerl
 from fmerl.errors import InputError
+from fmerl.files import sync, sync_tree
 
 CARD = "card.json"
 
@@ -104,7 +105,7 @@ def read_card(folder: str | Path) -> dict[str, Any]:
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """A new sibling of `folder` to fill; it takes `folder`'s place if the block succeeds and is deleted if not.
+    """A new sibling of `folder` to fill; it takes `folder`'s place, on disk, if the block succeeds, else it is deleted.
 
     Raises:
         InputError: `folder` holds something that carries no card, hence is not ours to replace.
@@ -117,12 +118,14 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     fresh.mkdir()
     try:
         yield fresh
+        sync_tree(fresh)
         if folder.exists():
             folder.rename(retired)
         fresh.rename(folder)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
+    sync(folder.parent)
     shutil.rmtree(retired, ignore_errors=True)
 
 

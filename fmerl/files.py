@@ -1,4 +1,4 @@
-"""Files that survive what may happen to a process or a machine."""
+"""Files and folders that are there whole or not at all, also after a power cut."""
 
 from __future__ import annotations
 
@@ -6,30 +6,41 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
+from uuid import uuid4
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes `path`'s place when the block ends without an exception, its folder made if need be.
+def replaced_file(path: Path) -> Iterator[IO[bytes]]:
+    """A new file to write; it takes `path`'s place, on disk, if the block succeeds and is deleted if not.
 
-    It is synced to disk before it is renamed: after a power cut `path` holds the old or the new content, whole.
-
-    >>> with replacing(Path("best.json")) as file:  # doctest: +SKIP
-    ...     file.write(b"{}")
+    Args:
+        path: In a folder that exists. A reader, or a process after a power cut, meets the old file or the new one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        with fresh.open("wb") as file:
+        with fresh.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-    finally:
+    except BaseException:
         fresh.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """`sync` a folder with all that it holds."""
+    for path in folder.rglob("*"):
+        sync(path)
+    sync(folder)

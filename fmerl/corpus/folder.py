@@ -9,10 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import sys
-import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from fmerl.corpus.checks import SPAN_COLUMNS, check_splits, checked_utterances, 
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Utterance
 from fmerl.corpus.tables import read_csv, read_parquet
 from fmerl.errors import InputError
+from fmerl.files import replaced_file
 
 REQUIRED_COLUMNS = ("utterance_id", "dialogue_id", "turn", "speaker", "text", "emotion", "split")
 OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path", *SPAN_COLUMNS, "video_side")
@@ -96,9 +95,14 @@ def write_corpus(corpus: Corpus, folder: Path, problems: Sequence[Problem] = ())
         header["unseen_class"] = corpus.unseen_class
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "corpus.json").unlink(missing_ok=True)
-    _replace_file(folder / "utterances.parquet", table.getvalue())
-    _replace_file(folder / "problems.csv", listing.getvalue().encode())
-    _replace_file(folder / "corpus.json", (json.dumps(header, indent=2, ensure_ascii=False) + "\n").encode())
+    contents = {
+        "utterances.parquet": table.getvalue(),
+        "problems.csv": listing.getvalue().encode(),
+        "corpus.json": (json.dumps(header, indent=2, ensure_ascii=False) + "\n").encode(),
+    }
+    for name, content in contents.items():
+        with replaced_file(folder / name) as file:
+            file.write(content)
 
 
 def media_file(folder: Path, path: str) -> Path:
@@ -113,15 +117,6 @@ def media_file(folder: Path, path: str) -> Path:
         PosixPath('/data/clips/hello.mp4')
     """
     return (folder / path).resolve()
-
-
-def _replace_file(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def _read_header(path: Path) -> Corpus:

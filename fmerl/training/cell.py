@@ -61,6 +61,10 @@ class _Selection:
     """Spent training, in all processes that took part."""
 
 
+_PREDICTED = ("predictions", "first")
+"""Fields of a selection that hold predictions."""
+
+
 def train_cell(
     config: CellConfig,
     data: ConversationData,
@@ -152,7 +156,8 @@ def train_cell(
 
 def _state(chosen: _Selection, model: System, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Generators are not in it: each epoch's follow from seed and epoch (`fmerl.training.loop.train_epochs`)."""
-    return {"chosen": vars(chosen), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    seen = {name: _as_tensors(getattr(chosen, name)) for name in _PREDICTED}
+    return {"chosen": vars(chosen) | seen, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
 
 
 def _restore(state: dict[str, Any] | None, model: System, optimizer: torch.optim.Optimizer) -> _Selection:
@@ -160,7 +165,17 @@ def _restore(state: dict[str, Any] | None, model: System, optimizer: torch.optim
         return _Selection()
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    return _Selection(**state["chosen"])
+    seen = {name: _as_predictions(state["chosen"][name]) for name in _PREDICTED}
+    return _Selection(**state["chosen"] | seen)
+
+
+def _as_tensors(predictions: Predictions | None) -> tuple[Tensor, ...] | None:
+    """As a checkpoint holds them: tensors need no code of ours to be read."""
+    return tuple(map(torch.from_numpy, predictions)) if predictions else None
+
+
+def _as_predictions(tensors: tuple[Tensor, ...] | None) -> Predictions | None:
+    return Predictions(*(tensor.numpy() for tensor in tensors)) if tensors else None
 
 
 def masked_condition(modality: str) -> str:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import logging
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from fmerl.files import replaced_file
+
+_log = logging.getLogger(__name__)
+_REFUSED = "%s is not used: %s; the cell starts from its beginning"
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
 
 class Checkpoint:
-    """Keeps a cell's state in a file.
+    """Keeps a cell's state in a file: the SHA-256 of what follows, then what `torch.save` makes.
+
+    PyTorch checks no sums when it reads, and a changed byte in the weights would change the cell's numbers.
 
     Args:
         path: Of the file; where several machines may go on with the cell, on storage that they share.
@@ -22,24 +33,40 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The state last saved; None where there is none."""
-        if not self._path.exists():
+        """The state last saved; None where there is none, or a damaged one, which a warning names."""
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError:
             return None
-        # Predictions are NumPy arrays, which the safe loader refuses; the file is this cell's own.
-        state: dict[str, Any] = torch.load(self._path, map_location="cpu", weights_only=False)
+        digest, body = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if digest != hashlib.sha256(body).digest():
+            _log.warning(_REFUSED, self._path, "it is damaged")
+            return None
+        try:
+            state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+        except Exception as error:  # of what is not PyTorch's own, the safe loader raises whatever it stumbles over
+            _log.warning(_REFUSED, self._path, f"it holds more than numbers ({type(error).__name__})")
+            return None
         return state
 
     def due(self) -> bool:
         return time.monotonic() - self._written >= self._every_seconds
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the file; a process killed meanwhile leaves the old one."""
+        """Replace the file; a process killed meanwhile, or a power cut, leaves the old one.
+
+        Args:
+            state: Tensors, numbers, strings, and lists, tuples and dictionaries of them.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_name(f".{self._path.name}.new")
-        torch.save(state, fresh)
-        fresh.replace(self._path)
+        body = io.BytesIO()
+        torch.save(state, body)
+        with replaced_file(self._path) as file:
+            file.write(hashlib.sha256(body.getbuffer()).digest())
+            file.write(body.getbuffer())
         self._written = time.monotonic()
 
     def discard(self) -> None:
-        """The cell is finished."""
-        self._path.unlink(missing_ok=True)
+        """Delete the file, since the cell is finished, and what killed writers left of it."""
+        for path in (self._path, *self._path.parent.glob(f".{self._path.name}.*")):
+            path.unlink(missing_ok=True)

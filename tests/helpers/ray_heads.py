@@ -115,3 +115,17 @@ def lose(process: psutil.Process) -> None:
     for victim in [*process.children(recursive=True), process]:
         with suppress(psutil.NoSuchProcess):  # a worker ends by itself when its parent is gone
             victim.kill()
+
+
+def end_all_with(variable: str, value: str) -> None:
+    """End every process that was started with this environment variable: a head that went to the background."""
+    ours = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(variable) == value:
+                ours.append(process)
+    for process in ours:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for process in psutil.wait_procs(ours, timeout=10)[1]:
+        process.kill()

@@ -20,6 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 from fmerl.errors import InputError
+from fmerl.files import sync
 from fmerl.supervision.answers import Answer
 from fmerl_platform.running.lock import exclusive
 
@@ -72,7 +73,7 @@ class JournalWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = (folder / f"{uuid4().hex}{_SUFFIX}").open("xb")
         fcntl.flock(self._file, fcntl.LOCK_EX)
-        _sync_folder(folder)
+        sync(folder)
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -188,11 +189,3 @@ def _lockable(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

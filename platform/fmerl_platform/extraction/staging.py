@@ -6,17 +6,16 @@ Shapes: n rows asked for, D width of the modality.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from fmerl.features.encoder import Encoded
+from fmerl.files import replaced_file
 
 _SUFFIX = ".arrow"
 _BEGUN = ".begun"
@@ -50,13 +49,9 @@ def stage(folder: Path, fingerprints: Sequence[bytes], encoded: Encoded) -> None
             "problem": pa.array(encoded.problems, pa.string()),
         }
     )
-    partial = folder / f".{uuid4().hex}"
-    with partial.open("xb") as file:
-        with pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / f"{_name(fingerprints)}{_SUFFIX}")
+    path = folder / f"{_name(fingerprints)}{_SUFFIX}"
+    with replaced_file(path) as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
 
 
 @dataclass(frozen=True, eq=False)

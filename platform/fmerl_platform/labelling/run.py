@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fmerl.card import read_card
 from fmerl.config import DIMENSIONS
+from fmerl.files import replaced_file
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.labels import LabelSet, write_labels
 from fmerl_platform.asking.decoding import ask_decoding, score_decodings
@@ -97,7 +98,8 @@ def _write_draft(request: LabelRequest, drafts: Drafts) -> Path:
     """All classes, those without a description as empty texts that a reviewer cannot overlook."""
     path = request.home / "descriptions.json"
     texts = {emotion: drafts.descriptions.get(emotion, "") for emotion in request.corpus.classes}
-    path.write_text(json.dumps(texts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    with replaced_file(path) as file:
+        file.write((json.dumps(texts, indent=2, ensure_ascii=False) + "\n").encode())
     return path
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from fmerl.files import replacing
+from fmerl.files import replaced_file
 from fmerl_platform.report.document import Report
 from fmerl_platform.report.figure import PALETTE, ReportFigure
 from fmerl_platform.report.table import Table, markdown_text, to_latex, to_markdown
@@ -101,6 +101,7 @@ def _inline(figure: ReportFigure, prefix: str) -> Markup:
 
 
 def _write(path: Path, content: str | bytes) -> Path:
-    with replacing(path) as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
     return path

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import torch
 
+from fmerl.files import replaced_file
 from fmerl.training.cell import train_cell
 from fmerl.training.checkpoint import Checkpoint
 from fmerl.training.distributed import ALONE, Ranks
@@ -73,7 +74,8 @@ def train_and_log(
                 pq.write_table(table, Path(folder) / name)
             if files.weights:
                 files.folder.mkdir(parents=True, exist_ok=True)
-                torch.save(result.weights, files.folder / f"{cell.fingerprint}.pt")
+                with replaced_file(files.folder / f"{cell.fingerprint}.pt") as file:
+                    torch.save(result.weights, file)
             run.finish(result.metrics, cell.config.training.epochs, [Path(folder) / name for name in tables])
         files.checkpoint(cell).discard()
     except Exception as error:

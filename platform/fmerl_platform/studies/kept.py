@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from fmerl.card import recipe_digest
-from fmerl.files import replacing
+from fmerl.files import replaced_file
 from fmerl_platform.ledger.cells import failure_reasons, finished_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import engine_digest
@@ -60,5 +60,5 @@ def read(folder: Path, key: str) -> Published | None:
 
 def write(folder: Path, published: Published) -> None:
     """Remember what was published to `folder`."""
-    with replacing(folder / _FILE) as file:
+    with replaced_file(folder / _FILE) as file:
         file.write(_JSON.dump_json(published))

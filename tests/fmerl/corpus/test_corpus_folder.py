@@ -385,14 +385,14 @@ def test_writer_replaces_a_corpus_but_no_csv_of_the_user(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("replaces_one", [False, True])
-@pytest.mark.parametrize("files_written", [0, 1, 2])
+@pytest.mark.parametrize("syncs", range(5))
 def test_killed_writer_leaves_no_folder_that_reads_as_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files_written: int, replaces_one: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syncs: int, replaces_one: bool
 ) -> None:
     corpus = read_corpus(write_csv_folder(tmp_path / "user", table()))
     if replaces_one:
         write_corpus(replace(corpus, name="old"), tmp_path / "ours")
-    left = [files_written]
+    left = [syncs]
 
     def killed_at_last(descriptor: int) -> None:
         if left[0] == 0:

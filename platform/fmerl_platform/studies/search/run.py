@@ -12,7 +12,7 @@ import optuna
 from fmerl.card import recipe_digest
 from fmerl.config import CellConfig
 from fmerl.errors import InputError
-from fmerl.files import replacing
+from fmerl.files import replaced_file
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import command_line, provenance
 from fmerl_platform.report.document import Report
@@ -158,7 +158,7 @@ def run_search(
         best = max(finished, key=lambda trial: trial.value or 0.0, default=None)
         comparison = None
         if best is not None:
-            with replacing(folder / "best.json") as file:
+            with replaced_file(folder / "best.json") as file:
                 file.write((json.dumps(best.params, indent=2) + "\n").encode())
             searched = configured(inputs.control, best.params)
             if searched != plan.paper:
