@@ -16,6 +16,7 @@ from fmerl_platform.running.options import Resources
 
 if TYPE_CHECKING:
     from fmerl.features.encoder import EncoderSpec
+    from fmerl_platform.extraction.run import ExtractionRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,18 +85,7 @@ def extract(*, options: Annotated[ExtractOptions, FLAT]) -> int:
     from fmerl_platform.extraction.summary import plan_table_of, summary_table
     from fmerl_platform.running.progress import RateProgress
 
-    request = run.ExtractionRequest(
-        corpus=options.corpus,
-        features=options.features,
-        specs=_specs(options),
-        storage=options.storage,
-        resources=Resources(
-            cpus_per_cell=options.cpus_per_worker,
-            gpus_per_cell=options.gpus_per_worker,
-            cells_at_once=options.workers,
-        ),
-        supervised_on_labels=options.supervised_on_labels,
-    )
+    request = request_of(options)
     if options.dry_run:
         show([plan_table_of(request.plans(read_corpus(request.corpus)))])
         return EXIT_OK
@@ -107,6 +97,28 @@ def extract(*, options: Annotated[ExtractOptions, FLAT]) -> int:
     show([summary_table(done)])
     say(f"features  {request.features}", to=results)
     return EXIT_OK
+
+
+def request_of(options: ExtractOptions) -> ExtractionRequest:
+    """The request that these options make.
+
+    Raises:
+        InputError: An option out of its range.
+    """
+    from fmerl_platform.extraction.run import ExtractionRequest
+
+    return ExtractionRequest(
+        corpus=options.corpus,
+        features=options.features,
+        specs=_specs(options),
+        storage=options.storage,
+        resources=Resources(
+            cpus_per_cell=options.cpus_per_worker,
+            gpus_per_cell=options.gpus_per_worker,
+            cells_at_once=options.workers,
+        ),
+        supervised_on_labels=options.supervised_on_labels,
+    )
 
 
 def _specs(options: ExtractOptions) -> list[EncoderSpec]:

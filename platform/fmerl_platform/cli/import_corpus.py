@@ -25,8 +25,8 @@ class ImportCorpusOptions:
     """Folder of MELD's three CSVs."""
     iemocap: Path | None = None
     """IEMOCAP_full_release."""
-    media: Path | None = None
-    """MELD: take the clips below this folder; the folder of the CSVs for clips beside them."""
+    media: tuple[Path, ...] | None = None
+    """MELD: take the clips, below a folder or, without one, beside the CSVs."""
     protocol: Literal["raw-7380", "standard-7433"] | None = None
     """IEMOCAP: which targets there are; raw-7380 unless given."""
     ids: Path | None = None
@@ -55,13 +55,18 @@ def _read(options: ImportCorpusOptions) -> tuple[Corpus, list[Problem]]:
     from fmerl_platform.importing.releases import read_iemocap_release, read_meld_release
 
     if (options.meld is None) == (options.iemocap is None):
-        raise InputError("--meld, --iemocap", "not one of the two", "give the folder of one release")
+        raise InputError(
+            "--meld, --iemocap", "one of the two is required, and not both", "give the folder of one release"
+        )
     others = ("protocol", "ids", "validation", "drop_unlabelled") if options.meld else ("media",)
     given = [f"--{name.replace('_', '-')}" for name in others if getattr(options, name) not in (None, False)]
     if given:
         raise InputError(", ".join(given), "not an option of this release", "leave it out")
     if options.meld:
-        return read_meld_release(options.meld, options.media)
+        if options.media is not None and len(options.media) > 1:
+            raise InputError("--media", f"{len(options.media)} folders", "give one, or none for clips beside the CSVs")
+        folders = () if options.media is None else (options.media or (options.meld,))
+        return read_meld_release(options.meld, *folders)
     assert options.iemocap is not None
     return read_iemocap_release(
         options.iemocap,

@@ -28,9 +28,7 @@ class LLMBaselineOptions:
     model: tuple[str, ...] = ()
     """Only these models of the file, or others as the endpoint calls them; all of the file unless given."""
     unseen: tuple[str, ...] | None = None
-    """Classes without examples; the corpus's unseen_class unless given."""
-    none_unseen: bool = False
-    """Give examples of all classes."""
+    """Classes without examples; the corpus's unseen_class unless given, none if no class is named."""
     limit: Count | None = None
     """At most so many test utterances, in whole dialogues."""
     shots: Natural = 3
@@ -111,6 +109,6 @@ def _corpus(name: str) -> Corpus:
 def _unseen(options: LLMBaselineOptions, corpus: Corpus) -> tuple[str, ...]:
     from fmerl_platform.study.hold_out import HoldOut
 
-    if options.none_unseen or (options.unseen is None and corpus.unseen_class is None):
+    if options.unseen == () or (options.unseen is None and corpus.unseen_class is None):
         return ()
     return HoldOut(classes=options.unseen or ()).of(corpus)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, get_args
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 import fmerl
 from fmerl.errors import InputError
@@ -29,6 +30,7 @@ COMMANDS = {
     "make-media-corpus": "a made-up corpus with speech and faces, to try extraction on",
 }
 """Name of each command and what it does; it is the function of that name in the module of that name."""
+_WHOLE = re.compile(r"[+-]?\d+")
 
 
 def application() -> App:
@@ -45,12 +47,28 @@ def _app(name: str, help: str | None = None, version_flags: Sequence[str] = ()) 
         help=help,
         version=fmerl.__version__,
         version_flags=version_flags,
-        default_parameter=Parameter(negative="", consume_multiple=True),
+        default_parameter=Parameter(negative="", consume_multiple=True, allow_repeating=True, converter=_convert),
         help_format="plaintext",
         result_action="return_value",
         exit_on_error=False,
         print_error=False,
     )
+
+
+def _convert(hint: Any, tokens: Sequence[Token]) -> Any:
+    """As cyclopts converts, which would round 1.5 to a whole number."""
+    parts = set(_parts(hint))
+    if int in parts and float not in parts:
+        for token in tokens:
+            if not _WHOLE.fullmatch(token.value):
+                raise ValueError(f"{token.value!r} is no whole number")
+    return convert(hint, tokens)
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    yield hint
+    for part in get_args(hint):
+        yield from _parts(part)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -61,10 +79,24 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run_script(command: str) -> NoReturn:
     """Run one command as the script that was started."""
     name = Path(sys.argv[0]).name
+    _run(_script(name, command), name, None)
+
+
+def options_of(command: str, arguments: Sequence[str]) -> Any:
+    """The options that a command reads from its arguments.
+
+    Raises:
+        CycloptsError, InputError: Arguments that the command refuses.
+    """
+    _, bound, _ = _script(command, command).parse_args(arguments, print_error=False, exit_on_error=False)
+    return bound.arguments.get("options")
+
+
+def _script(name: str, command: str) -> App:
     module, _, function = _place(command).partition(":")
     app = _app(name)
     app.default(getattr(import_module(module), function))
-    _run(app, name, None)
+    return app
 
 
 def _place(command: str) -> str:
@@ -78,7 +110,7 @@ def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
 
     listen()
     try:
-        code = app(arguments) or EXIT_OK
+        code = app(sys.argv[1:] if arguments is None else arguments) or EXIT_OK
     except CycloptsError as error:
         print(f"{name}: {' '.join(str(error).split())}; see --help", file=sys.stderr)
         code = EXIT_INPUT

@@ -1,6 +1,7 @@
-"""Options that several commands share."""
+"""Options that several commands share.
 
-from __future__ import annotations
+Annotations are objects here and no strings: a subclass in another module could not resolve them.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,6 @@ from cyclopts import Parameter
 
 from fmerl_platform.running.options import KeepOptions, Resources
 from fmerl_platform.study.options import InputOptions
-from fmerl_platform.study.study import SYNTHETIC
 
 FLAT = Parameter(name="*")
 """A dataclass whose fields are options of the command."""
@@ -31,15 +31,3 @@ class StudyOptions:
     keep: Annotated[KeepOptions, FLAT] = field(default_factory=KeepOptions)
     dry_run: bool = False
     """Check all inputs and show the cells, train nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Corpora:
-    """Which corpora are read: by name, as folders, or MELD's raw text."""
-
-    corpus: tuple[str, ...] = SYNTHETIC
-    """Corpus folders, or names of synthetic corpora."""
-    meld: Path | None = None
-    """Folder of MELD's three CSVs, in place of --corpus."""
-    emobank: Path | None = None
-    """EmoBank's emobank.csv, needed with --meld."""

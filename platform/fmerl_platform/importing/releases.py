@@ -90,7 +90,7 @@ def feature_table(published: PublishedFeatures, modality: str) -> FeatureTable:
     )
 
 
-def read_meld_release(meld: Path, media: Path | None) -> tuple[Corpus, list[Problem]]:
+def read_meld_release(meld: Path, media: Path | None = None) -> tuple[Corpus, list[Problem]]:
     """MELD from its CSVs, with the clips that lie below `media`."""
     corpus, problems = read_meld(meld)
     if media is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from fmerl_platform.ledger.cells import mark_failed, unfinished
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import command_line, provenance
+from fmerl_platform.ledger.reuse import reuse
 from fmerl_platform.ledger.runs import StudyRuns, open_runs
 from fmerl_platform.running.lock import exclusive
 from fmerl_platform.running.options import KeepOptions, Resources
@@ -79,6 +80,9 @@ def run_plan(
         waiting = unfinished(experiment, cells)
         if len(waiting) < len(cells):
             _log.info("%d of %d cells are finished already", len(cells) - len(waiting), len(cells))
+        here, waiting = len(waiting), reuse(experiment, waiting, runs.variants)
+        if len(waiting) < here:
+            _log.info("%d cells are reused from other studies", here - len(waiting))
         failures = _train(
             waiting, plan, experiment, runs, storage, resources or Resources(), keep or KeepOptions(), progress
         )

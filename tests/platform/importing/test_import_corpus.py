@@ -101,8 +101,11 @@ def test_ids_come_from_the_feature_pickle_as_well(
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (["--output", "out"], "--meld --iemocap is required"),
-        (["--meld", ".", "--iemocap", ".", "--output", "out"], "not allowed with"),
+        (["--output", "out"], "--meld, --iemocap: one of the two is required"),
+        (
+            ["--meld", ".", "--iemocap", ".", "--output", "out"],
+            "--meld, --iemocap: one of the two is required, and not both",
+        ),
         (["--meld", ".", "--output", "out"], "train_sent_emo.csv: no such file"),
         (["--meld", ".", "--protocol", "raw-7380", "--output", "out"], "--protocol: not an option of this release"),
         (["--iemocap", ".", "--media", "--output", "out"], "--media: not an option of this release"),

@@ -62,7 +62,7 @@ def test_meld_becomes_corpus_tables_and_warning_cards(
     assert "meld: 6 utterances in 3 dialogues" in said
     assert "warning: the text features are trained on this corpus's emotion labels" in said
     assert "warning: the audio features are very probably trained on this corpus's emotion labels" in said
-    assert "no VAD scores: make them with experiments/label_corpus.py" in said
+    assert "no VAD scores: make them with fmerl label" in said
     corpus = read_corpus(tmp_path / "out" / "corpus")
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
     supervised = {}

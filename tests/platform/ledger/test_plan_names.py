@@ -6,23 +6,26 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.entities import Run
-from rich.console import Console
 
 from fmerl.errors import InputError
-from fmerl_platform import ablation, reporting
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.runs import read_study
 from fmerl_platform.ledger.schema import STUDY_FILE
+from fmerl_platform.report import render
+from fmerl_platform.report.document import Report
 from fmerl_platform.report.render import ReportPaths
-from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, StudyReport, VariantRow
-from fmerl_platform.studies.publish import publish_study
+from fmerl_platform.running import grid
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, VariantRow
 from fmerl_platform.studies.reproduce import reproduce
-from fmerl_platform.studies.run import AblationRequest, run_ablation
-from fmerl_platform.study import Variant
-from fmerl_platform.study.inputs import InputOptions
+from fmerl_platform.studies.results import open_study
+from fmerl_platform.studies.run import run_study
+from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.study import Study
+from fmerl_platform.study.variant import Variant
 
 CONTROL, SLOW, QUICK = "control", "slow", "quick"
 RATES = {CONTROL: 0.01, SLOW: 1e-5, QUICK: 0.002}
@@ -53,14 +56,15 @@ class Numbers:
 class Trained:
     """A study whose cells are all finished."""
 
-    request: AblationRequest
+    study: Study
+    storage: Path
     numbers: dict[str, Numbers]
     """By name in `RATES`."""
     seed_runs: dict[str, str]
     """Of each fingerprint."""
 
-    def asked(self, plan: Plan, **changes: object) -> AblationRequest:
-        return replace(self.request, variants=named(plan), **changes)
+    def run(self, plan: Plan, **changes: Any) -> CorpusAnalysis:
+        return run(replace(self.study, variants=named(plan), **changes), self.storage)
 
 
 def named(plan: Plan) -> tuple[Variant, ...]:
@@ -78,43 +82,45 @@ def variant(name: str, rate: float) -> Variant:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, local_ray: None, tracking_uri: str) -> Trained:
     storage = tmp_path_factory.mktemp("names")
-    request = AblationRequest(
-        corpora=(CORPUS,),
-        variants=named(AS_TRAINED),
-        seeds=SEEDS,
-        study="names",
-        storage=storage,
-        inputs=InputOptions(storage=storage, scale=0.05, epochs=3),
-    )
+    inputs = InputOptions(scale=0.05, epochs=3)
+    study = Study("names", corpora=(CORPUS,), variants=named(AS_TRAINED), seeds=SEEDS, inputs=inputs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
-        analysis = run(request)
+        analysis = run(study, storage)
     numbers = {row.variant: Numbers.of(row) for row in analysis.rows}
     assert len({row.weighted_f1 for row in numbers.values()}) == 3, "variants that score alike would show nothing"
     seeds = Experiment.open(tracking_uri, "names", None).find(level="seed")
-    return Trained(request, numbers, {run.data.tags["fmerl.fingerprint"]: run.info.run_id for run in seeds})
+    return Trained(study, storage, numbers, {run.data.tags["fmerl.fingerprint"]: run.info.run_id for run in seeds})
 
 
 @pytest.fixture
 def experiment(trained: Trained, tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> Experiment:
     """Of the study, in which nothing can be trained any more; its report, which takes seconds, is drawn once."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
-    monkeypatch.setattr(ablation, "run_grid", lambda cells, *rest, **more: pytest.fail(f"{len(cells)} cells trained"))
-    drawn = ReportPaths(*(Path(name) for name in ("html", "md", "tex", "json")), figures=())
+    monkeypatch.setattr(grid, "run_grid", lambda cells, *rest, **more: pytest.fail(f"{len(cells)} cells trained"))
 
-    def draw_nothing(report: StudyReport, folder: Path) -> ReportPaths:
+    def draw_nothing(report: Report, folder: Path) -> ReportPaths:
         folder.mkdir(parents=True, exist_ok=True)
-        return drawn
+        html, markdown, latex = (folder / name for name in ("html", "md", "tex"))
+        return ReportPaths(html=html, markdown=markdown, latex=latex, rows=None, figures=())
 
-    monkeypatch.setattr(reporting, "write_report", draw_nothing)
+    monkeypatch.setattr(render, "write_report", draw_nothing)
     return Experiment.open(tracking_uri, "names", None)
 
 
-def run(request: AblationRequest) -> CorpusAnalysis:
-    quiet = Console(quiet=True)
-    outcome = run_ablation(request, quiet, quiet)
-    assert outcome.complete
-    return outcome.analyses[0]
+def run(study: Study, storage: Path) -> CorpusAnalysis:
+    found = run_study(study, storage=storage)
+    assert found.complete
+    analysis: CorpusAnalysis = found.analysis[0]
+    return analysis
+
+
+def reported(storage: Path, folder: Path) -> CorpusAnalysis:
+    """The analysis that a report is made from."""
+    study = open_study("names", storage)
+    study.publish(folder)
+    analysis: CorpusAnalysis = study.analysis[0]
+    return analysis
 
 
 def in_view(experiment: Experiment) -> dict[str, Run]:
@@ -159,36 +165,34 @@ PLANS = {
 def test_a_rerun_and_a_report_show_numbers_under_the_plans_names(
     plan: Plan, trained: Trained, experiment: Experiment, tmp_path: Path
 ) -> None:
-    assert_follows(experiment, trained, plan, run(trained.asked(plan)).rows)
-    record, runs = read_study(experiment)
-    assert_follows(experiment, trained, plan, publish_study(experiment, record, runs, tmp_path).analyses[0].rows)
+    assert_follows(experiment, trained, plan, trained.run(plan).rows)
+    assert_follows(experiment, trained, plan, reported(trained.storage, tmp_path).rows)
     assert len(experiment.find(level="variant")) == 3, "a run without cells is deleted"
 
 
 def test_a_report_follows_a_plan_whose_command_got_no_further(
     trained: Trained, experiment: Experiment, tmp_path: Path
 ) -> None:
-    run(trained.asked(SWAPPED))
+    trained.run(SWAPPED)
     record, runs = read_study(experiment)
-    run(trained.request)
+    trained.run(AS_TRAINED)
     experiment.client().log_text(runs.study, record.json(), STUDY_FILE)
-    record, runs = read_study(experiment)
-    assert_follows(experiment, trained, SWAPPED, publish_study(experiment, record, runs, tmp_path).analyses[0].rows)
+    assert_follows(experiment, trained, SWAPPED, reported(trained.storage, tmp_path).rows)
 
 
 def test_a_cell_is_trained_again_under_its_new_name_alone(trained: Trained, experiment: Experiment) -> None:
-    run(trained.asked({CONTROL: CONTROL, SLOW: "frozen", QUICK: SLOW}))
+    trained.run({CONTROL: CONTROL, SLOW: "frozen", QUICK: SLOW})
     record, _ = read_study(experiment)
-    again = reproduce(experiment, record, f"{CORPUS}/{SLOW}/1", trained.request.storage)
+    again = reproduce(experiment, record, f"{CORPUS}/{SLOW}/1", trained.storage)
     assert (again.cell.variant, again.cell.seed) == (SLOW, 1)
     assert again.identical
     with pytest.raises(InputError, match="no such cell"):
-        reproduce(experiment, record, f"{CORPUS}/{QUICK}/1", trained.request.storage)
+        reproduce(experiment, record, f"{CORPUS}/{QUICK}/1", trained.storage)
 
 
 def test_seeds_that_a_plan_leaves_out_keep_their_variant(trained: Trained, experiment: Experiment) -> None:
-    run(trained.request)
-    run(trained.asked(SWAPPED, seeds=(0,)))
+    trained.run(AS_TRAINED)
+    trained.run(SWAPPED, seeds=(0,))
     shown = in_view(experiment)
     for seed_run in experiment.find(level="seed", seed="1"):
         tags = seed_run.data.tags
@@ -198,19 +202,19 @@ def test_seeds_that_a_plan_leaves_out_keep_their_variant(trained: Trained, exper
 
 
 def test_a_variant_that_a_plan_leaves_out_is_kept_out_of_the_view(trained: Trained, experiment: Experiment) -> None:
-    run(trained.request)
-    run(trained.asked({CONTROL: CONTROL, QUICK: QUICK}))
+    trained.run(AS_TRAINED)
+    trained.run({CONTROL: CONTROL, QUICK: QUICK})
     assert set(in_view(experiment)) == {CONTROL, QUICK}
     [left_out] = experiment.find(level="variant", variant=SLOW)
     assert "fmerl.verdict" not in left_out.data.tags
     assert len(experiment.find(level="seed", variant=SLOW)) == len(SEEDS)
     view = experiment.client().get_experiment(experiment.experiment_id).tags["mlflow.sharedViewState.variants"]
     assert "tags.fmerl.planned = 'true'" in view
-    assert_follows(experiment, trained, AS_TRAINED, run(trained.request).rows)
+    assert_follows(experiment, trained, AS_TRAINED, trained.run(AS_TRAINED).rows)
 
 
 def test_a_variant_that_becomes_the_control_keeps_no_difference(trained: Trained, experiment: Experiment) -> None:
-    rows = run(trained.asked({SLOW: SLOW, CONTROL: CONTROL})).rows
+    rows = trained.run({SLOW: SLOW, CONTROL: CONTROL}).rows
     assert rows[1].comparison is not None
     assert rows[1].comparison.delta == -(trained.numbers[SLOW].delta or 0)
     shown = in_view(experiment)[SLOW].data
@@ -222,7 +226,7 @@ def test_a_variant_that_becomes_the_control_keeps_no_difference(trained: Trained
 
 def test_another_study_reuses_what_is_finished(trained: Trained, experiment: Experiment, tracking_uri: str) -> None:
     plan = {CONTROL: "ours", SLOW: QUICK, QUICK: SLOW}
-    rows = run(trained.asked(plan, study="names again")).rows
+    rows = trained.run(plan, name="names again").rows
     assert {row.variant: Numbers.of(row) for row in rows} == {plan[key]: trained.numbers[key] for key in plan}
     other, client = Experiment.open(tracking_uri, "names again", None), experiment.client()
     seed_runs = other.find(level="seed")
@@ -240,5 +244,5 @@ def test_another_study_reuses_what_is_finished(trained: Trained, experiment: Exp
         assert [(point.step, point.value) for point in after] == [(point.step, point.value) for point in before]
         left = [{file.path for file in client.list_artifacts(run.info.run_id)} for run in (source, copy)]
         assert left[0] == left[1]
-    run(trained.asked(plan, study="names again"))
+    trained.run(plan, name="names again")
     assert {run.info.run_id for run in other.find(level="seed")} == {run.info.run_id for run in seed_runs}

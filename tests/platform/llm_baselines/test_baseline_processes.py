@@ -14,7 +14,6 @@ import pytest
 from helpers.labelling_endpoint import FakeEndpoint
 from helpers.llama_server import llama_server
 from helpers.repository import EXPERIMENTS, REPOSITORY
-from rich.console import Console
 
 from fmerl.corpus import Corpus, write_corpus
 from fmerl_platform.asking.journal import JournalReader
@@ -67,7 +66,7 @@ def test_killed_driver_pays_for_nothing_twice(
 
 @pytest.mark.usefixtures("local_ray")
 def test_a_real_server_is_asked_by_schema(
-    make_request: Callable[..., BaselineRequest], console: Console, monkeypatch: pytest.MonkeyPatch
+    make_request: Callable[..., BaselineRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with llama_server() as url:
@@ -75,11 +74,14 @@ def test_a_real_server_is_asked_by_schema(
         request = make_request(
             models=(model,), decoding="auto", timeout=120.0, limit=8, fleet=Fleet(workers=2, concurrency=2)
         )
-        [run] = run_baselines(request, console).runs
-        assert run.data.params["mode"] == "schema"
-        assert run.data.metrics["test_unanswered"] == 0, "a grammar lets no other name through"
-        assert run.data.metrics["prompt_tokens"] > 8 * 20
+        [run] = run_baselines(request).runs
+        assert (
+            Experiment.existing(request.storage, request.study).client().get_run(run.run_id).data.params["mode"]
+            == "schema"
+        )
+        assert run.metrics["test_unanswered"] == 0, "a grammar lets no other name through"
+        assert run.metrics["prompt_tokens"] > 8 * 20
         before = len(JournalReader(request.journal).entries)
-        [again] = run_baselines(request, console).runs
-        assert again.info.run_id == run.info.run_id
+        [again] = run_baselines(request).runs
+        assert again.run_id == run.run_id
         assert len(JournalReader(request.journal).entries) == before == 8

@@ -4,57 +4,70 @@ from __future__ import annotations
 
 import runpy
 import sys
+from contextlib import redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from helpers.repository import EXPERIMENTS
 from mlflow.entities import Run
-from rich.console import Console
 
 from fmerl.errors import InputError
+from fmerl_platform.cli.grid import plan_and_run
+from fmerl_platform.cli.options import StudyOptions
 from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.ledger.runs import publish, read_study
+from fmerl_platform.ledger.runs import read_study
 from fmerl_platform.running.lock import exclusive
+from fmerl_platform.running.options import KeepOptions
+from fmerl_platform.studies.ablation import Ablation
 from fmerl_platform.studies.reproduce import reproduce
-from fmerl_platform.studies.run import AblationRequest, run_ablation
-from fmerl_platform.study.inputs import InputOptions
+from fmerl_platform.studies.results import open_study
+from fmerl_platform.studies.run import run_study
+from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
+from fmerl_platform.study.study import Study
+from fmerl_platform.study.variant import by_name
 
 NAMES = ("FMERL", "w/o Valence", "w/o Multitask Regression")
 
 
-@pytest.fixture(scope="module")
-def request_(tmp_path_factory: pytest.TempPathFactory) -> AblationRequest:
-    storage = tmp_path_factory.mktemp("runs")
-    return AblationRequest(
-        corpora=("synthetic-iemocap", "synthetic-meld"),
-        variants=tuple(PAPER[name] for name in NAMES),
-        seeds=(0, 1),
-        study="small",
-        storage=storage,
-        inputs=InputOptions(storage=storage, scale=0.04, epochs=2),
-        keep_weights=True,
-    )
+STUDY = Study(
+    "small",
+    corpora=("synthetic-iemocap", "synthetic-meld"),
+    variants=tuple(by_name(PAPER)[name] for name in NAMES),
+    seeds=(0, 1),
+    inputs=InputOptions(scale=0.04, epochs=2),
+)
 
 
 @pytest.fixture(scope="module")
-def printed(request_: AblationRequest, local_ray: None, tracking_uri: str) -> str:
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def printed(storage: Path, local_ray: None, tracking_uri: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
-        return _run(request_)
+        code, text = _command(STUDY, storage)
+    assert code == 0
+    return text
 
 
-def _run(request: AblationRequest) -> str:
-    results = Console(width=200, record=True, quiet=False, file=None)
-    with results.capture() as captured:
-        assert run_ablation(request, Console(quiet=True), results).complete
-    return captured.get()
+def _command(study: Study, storage: Path, *, dry_run: bool = False) -> tuple[int, str]:
+    """Exit code and standard output of a study's command."""
+    options = StudyOptions(storage=storage, keep=KeepOptions(keep_weights=True), dry_run=dry_run)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as shown:
+        patch.setenv("COLUMNS", "200")
+        code = plan_and_run(study, Ablation(), options)
+    return code, shown.getvalue()
 
 
 @pytest.fixture
-def experiment(tracking_uri: str, request_: AblationRequest, printed: str) -> Experiment:
-    return Experiment.open(tracking_uri, request_.study, None)
+def experiment(tracking_uri: str, printed: str) -> Experiment:
+    return Experiment.open(tracking_uri, STUDY.name, None)
 
 
 def _seed_runs(experiment: Experiment) -> dict[str, Run]:
@@ -112,8 +125,8 @@ def test_a_seed_run_holds_epochs_finals_and_predictions(experiment: Experiment, 
     assert set(table["condition"].to_pylist()) == {"first epoch", *masked}
 
 
-def test_the_report_and_what_is_printed(request_: AblationRequest, printed: str, experiment: Experiment) -> None:
-    folder = request_.storage / "reports" / request_.study
+def test_the_report_and_what_is_printed(storage: Path, printed: str, experiment: Experiment) -> None:
+    folder = storage / "reports" / STUDY.name
     for name in ("report.html", "table.md", "table.tex"):
         assert "Valence" in (folder / name).read_text(encoding="utf-8")
     assert all(name in printed for name in NAMES)
@@ -125,18 +138,19 @@ def test_the_report_and_what_is_printed(request_: AblationRequest, printed: str,
 
 
 def test_the_report_is_made_again_from_mlflow_alone(
-    request_: AblationRequest, experiment: Experiment, tmp_path: Path
+    storage: Path, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record, runs = read_study(experiment)
-    _, again = publish(experiment, record, runs, tmp_path)
-    first = request_.storage / "reports" / request_.study
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", experiment.uri)
+    again = open_study(STUDY.name, tmp_path).publish(tmp_path).paths
+    first = storage / "reports" / STUDY.name
     for path in (again.html, again.rows, again.latex, again.markdown):
+        assert path is not None
         assert path.read_bytes() == (first / path.name).read_bytes()
 
 
-def test_the_study_says_what_it_was_made_of(request_: AblationRequest, experiment: Experiment) -> None:
+def test_the_study_says_what_it_was_made_of(experiment: Experiment) -> None:
     record, runs = read_study(experiment)
-    assert [corpus.corpus for corpus in record.corpora] == list(request_.corpora)
+    assert [corpus.corpus for corpus in record.corpora] == list(STUDY.corpora)
     assert {cell.fingerprint for corpus in record.corpora for cell in corpus.cells} == {
         run.data.tags["fmerl.fingerprint"] for run in _seed_runs(experiment).values()
     }
@@ -152,32 +166,32 @@ def test_the_study_says_what_it_was_made_of(request_: AblationRequest, experimen
 
 
 @pytest.mark.parametrize("by", ["fingerprint", "name"])
-def test_a_cell_trained_again_gives_the_same_bits(request_: AblationRequest, experiment: Experiment, by: str) -> None:
+def test_a_cell_trained_again_gives_the_same_bits(storage: Path, experiment: Experiment, by: str) -> None:
     record = read_study(experiment)[0]
     cell = record.corpora[1].cells[-1]
     name = cell.fingerprint[:10] if by == "fingerprint" else f"synthetic-meld/{cell.variant}/{cell.seed}"
-    again = reproduce(experiment, record, name, request_.storage)
+    again = reproduce(experiment, record, name, storage)
     assert (again.cell.variant, again.cell.seed) == (cell.variant, cell.seed)
     assert again.differs == ()
     assert again.identical
     assert again.within_tolerance
 
 
-def test_a_cell_is_compared_with_what_it_left(request_: AblationRequest, experiment: Experiment) -> None:
+def test_a_cell_is_compared_with_what_it_left(storage: Path, experiment: Experiment) -> None:
     record = read_study(experiment)[0]
     corpus = record.corpora[1]
     other = replace(corpus, control={**corpus.control, "training.learning_rate": 0.02})
-    again = reproduce(experiment, replace(record, corpora=(other,)), "synthetic-meld/FMERL/0", request_.storage)
+    again = reproduce(experiment, replace(record, corpora=(other,)), "synthetic-meld/FMERL/0", storage)
     assert again.changed_predictions
     assert again.differs
     moved = replace(corpus, digests={**corpus.digests, "corpus": "0" * 64})
     with pytest.raises(InputError, match="not what the study read"):
-        reproduce(experiment, replace(record, corpora=(moved,)), "synthetic-meld/FMERL/0", request_.storage)
+        reproduce(experiment, replace(record, corpora=(moved,)), "synthetic-meld/FMERL/0", storage)
     with pytest.raises(InputError, match="no such cell"):
-        reproduce(experiment, record, "synthetic-meld/FMERL/99", request_.storage)
+        reproduce(experiment, record, "synthetic-meld/FMERL/99", storage)
 
 
-REPORT = Path(__file__).parents[2] / "experiments" / "report.py"
+REPORT = EXPERIMENTS / "report.py"
 
 
 @pytest.mark.parametrize(
@@ -194,14 +208,14 @@ def test_the_report_script(
     arguments: list[str],
     code: int,
     said: str,
-    request_: AblationRequest,
+    storage: Path,
     experiment: Experiment,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", experiment.uri)
-    where = ["--study", request_.study, "--storage", str(request_.storage), "--output", str(tmp_path)]
+    where = ["--study", STUDY.name, "--storage", str(storage), "--output", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", [str(REPORT), *where, *arguments])
     with pytest.raises(SystemExit) as left:
         runpy.run_path(str(REPORT), run_name="__main__")
@@ -211,58 +225,52 @@ def test_the_report_script(
     assert not code or printed.err.count("\n") == 1
 
 
-def test_weights_are_kept_where_asked(request_: AblationRequest, experiment: Experiment) -> None:
-    kept = {path.stem for path in (request_.storage / "checkpoints").glob("*.pt")}
+def test_weights_are_kept_where_asked(storage: Path, experiment: Experiment) -> None:
+    kept = {path.stem for path in (storage / "checkpoints").glob("*.pt")}
     assert kept == {run.data.tags["fmerl.fingerprint"] for run in _seed_runs(experiment).values()}
 
 
 def test_a_rerun_trains_nothing_and_more_seeds_train_only_themselves(
-    request_: AblationRequest, experiment: Experiment, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+    storage: Path, experiment: Experiment, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
     before = _seed_runs(experiment)
-    _run(request_)
+    assert _command(STUDY, storage)[0] == 0
     assert set(_seed_runs(experiment)) == set(before)
     [variant] = experiment.find(level="variant", corpus="synthetic-meld", variant="w/o Valence")
     history = experiment.client().get_metric_history(variant.info.run_id, "delta_weighted_f1")
     assert len(history) == 1
-    _run(replace(request_, corpora=("synthetic-meld",), seeds=(0, 1, 2)))
+    assert _command(replace(STUDY, corpora=("synthetic-meld",), seeds=(0, 1, 2)), storage)[0] == 0
     assert len(_seed_runs(experiment)) == len(before) + 3
     assert set(before) < set(_seed_runs(experiment))
 
 
 def test_a_cell_that_diverges_fails_alone(
-    request_: AblationRequest, local_ray: None, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+    storage: Path, local_ray: None, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
     explode = replace(
-        PAPER["w/o Valence"],
+        by_name(PAPER)["w/o Valence"],
         change=lambda config: config.changed(training__learning_rate=1e30),
         declares=("training.learning_rate",),
     )
-    request = replace(request_, corpora=("synthetic-meld",), variants=(PAPER["FMERL"], explode), study="diverging")
-    results = Console(width=200)
-    with results.capture() as captured:
-        assert not run_ablation(request, Console(quiet=True), results).complete
+    study = replace(STUDY, name="diverging", corpora=("synthetic-meld",), variants=(PAPER[0], explode))
+    code, text = _command(study, storage)
+    assert code == 1
     experiment = Experiment.open(tracking_uri, "diverging", None)
     status = {(run.data.tags["fmerl.variant"], run.info.status) for run in experiment.find(level="seed")}
     assert status == {("FMERL", "FINISHED"), ("w/o Valence", "FAILED")}
-    assert "learning_rate" in captured.get()
+    assert "learning_rate" in text
 
 
-def test_a_dry_run_shows_the_cells_and_writes_no_run(request_: AblationRequest, tmp_path: Path) -> None:
-    results = Console(width=200)
-    inputs = replace(request_.inputs, storage=tmp_path)
-    with results.capture() as captured:
-        assert run_ablation(
-            replace(request_, storage=tmp_path, inputs=inputs, dry_run=True), Console(quiet=True), results
-        ).complete
-    assert "12 cells" in captured.get()
+def test_a_dry_run_shows_the_cells_and_writes_no_run(tmp_path: Path) -> None:
+    code, text = _command(STUDY, tmp_path, dry_run=True)
+    assert code == 0
+    assert "12 cells" in text
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_a_second_driver_of_the_same_study_is_refused(request_: AblationRequest) -> None:
-    request_.storage.mkdir(parents=True, exist_ok=True)
-    held = exclusive(request_.storage / f".{request_.study}.lock", "", "")
+def test_a_second_driver_of_the_same_study_is_refused(tmp_path: Path) -> None:
+    held = exclusive(tmp_path / f".{STUDY.name}.lock", "", "")
     with held, pytest.raises(InputError, match="running already"):
-        run_ablation(request_, Console(quiet=True), Console(quiet=True))
+        run_study(STUDY, storage=tmp_path)

@@ -12,12 +12,10 @@ from helpers.repository import EXPERIMENTS
 from fmerl.config import SystemName
 from fmerl.config.presets import PRESETS
 from fmerl.errors import InputError
-from fmerl.model import SYSTEMS
-from fmerl_platform.cli import Parser
-from fmerl_platform.cli.arguments import ablation_request, add_grid_arguments
+from fmerl_platform.cli.main import options_of
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.studies.paper_results import NOT_RUN, TABLE_1, published_score
-from fmerl_platform.study.paper import SYSTEMS
+from fmerl_platform.study.paper import SYSTEM_NAMES, SYSTEMS
 
 SCRIPT = EXPERIMENTS / "main_results.py"
 
@@ -33,17 +31,16 @@ def main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | Non
 @pytest.mark.parametrize("corpus", ["meld", "iemocap"])
 def test_every_system_is_a_declared_change_of_fmerl(preset: str, corpus: str) -> None:
     control = PRESETS[preset](corpus)
-    derived = {name: variant.derive(control) for name, variant in SYSTEMS.items()}
-    assert {name: config.system.name for name, config in derived.items()} == {name: name for name in SYSTEMS}
+    derived = {variant.name: variant.derive(control) for variant in SYSTEMS}
+    assert {name: config.system.name for name, config in derived.items()} == {name: name for name in SYSTEM_NAMES}
     assert derived["EACL"].anchors.description == "label"
     assert derived["SDT"].system.sdt_temperature == (8 if corpus == "meld" else 1)
 
 
 def test_a_grid_can_have_any_system_as_its_control() -> None:
     def variants(*arguments: str) -> list[str]:
-        parser = Parser()
-        add_grid_arguments(parser, "s")
-        return [variant.name for variant in ablation_request(parser.parse_args(arguments), ["c"], None, None).variants]
+        options = options_of("ablation", ["--corpus", "c", *arguments])
+        return [variant.name for variant in options.compared.chosen()]
 
     assert variants("--system", "SDT") == ["SDT"]
     assert variants("--system", "SDT", "--axis", "sdt_temperature=1,4") == [
@@ -59,7 +56,7 @@ def test_a_grid_can_have_any_system_as_its_control() -> None:
 
 
 def test_each_published_system_has_a_model_or_a_reason() -> None:
-    names: tuple[SystemName, ...] = tuple(SYSTEMS)
+    names: tuple[SystemName, ...] = SYSTEM_NAMES
     for rows in TABLE_1.values():
         assert set(rows) == {"SDT", "MultiEMO", "SACL-LSTM", *NOT_RUN}
         assert not set(NOT_RUN) & set(names)
@@ -74,7 +71,7 @@ def test_a_dry_run_plans_every_system(
     assert main(monkeypatch, *few) == 0
     printed = capsys.readouterr().out
     assert "50 cells" in printed
-    assert all(name in printed for name in SYSTEMS)
+    assert all(name in printed for name in SYSTEM_NAMES)
 
 
 @pytest.mark.slow

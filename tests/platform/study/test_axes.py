@@ -10,8 +10,7 @@ from helpers.repository import REPOSITORY
 from fmerl.config import CellConfig
 from fmerl.config.presets import PRESETS
 from fmerl.errors import InputError
-from fmerl_platform.cli import Parser
-from fmerl_platform.cli.arguments import ablation_request, add_grid_arguments
+from fmerl_platform.cli.main import options_of
 from fmerl_platform.study.axes import FIELDS, axis_variants
 from fmerl_platform.study.study_file import read_study_file
 from fmerl_platform.study.variant import StudyError, Variant
@@ -87,9 +86,7 @@ VARIANTS = [
 
 
 def names(*arguments: str) -> list[str]:
-    parser = Parser()
-    add_grid_arguments(parser, "s")
-    return [variant.name for variant in ablation_request(parser.parse_args(arguments), ["c"], None, None).variants]
+    return [variant.name for variant in options_of("ablation", arguments or ["--corpus", "c"]).compared.chosen()]
 
 
 def test_axes_and_files_stand_beside_or_instead_of_the_papers_variants(tmp_path: Path) -> None:

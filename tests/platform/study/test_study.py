@@ -12,7 +12,7 @@ from fmerl.training.dataset import ConversationData
 from fmerl_platform.study.cells import CorpusInputs, plan_cells
 from fmerl_platform.study.fingerprint import fingerprint
 from fmerl_platform.study.paper import CONTROL, PAPER
-from fmerl_platform.study.variant import StudyError, Variant
+from fmerl_platform.study.variant import StudyError, Variant, by_name
 
 ANCHORS = np.eye(2, 4, dtype=np.float32)
 
@@ -41,12 +41,12 @@ def data() -> ConversationData:
 
 
 def _inputs(data: ConversationData, control: CellConfig) -> CorpusInputs:
-    configs = {variant.derive(control).anchors for variant in PAPER.values()}
+    configs = {variant.derive(control).anchors for variant in PAPER}
     return CorpusInputs(data=data, control=control, anchors={config: ANCHORS + i for i, config in enumerate(configs)})
 
 
 def test_the_papers_variants_in_its_order() -> None:
-    assert list(PAPER) == [
+    assert list(by_name(PAPER)) == [
         "FMERL",
         "w/o Triple-loss",
         "w/o Fine-grained Enhancement",
@@ -56,7 +56,7 @@ def test_the_papers_variants_in_its_order() -> None:
         "w/o Multitask Regression",
     ]
     control = CellConfig()
-    changed = {name: variant.derive(control) for name, variant in PAPER.items()}
+    changed = {variant.name: variant.derive(control) for variant in PAPER}
     assert changed[CONTROL] == control
     assert changed["w/o Triple-loss"].contrastive.negative_weight == 0
     assert changed["w/o Fine-grained Enhancement"].anchors.description == "label"
@@ -83,14 +83,14 @@ def test_a_variant_that_is_not_what_it_declares_is_refused(variant: Variant) -> 
 
 
 def test_every_cell_once_with_its_own_fingerprint(data: ConversationData) -> None:
-    cells = plan_cells([_inputs(data, CellConfig())], list(PAPER.values()), range(5))
+    cells = plan_cells([_inputs(data, CellConfig())], PAPER, range(5))
     assert len(cells) == 35
     assert len({cell.fingerprint for cell in cells}) == 35
 
 
 def test_twins_and_doubles_are_refused(data: ConversationData) -> None:
     inputs = _inputs(data, CellConfig())
-    control = PAPER[CONTROL]
+    control = PAPER[0]
     with pytest.raises(StudyError, match="are the same"):
         plan_cells([inputs], [control, replace(control, name="again")], [0])
     with pytest.raises(StudyError, match="seed once"):

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers.studies import record_of
 from sklearn.metrics import accuracy_score, f1_score
 
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.report.table import to_markdown
 from fmerl_platform.studies.paper_results import published_zero_shot
+from fmerl_platform.studies.zero_shot import ZeroShot
 from fmerl_platform.studies.zero_shot.analysis import ZeroShotAnalysis, analyse_zero_shot, score_matrix
 from fmerl_platform.studies.zero_shot.language_models import NO_MODELS, LanguageModels
-from fmerl_platform.studies.zero_shot.page import write_zero_shot_report
 from fmerl_platform.studies.zero_shot.tables import zero_shot_tables
 from fmerl_platform.studies.zero_shot.wording import zero_shot_finding, zero_shot_notes
 
@@ -266,7 +267,7 @@ def test_the_note_on_the_papers_f1(make_results: MakeResults) -> None:
 
 def test_the_report_is_written_in_every_format(analysis: ZeroShotAnalysis, tmp_path: Path) -> None:
     warned = replace(analysis, supervised=("text",))
-    paths = write_zero_shot_report("study & co", [warned], {"command": "python x"}, tmp_path)
+    paths = ZeroShot().report(record_of("study & co"), [warned]).save(tmp_path)
     html, markdown, latex = (path.read_text(encoding="utf-8") for path in (paths.html, paths.markdown, paths.latex))
     unseen = zero_shot_tables(analysis)[0].rows[0][2]
     for text in (html, markdown, latex.replace(r"$\pm$", "±")):
@@ -275,7 +276,7 @@ def test_the_report_is_written_in_every_format(analysis: ZeroShotAnalysis, tmp_p
     assert "study &amp; co" in html
     assert html.count("<svg") == 1
     assert markdown.count("\n## ") == latex.count(r"\begin{table*}") == 3
-    content = json.loads(paths.rows.read_text(encoding="utf-8"))["corpora"]["meld"]
+    content = json.loads((paths.rows or tmp_path).read_text(encoding="utf-8"))["corpora"]["meld"]
     assert [row["name"] for row in content["rows"]] == rows_of(analysis)
     assert content["unseen"] == ["fear"]
     assert content["supervised"] == ["text"]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from fmerl_platform.asking.question import Decoding, Questions
 from fmerl_platform.asking.secret import Secret
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import label_corpus
+from fmerl_platform.running.progress import RateProgress
 
 CALL = Questions(model="judge", prompts=PromptConfig(), decoding=Decoding(mode="text")).score("Oh!", "valence")
 
@@ -58,7 +60,9 @@ def test_key_is_in_no_file_and_on_no_screen(
     endpoint.handler = quoting
     screen = Console(file=(text := io.StringIO()), width=200)
     patience = Patience(backoff=Backoff(first_seconds=0.01, tries=2))
-    label_corpus(make_request(talk([f"say {row}" for row in range(40)]), patience=patience), screen)
+    label_corpus(
+        make_request(talk([f"say {row}" for row in range(40)]), patience=patience), partial(RateProgress, screen)
+    )
     assert endpoint.keys == {f"Bearer {SENTINEL}"}, "the endpoint never saw the key, so this test shows nothing"
     assert holding(tmp_path, b"[API key]"), "no quoted key was met"
     assert holding(tmp_path, SENTINEL.encode()) == []

@@ -117,7 +117,8 @@ def test_missing_cells_are_listed_under_the_table(analysis: CorpusAnalysis) -> N
     table = ablation_table(analysis)
     assert expected in table.notes
     assert all(expected in text for text in (printed(table, 140), to_markdown(table), to_latex(table)))
-    assert missing_notes([("a", 0, "x"), ("b", 1, "x"), ("a", 2, "y")]) == [
+    missing = (("a", 0, "x"), ("b", 1, "x"), ("a", 2, "y"))
+    assert missing_notes(replace(analysis.results, missing=missing)) == [
         "Missing: a, seed 0: x",
         "Missing: b, seed 1: x",
         "Missing: a, seed 2: y",

@@ -10,11 +10,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from helpers.studies import record_of
 
 from fmerl_platform.ledger.results import CorpusCells
-from fmerl_platform.report.render import ReportPaths, write_report
-from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, StudyReport, analyse
-from fmerl_platform.studies.ablation.sections import ablation_table
+from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, analyse
+from fmerl_platform.studies.ablation.sections import ablation_report, ablation_table
 
 MakeResults = Callable[..., CorpusCells]
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -57,15 +58,16 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def report(analysis: CorpusAnalysis, make_results: MakeResults) -> StudyReport:
+def analyses(analysis: CorpusAnalysis, make_results: MakeResults) -> tuple[CorpusAnalysis, ...]:
     variants = ("FMERL", "w/o $x_{ <odd>$", "w/o {{ y }}")
     second = analyse(make_results("a corpus/with <odd> name", variants=variants, seeds=2), resamples=50)
-    return StudyReport("<script>alert(1)</script>", (analysis, second), {"Code digest": "0f3a & more"})
+    return analysis, second
 
 
 @pytest.fixture(scope="module")
-def paths(report: StudyReport, tmp_path_factory: pytest.TempPathFactory) -> ReportPaths:
-    return write_report(report, tmp_path_factory.mktemp("report") / "new")
+def paths(analyses: tuple[CorpusAnalysis, ...], tmp_path_factory: pytest.TempPathFactory) -> ReportPaths:
+    record = record_of("<script>alert(1)</script>", code_digest="0f3a & more")
+    return ablation_report(record, analyses).save(tmp_path_factory.mktemp("report") / "new")
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +103,11 @@ def test_pictures_and_tables_speak(page: Page) -> None:
     assert ("html", {"lang": "en"}) in page.tags
 
 
-def test_the_page_shows_the_table_the_finding_and_what_is_missing(page: Page, report: StudyReport) -> None:
+def test_the_page_shows_the_table_the_finding_and_what_is_missing(
+    page: Page, analyses: tuple[CorpusAnalysis, ...]
+) -> None:
     shown = [cell.strip() for cell in page.cells]
-    for analysis in report.analyses:
+    for analysis in analyses:
         for row in ablation_table(analysis).rows:
             assert list(row) in [shown[start : start + len(row)] for start in range(len(shown))]
     text = "".join(page.text)
@@ -111,7 +115,7 @@ def test_the_page_shows_the_table_the_finding_and_what_is_missing(page: Page, re
     assert "Missing: w/o Arousal, seeds 3, 4: out of memory: 2 GiB" in text
     assert "test_oracle" in text
     assert "0f3a & more" in text
-    assert all(cell.fingerprint in text for analysis in report.analyses for cell in analysis.results.cells)
+    assert all(cell.fingerprint in text for analysis in analyses for cell in analysis.results.cells)
 
 
 def test_names_are_text_and_never_markup(page: Page) -> None:
@@ -120,7 +124,7 @@ def test_names_are_text_and_never_markup(page: Page) -> None:
     assert "".join(page.text).count("w/o $x_{ <odd>$") >= 5  # table, cells, and three plots
 
 
-def test_files_are_complete_and_named_by_corpus(paths: ReportPaths, report: StudyReport) -> None:
+def test_files_are_complete_and_named_by_corpus(paths: ReportPaths, analyses: tuple[CorpusAnalysis, ...]) -> None:
     names = {path.name for path in paths.figures}
     assert len(names) == 28
     assert {"meld-effects.png", "meld-effects.svg"} <= names
@@ -128,13 +132,13 @@ def test_files_are_complete_and_named_by_corpus(paths: ReportPaths, report: Stud
     written = {path for path in folder.rglob("*") if path.is_file()}
     assert written == {paths.html, paths.markdown, paths.latex, paths.rows, *paths.figures}
     assert all(path.stat().st_size for path in written)
-    assert paths.latex.read_text(encoding="utf-8").count(r"\begin{table*}") == len(report.analyses)
-    assert paths.markdown.read_text(encoding="utf-8").count("\n## ") == 2 * len(report.analyses)
+    assert paths.latex.read_text(encoding="utf-8").count(r"\begin{table*}") == len(analyses)
+    assert paths.markdown.read_text(encoding="utf-8").count("\n## ") == 2 * len(analyses)
 
 
-def test_rows_as_json_are_the_analysis(paths: ReportPaths, report: StudyReport) -> None:
-    corpora = json.loads(paths.rows.read_text(encoding="utf-8"))["corpora"]
-    row, expected = corpora["meld"]["rows"][1], report.analyses[0].rows[1]
+def test_rows_as_json_are_the_analysis(paths: ReportPaths, analyses: tuple[CorpusAnalysis, ...]) -> None:
+    corpora = json.loads((paths.rows or paths.html).read_text(encoding="utf-8"))["corpora"]
+    row, expected = corpora["meld"]["rows"][1], analyses[0].rows[1]
     assert expected.comparison is not None
     assert row["weighted_f1"]["mean"] == expected.weighted_f1.mean
     assert row["comparison"]["ci_low"] == expected.comparison.ci_low
@@ -144,12 +148,12 @@ def test_rows_as_json_are_the_analysis(paths: ReportPaths, report: StudyReport) 
 
 def test_numbers_that_do_not_exist_are_null(make_results: MakeResults, tmp_path: Path) -> None:
     one_seed = analyse(make_results(variants=("FMERL",), seeds=1), resamples=50)
-    paths = write_report(StudyReport("one", (replace(one_seed),), {}), tmp_path)
-    row = json.loads(paths.rows.read_text(encoding="utf-8"))["corpora"]["meld"]["rows"][0]
+    paths = ablation_report(record_of("one"), [replace(one_seed)]).save(tmp_path)
+    row = json.loads((paths.rows or paths.html).read_text(encoding="utf-8"))["corpora"]["meld"]["rows"][0]
     assert row["weighted_f1"]["sd"] is None
 
 
 def test_the_same_results_give_the_same_files(make_results: MakeResults, tmp_path: Path) -> None:
-    study = StudyReport("twice", (analyse(make_results(variants=("FMERL",), seeds=2), resamples=50),), {})
-    first, second = write_report(study, tmp_path / "1"), write_report(study, tmp_path / "2")
+    study = ablation_report(record_of("twice"), [analyse(make_results(variants=("FMERL",), seeds=2), resamples=50)])
+    first, second = study.save(tmp_path / "1"), study.save(tmp_path / "2")
     assert first.html.read_bytes() == second.html.read_bytes()
