@@ -63,7 +63,7 @@ def label(*, options: Annotated[LabelOptions, FLAT]) -> int:
     from fmerl.corpus import SPLITS
     from fmerl.supervision.prompts import DESCRIPTION_TEMPLATE, SCORE_TEMPLATE, PromptConfig
     from fmerl_platform.asking.endpoint import RequestFailedError
-    from fmerl_platform.labelling.dry_run import estimate
+    from fmerl_platform.labelling.cost import estimate
     from fmerl_platform.labelling.plan import read_source
     from fmerl_platform.labelling.request import LabelRequest
     from fmerl_platform.labelling.run import label_corpus

@@ -25,6 +25,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _BATCH = 1000
 """Most metrics MLflow takes in one call."""
+_LONGEST_PARAM = 6000
 
 
 class Planned(Protocol):
@@ -147,10 +148,7 @@ class Experiment:
 
     def begin_cell(self, cell: Cell, parent: str) -> CellRun | None:
         """A fresh run for the cell; None when it is finished already. A half-done one is deleted first."""
-        note = (
-            "Trained again and compared by "
-            f"`python experiments/report.py --study {self.study} --reproduce {cell.fingerprint[:12]}`."
-        )
+        note = f"Trained again and compared by `fmerl report --study {self.study} --reproduce {cell.fingerprint[:12]}`."
         return self.begin(cell, parent, cell.config.flatten(), note, cell.config.training.unseen_classes)
 
     def begin(
@@ -177,9 +175,8 @@ class Experiment:
         if unseen:
             tags["unseen"] = ",".join(unseen)
         run_id = self.create(cell_name(planned.corpus, planned.variant, planned.seed), parent, note, tags)
-        client = self.client()
-        client.log_batch(run_id, params=[Param(name, str(value)) for name, value in params.items()])
-        return CellRun(client, run_id)
+        self.set_params(run_id, params)
+        return CellRun(self.client(), run_id)
 
     def discard_unfinished(self, fingerprint: str) -> bool:
         """Whether there is a finished run; runs that are not are deleted, so that no metric stands twice.
@@ -200,6 +197,16 @@ class Experiment:
         now = _now()
         new = [Metric(key, value, now, step) for key, value in metrics.items() if known.get(key) != value]
         self.client().log_batch(run_id, metrics=new)
+
+    def log_history(self, run_id: str, name: str, values: Mapping[int, float], milliseconds: int) -> None:
+        """Log a metric's values by step, all at one time."""
+        metrics = [Metric(name, value, milliseconds, step) for step, value in sorted(values.items())]
+        self.client().log_batch(run_id, metrics=metrics)
+
+    def set_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Set params of a run that has none of these names; a longer value than MLflow takes is cut."""
+        values = [Param(name, str(value)[:_LONGEST_PARAM]) for name, value in params.items()]
+        self.client().log_batch(run_id, params=values)
 
     def withdraw(self, run: Run) -> None:
         """Take aggregates and verdict back: MLflow forgets no metric, so that each becomes NaN until it is logged."""

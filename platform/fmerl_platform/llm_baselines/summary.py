@@ -6,9 +6,9 @@ import math
 import statistics as moments
 from collections.abc import Sequence
 
+from fmerl_platform.asking.cost import CostEstimate, left_to_ask
 from fmerl_platform.asking.decoding import known_decoding
 from fmerl_platform.asking.journal import JournalReader
-from fmerl_platform.labelling.dry_run import Estimate, left_to_ask
 from fmerl_platform.ledger.cells import FinishedCell
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
@@ -34,13 +34,13 @@ def summary_table(done: Baselines, request: BaselineRequest) -> Table:
     )
 
 
-def estimates(request: BaselineRequest) -> dict[str, Estimate]:
+def estimates(request: BaselineRequest) -> dict[str, CostEstimate]:
     """What is left to ask of each model, by name; of an endpoint never asked in the dearest decoding."""
     journal = JournalReader(request.journal)
     return {model.name: _estimate(request, model, journal) for model in request.models}
 
 
-def _estimate(request: BaselineRequest, model: LanguageModel, journal: JournalReader) -> Estimate:
+def _estimate(request: BaselineRequest, model: LanguageModel, journal: JournalReader) -> CostEstimate:
     mode = request.first_mode
     if request.decoding == "auto":
         mode = known_decoding(CANDIDATES, request.first_call(model), journal) or mode

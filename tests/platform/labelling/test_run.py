@@ -17,7 +17,7 @@ from fmerl.errors import InputError
 from fmerl.supervision.labels import read_labels_of
 from fmerl.supervision.prompts import PromptConfig
 from fmerl_platform.asking.limiter import Limits
-from fmerl_platform.labelling.dry_run import estimate
+from fmerl_platform.labelling.cost import estimate
 from fmerl_platform.labelling.plan import read_source, sample
 from fmerl_platform.labelling.publish import EXPERIMENT
 from fmerl_platform.labelling.request import LabelRequest

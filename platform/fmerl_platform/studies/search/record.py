@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import optuna
-from mlflow.entities import Metric, Param
 
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.report.render import ReportPaths
@@ -82,6 +81,6 @@ def _record_trials(
             tags["error"] = errors[trial.number][:5000]
         run_id = experiment.find_or_create(f"trial {trial.number}", parent, **tags)
         now = int((trial.datetime_complete.timestamp() if trial.datetime_complete else time.time()) * 1000)
-        values = [Metric(OBJECTIVE, value, now, step) for step, value in sorted(trial.intermediate_values.items())]
-        client.log_batch(run_id, metrics=values, params=[Param(key, str(value)) for key, value in trial.params.items()])
+        experiment.log_history(run_id, OBJECTIVE, trial.intermediate_values, now)
+        experiment.set_params(run_id, trial.params)
         client.set_terminated(run_id, "FAILED" if how == "failed" else "FINISHED", end_time=now)

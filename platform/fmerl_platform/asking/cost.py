@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fmerl_platform.asking.decoding import known_decoding, score_decodings
 from fmerl_platform.asking.journal import JournalReader
 from fmerl_platform.asking.plan import CallPlan
 from fmerl_platform.asking.prices import Price, Tokens, likely_tokens, most_tokens
-from fmerl_platform.labelling.plan import first_call
-from fmerl_platform.labelling.request import LabelRequest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class CostEstimate:
     """Calls left to make, if each is answered at once."""
 
     utterances: int
@@ -26,9 +23,9 @@ class Estimate:
     most_cost: float
     currency: str
 
-    def __add__(self, other: Estimate) -> Estimate:
+    def __add__(self, other: CostEstimate) -> CostEstimate:
         """Of both, about the same utterances and in the same currency."""
-        return Estimate(
+        return CostEstimate(
             utterances=self.utterances,
             answered=self.answered + other.answered,
             calls=self.calls + other.calls,
@@ -53,30 +50,15 @@ class Estimate:
         return told
 
 
-def estimate(request: LabelRequest) -> Estimate:
-    """Count calls, tokens and cost of a request; with decoding `auto` and an endpoint never asked, the dearest's.
-
-    Raises:
-        InputError: A price table or descriptions that cannot be read.
-    """
-    request.reviewed()
-    journal, price = JournalReader(request.journal), request.price()
-    mode = request.decoding
-    if mode == "auto":
-        questions = request.questions("text")
-        first = first_call(request.corpus, request.splits, questions)
-        mode = known_decoding(score_decodings(questions), first, journal) or "schema"
-    plan = request.plan(mode)
-    return left_to_ask(plan, len(plan.utterances), journal, price, request.patience.answers)
-
-
-def left_to_ask(plan: CallPlan, utterances: int, journal: JournalReader, price: Price, most_answers: int) -> Estimate:
+def left_to_ask(
+    plan: CallPlan, utterances: int, journal: JournalReader, price: Price, most_answers: int
+) -> CostEstimate:
     """What the calls of a plan take that the journal does not know."""
     known = plan.settled(journal, most_answers)
     waiting = [call.body for key, call in plan.calls.items() if key not in known]
     likely = sum(map(likely_tokens, waiting), Tokens())
     most = sum(map(most_tokens, waiting), Tokens())
-    return Estimate(
+    return CostEstimate(
         utterances=utterances,
         answered=len(known),
         calls=len(waiting),
