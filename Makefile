@@ -18,10 +18,11 @@ $(READY): pyproject.toml constraints.txt
 ablation: $(READY)  ## set up, then run the ablation grid (ARGS="--scale .1" and the like)
 	$(BIN)/python experiments/ablation_grid.py $(ARGS)
 
-lint: $(READY)  ## ruff and mypy
+lint: $(READY)  ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 test: lint  ## set up, lint, and run the fast tests
 	$(BIN)/pytest

@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from fmerl_platform.calibration import MELD_TEST_COUNTS, StudyModel, simulate_study
+from benchmarks.simulated_studies import MELD_TEST_COUNTS, StudyModel, simulate_study
 from fmerl_platform.statistics import compare, estimate
 
 

@@ -19,12 +19,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from fmerl_platform.calibration import Calibration, StudyModel, calibrate, calibrate_on_predictions
-from fmerl_platform.ledger import read_cells
-from fmerl_platform.report.canvas import BLUE, INK, VERMILLION, WIDTH, style
-from fmerl_platform.report.results import labelled_predictions
-from fmerl_platform.reporting import read_study
-from fmerl_platform.tracking import Experiment
+from benchmarks.simulated_studies import Calibration, StudyModel, calibrate, calibrate_on_predictions
+from fmerl_platform.ledger.cells.cells import read_cells
+from fmerl_platform.ledger.cells.experiment import Experiment
+from fmerl_platform.ledger.cells.results import labelled_predictions
+from fmerl_platform.ledger.cells.runs import read_study
+from fmerl_platform.report.figure import BLUE, INK, VERMILLION, WIDTH, style
 
 MELD = StudyModel()
 IEMOCAP = StudyModel(n_dialogues=31, mean_utterances=52, class_counts=(144, 245, 384, 170, 299, 381))

@@ -18,11 +18,12 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from fmerl.cell import train_cell
-from fmerl.distributed import Ranks
-from fmerl_platform.inputs import InputOptions, load_inputs
-from fmerl_platform.study import CorpusInputs
-from fmerl_platform.variants import CONTROL, PAPER_VARIANTS
+from fmerl.training.cell import train_cell
+from fmerl.training.distributed import Ranks
+from fmerl_platform.study.cells import CorpusInputs
+from fmerl_platform.study.inputs import load_inputs
+from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.paper import CONTROL, PAPER
 
 TOLERANCE = 1e-5
 LOSSES = ("train_loss", "train_mse_loss", "train_contrastive_loss", "train_negative_loss")
@@ -69,7 +70,7 @@ def main() -> int:
         options = InputOptions(
             storage=folder, scale=arguments.scale, epochs=arguments.epochs, config=folder / "config.json"
         )
-        (inputs,) = load_inputs(["synthetic-meld"], [PAPER_VARIANTS[CONTROL]], options)
+        (inputs,) = load_inputs(["synthetic-meld"], [PAPER[CONTROL]], options)
         found = {size: trained(size, inputs, folder) for size in arguments.workers}
     print("epoch " + " ".join(f"{f'{size} workers':>12}" for size in found) + "  (training loss)")
     for epoch, row in enumerate(zip(*found.values(), strict=True), start=1):

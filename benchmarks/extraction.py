@@ -21,16 +21,16 @@ from pathlib import Path
 import torch
 
 from fmerl.corpus import Corpus, read_corpus
-from fmerl.corpus.media import MediaSpec, write_media_corpus
-from fmerl.features.audio import AudioSpec
-from fmerl.features.densenet import DenseNet
+from fmerl.features.audio.encoder import AudioSpec
 from fmerl.features.encoder import EncoderSpec, Item
-from fmerl.features.text import TextSpec
-from fmerl.features.visual import VisualSpec
+from fmerl.features.text.utterances import TextSpec
+from fmerl.features.visual.densenet import DenseNet
+from fmerl.features.visual.encoder import VisualSpec
+from fmerl.synthetic.media import MediaSpec, write_media_corpus
 from fmerl_platform.extraction.items import items_of
 from fmerl_platform.extraction.pipeline import encode_items
-from fmerl_platform.placement import Resources
-from fmerl_platform.session import ray_session
+from fmerl_platform.running.options import Resources
+from fmerl_platform.running.session import ray_session
 
 LOOP_BATCH = {"text": 512, "audio": 32, "visual": 16}
 """Items per call of the encoder: as many as the pipeline gives it at once at most."""

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from fmerl_platform.tracking import Experiment
+from fmerl_platform.ledger.experiment import Experiment
 
 ROOT = Path(__file__).parents[1]
 SMALL = ("--corpus", "synthetic-meld", "--scale", "0.25", "--seeds", "0", "1", "--study", "overhead")

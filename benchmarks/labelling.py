@@ -22,15 +22,15 @@ from aiohttp import web
 from openai import AsyncOpenAI
 
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.labelling.asking import Patience
-from fmerl_platform.labelling.calls import Call, Decoding, Questions
-from fmerl_platform.labelling.endpoint import Endpoint
-from fmerl_platform.labelling.limiter import Limits
-from fmerl_platform.labelling.pipeline import Fleet, run_calls
-from fmerl_platform.labelling.pricing import Price
-from fmerl_platform.labelling.secret import Secret
-from fmerl_platform.labelling.worker import WorkerConfig
-from fmerl_platform.session import ray_session
+from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.endpoint import Endpoint
+from fmerl_platform.asking.limiter import Limits
+from fmerl_platform.asking.pipeline import Fleet, run_calls
+from fmerl_platform.asking.prices import Price
+from fmerl_platform.asking.question import Call, Decoding, Questions
+from fmerl_platform.asking.secret import Secret
+from fmerl_platform.asking.worker import WorkerConfig
+from fmerl_platform.running.session import ray_session
 
 TIMEOUT = 60.0
 

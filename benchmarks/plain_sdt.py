@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from fmerl.batching import Batch
 from fmerl.model.backbone import Backbone
+from fmerl.model.batch import Batch
 from fmerl.model.features import Standardizers
 from fmerl.model.layers import StackedLinear, sinusoidal_positions
 

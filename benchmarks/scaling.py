@@ -25,20 +25,21 @@ import ray
 from ray.cluster_utils import Cluster
 from rich.console import Console
 
-from fmerl_platform.grid import run_grid
-from fmerl_platform.inputs import InputOptions, load_inputs
-from fmerl_platform.placement import Resources
-from fmerl_platform.progress import RunProgress
-from fmerl_platform.study import Cell, CorpusInputs, plan_cells
-from fmerl_platform.tracking import Experiment
-from fmerl_platform.variants import PAPER_VARIANTS
-from fmerl_platform.worker import Keeping
+from fmerl_platform.cli.progress import RunProgress
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.running.grid import run_grid
+from fmerl_platform.running.options import Resources
+from fmerl_platform.running.worker import CellFiles
+from fmerl_platform.study.cells import Cell, CorpusInputs, plan_cells
+from fmerl_platform.study.inputs import load_inputs
+from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.paper import PAPER
 
 ROOT = Path(__file__).parents[1]
 
 
 def sleep_and_log(
-    cell: Cell, inputs: CorpusInputs, experiment: Experiment, parent: str, keeping: Keeping, *, seconds: float
+    cell: Cell, inputs: CorpusInputs, experiment: Experiment, parent: str, keeping: CellFiles, *, seconds: float
 ) -> str:
     """A cell of known length that leaves what a real one leaves."""
     run = experiment.begin_cell(cell, parent)
@@ -62,7 +63,7 @@ def measure(nodes: int, cells_per_node: int, seconds: float, folder: Path) -> No
     ray.init(address=cluster.address, logging_level=logging.ERROR, runtime_env={"env_vars": {"PYTHONPATH": paths}})
     try:
         options = InputOptions(storage=folder, scale=0.04, epochs=1)
-        variants = [PAPER_VARIANTS["FMERL"]]
+        variants = [PAPER["FMERL"]]
         inputs = load_inputs(["synthetic-meld"], variants, options)
         experiment = Experiment.open(f"sqlite:///{folder / 'mlflow.db'}", f"scaling-{nodes}", folder / "artifacts")
 
@@ -76,7 +77,7 @@ def measure(nodes: int, cells_per_node: int, seconds: float, folder: Path) -> No
                     experiment,
                     dict.fromkeys({(cell.corpus, cell.variant) for cell in cells}, ""),
                     resources=Resources(),
-                    keeping=Keeping(folder=folder / "left", weights=False, every_seconds=30),
+                    keeping=CellFiles(folder=folder / "left", weights=False, every_seconds=30),
                     storage=folder,
                     progress=progress,
                     train=partial(sleep_and_log, seconds=length),

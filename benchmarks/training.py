@@ -30,15 +30,16 @@ from plain_sdt import PaddedBatch, PlainBackbone
 from public_sdt import PublicSDT
 from useful_work import counted_flops, gemm_rate, useful_flops
 
-from fmerl.assembly import assemble
-from fmerl.batching import Batch, BatchLoader
 from fmerl.config import CellConfig
-from fmerl.corpus.synthetic import IEMOCAP_SHAPE, MELD_SHAPE, generate
-from fmerl.dataset import ConversationData
+from fmerl.config.presets import PRESETS
 from fmerl.features.store import FeatureTable
 from fmerl.model import FMERL
-from fmerl.presets import PRESETS
-from fmerl.training import build_model, deterministic
+from fmerl.model.batch import Batch
+from fmerl.synthetic.corpus import IEMOCAP_SHAPE, MELD_SHAPE, generate
+from fmerl.training.assembly import assemble
+from fmerl.training.batching import BatchLoader
+from fmerl.training.dataset import ConversationData
+from fmerl.training.loop import build_model, deterministic
 
 STORED = Path(__file__).with_name("ratios.json")
 LOST = 0.8

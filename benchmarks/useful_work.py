@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from fmerl.batching import Batch
 from fmerl.model import FMERL
+from fmerl.model.batch import Batch
 
 
 def useful_flops(model: FMERL, batch: Batch, training: bool) -> float:

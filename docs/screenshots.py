@@ -26,7 +26,7 @@ from urllib.request import urlopen
 
 from aiohttp import ClientSession, ClientWebSocketResponse
 
-from fmerl_platform.tracking import Experiment
+from fmerl_platform.ledger.experiment import Experiment
 
 WIDTH = 1600
 _TIDY = (

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-REPOSITORY = Path(__file__).parent.parent
+from helpers.repository import REPOSITORY
 
 # Before Ray is imported: no token files, no telemetry, and no worker killed for the machine's other memory users.
 os.environ.update(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmerl.corpus.iemocap_ids import LABELS
-from fmerl.corpus.published import read_published
+from fmerl.corpus.readers.feature_pickles.reader import read_published
+from fmerl.corpus.readers.iemocap.ids import LABELS
 from fmerl.errors import InputError
 
 

@@ -1,6 +1,6 @@
 """SDT's intra- and inter-modal transformers (Ma et al. 2023) for any non-empty set of modalities.
 
-Shapes: N utterances of B dialogues (packed, see `fmerl.batching.Batch`), M modalities, P = M * M encoders, D width.
+Shapes: N utterances of B dialogues (packed, see `fmerl.model.batch.Batch`), M modalities, P = M * M encoders, D width.
 Encoder p = target * M + source takes queries and residual from `target`, keys and values from `source`.
 
 Padding never exists: rows are packed, and attention runs over the dialogues of one length at a time. All P encoders
@@ -15,8 +15,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fmerl.batching import Batch
 from fmerl.config import BackboneConfig
+from fmerl.model.batch import Batch
 from fmerl.model.features import Standardizers
 from fmerl.model.layers import Dropout, StackedFeedForward, StackedLinear, sinusoidal_positions
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fmerl.batching import Batch
 from fmerl.config import BackboneConfig
+from fmerl.model.batch import Batch
 from fmerl.model.layers import Standardizer
 
 

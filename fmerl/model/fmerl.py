@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from fmerl.batching import Batch
 from fmerl.config import CellConfig
 from fmerl.model.backbone import Backbone
+from fmerl.model.batch import Batch
 from fmerl.model.contrastive import DescriptionAlignment
 from fmerl.model.regression import RegressionNets
 from fmerl.model.system import Losses, ModelInputs, System

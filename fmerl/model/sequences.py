@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
-from fmerl.batching import Batch
+from fmerl.model.batch import Batch
 
 
 class Sequences(NamedTuple):

@@ -1,6 +1,6 @@
 """What the trainer and the evaluation ask of a model: FMERL, or a system it is compared with.
 
-Shapes: N utterances of B dialogues (packed, see `fmerl.batching.Batch`), C classes, D_m width of modality m.
+Shapes: N utterances of B dialogues (packed, see `fmerl.model.batch.Batch`), C classes, D_m width of modality m.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from fmerl.batching import Batch
 from fmerl.config import CellConfig
+from fmerl.model.batch import Batch
 
 
 @dataclass(frozen=True, kw_only=True)

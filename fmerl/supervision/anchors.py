@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.config import AnchorConfig
-from fmerl.features.text_encoder import TextEncoder
+from fmerl.features.text.encoder import TextEncoder
 from fmerl.supervision.descriptions import anchor_texts
 
 

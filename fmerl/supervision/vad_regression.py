@@ -20,7 +20,7 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import Corpus
 from fmerl.corpus.tables import read_csv
 from fmerl.errors import InputError
-from fmerl.features.text_encoder import TextEncoder
+from fmerl.features.text.encoder import TextEncoder
 from fmerl.supervision.labels import LabelSet
 
 EMOBANK_RANGE = (1.0, 5.0)

@@ -10,7 +10,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from fmerl.config import CellConfig
-from fmerl.dataset import ConversationData
+from fmerl.training.dataset import ConversationData
 
 settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.load_profile("deterministic")

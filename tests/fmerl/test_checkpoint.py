@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from fmerl.cell import CellResult, train_cell
 from fmerl.checkpoint import Checkpoint
 from fmerl.config import CellConfig
-from fmerl.dataset import ConversationData
 from fmerl.files import replaced_file
+from fmerl.training.cell import CellResult, train_cell
+from fmerl.training.dataset import ConversationData
 
 MakeData = Callable[..., ConversationData]
 Damage = Callable[[bytes], bytes]

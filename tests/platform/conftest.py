@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from labelling_endpoint import SENTINEL, FakeEndpoint
+from helpers.labelling_endpoint import SENTINEL, FakeEndpoint
 from rich.console import Console
 
 

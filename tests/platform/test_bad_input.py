@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
+from helpers.repository import EXPERIMENTS
 
-from fmerl.corpus import MELD_SHAPE
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import LabelSet, write_labels
-from fmerl_platform.inputs import materialise
+from fmerl.synthetic import MELD_SHAPE
+from fmerl_platform.study.inputs import materialise
 
-SCRIPT = Path(__file__).parent.parent.parent / "experiments" / "ablation_grid.py"
+SCRIPT = EXPERIMENTS / "ablation_grid.py"
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fmerl_platform.calibration import (
+from benchmarks.simulated_studies import (
     StudyModel,
     calibrate,
     calibrate_on_predictions,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from helpers.repository import REPOSITORY
 
 # Ray publishes no other way to check a cluster file without starting it.
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-CLUSTER = Path(__file__).parent.parent.parent / "cluster"
+CLUSTER = REPOSITORY / "cluster"
 FILES = ("gpu.yaml", "on_premise.yaml")
 
 

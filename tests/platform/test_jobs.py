@@ -11,11 +11,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from ray_heads import end_all_with, environment, free_port, head, submit
+from helpers.ray_heads import end_all_with, environment, free_port, head, submit
+from helpers.repository import REPOSITORY
 
-from fmerl_platform.tracking import Experiment
+from fmerl_platform.ledger.experiment import Experiment
 
-REPOSITORY = Path(__file__).parent.parent.parent
 GRID = [
     "--corpus",
     "synthetic-meld",

@@ -11,8 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-REPOSITORY = Path(__file__).parent.parent.parent
+from helpers.repository import EXPERIMENTS, REPOSITORY
 
 
 def _run(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -61,14 +60,14 @@ def test_the_method_knows_no_engine() -> None:
 
 
 def test_mixed_sources_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from fmerl_platform import session
+    from fmerl_platform.running import session
 
     monkeypatch.setattr(session, "_SOURCE", tmp_path)
     with pytest.raises(session.MixedSourcesError, match="runtime_env"):
         session.check_sources()
 
 
-@pytest.mark.parametrize("script", sorted((REPOSITORY / "experiments").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("script", sorted((EXPERIMENTS).glob("*.py")), ids=lambda path: path.name)
 def test_every_script_has_help(
     script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,7 +75,7 @@ def test_every_script_has_help(
     with pytest.raises(SystemExit) as left:
         runpy.run_path(str(script), run_name="__main__")
     assert left.value.code == 0
-    assert f"usage: {script.name}" in capsys.readouterr().out
+    assert f"Usage: {script.name}" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -89,9 +88,9 @@ def test_the_wheel_holds_both_packages_their_data_and_nothing_that_shadows(tmp_p
         archive.extractall(tmp_path / "site")
     assert {
         "fmerl/supervision/default/descriptions.json",
-        "fmerl_platform/report/templates/page.html.j2",
+        "fmerl_platform/report/templates/report.html.j2",
     } <= names
     assert not any(name.startswith("platform") for name in names)
-    code = "import fmerl.cell, fmerl_platform.ablation as a; print(a.__file__)"
+    code = "import fmerl.training.cell, fmerl_platform.studies.run as a; print(a.__file__)"
     result = _run(code, tmp_path, PYTHONPATH=str(tmp_path / "site"))
     assert Path(result.stdout.strip()).is_relative_to(tmp_path), result.stderr

@@ -9,28 +9,29 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from helpers.repository import REPOSITORY
 
-from fmerl_platform.ablation import AblationRequest, run_ablation
-from fmerl_platform.inputs import InputOptions
-from fmerl_platform.variants import PAPER_VARIANTS
+from fmerl_platform.studies.run import run_study
+from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.paper import PAPER
+from fmerl_platform.study.study import Study
+from fmerl_platform.study.variant import by_name
 
-SCRIPT = Path(__file__).parent.parent.parent / "docs" / "screenshots.py"
+SCRIPT = REPOSITORY / "docs" / "screenshots.py"
 
 
 @pytest.mark.slow
 def test_the_documented_pages_show_the_study(tmp_path: Path, local_ray: None) -> None:
     if shutil.which("chromium") is None:
         pytest.skip("no Chromium on the path")
-    request = AblationRequest(
+    study = Study(
+        "seen",
         corpora=("synthetic-meld",),
-        variants=tuple(PAPER_VARIANTS[name] for name in ("FMERL", "w/o Valence", "w/o Triple-loss")),
+        variants=tuple(by_name(PAPER)[name] for name in ("FMERL", "w/o Valence", "w/o Triple-loss")),
         seeds=(0, 1),
-        study="seen",
-        storage=tmp_path,
-        inputs=InputOptions(storage=tmp_path, scale=0.04, epochs=2),
+        inputs=InputOptions(scale=0.04, epochs=2),
     )
-    assert run_ablation(request, Console(quiet=True), Console(quiet=True)).complete
+    assert run_study(study, storage=tmp_path).complete
     command = [sys.executable, SCRIPT, "--storage", tmp_path, "--study", "seen", "--output", tmp_path / "images"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr  # the script fails where a page lacks the study's names and metrics

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from face_weights import seeded
-from labelling_endpoint import FakeEndpoint
+from helpers.face_weights import seeded
+from helpers.labelling_endpoint import FakeEndpoint
+from helpers.repository import EXPERIMENTS
 
+from fmerl.config.presets import OFFLINE_ENCODER
 from fmerl.corpus import read_corpus
-from fmerl.features.densenet import DenseNet
 from fmerl.features.store import read_features
-from fmerl.presets import OFFLINE_ENCODER
+from fmerl.features.visual.densenet import DenseNet
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 PLANTED = 4
 """Utterances that `make_media_corpus.py --faults` spoils."""
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fmerl.batching import Batch
 from fmerl.config import DIMENSIONS, CellConfig, SystemConfig
+from fmerl.model.batch import Batch
 from fmerl.model.system import Losses, ModelInputs, System
 
 UNSEEN = -1e4

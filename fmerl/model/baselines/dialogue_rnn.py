@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fmerl.batching import Batch
 from fmerl.config import CellConfig
 from fmerl.model.baselines.classifier import ClosedSetSystem, Scores
+from fmerl.model.batch import Batch
 from fmerl.model.features import Standardizers
 from fmerl.model.layers import Dropout
 from fmerl.model.sequences import Sequences, attend, by_dialogue

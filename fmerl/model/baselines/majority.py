@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fmerl.batching import Batch
 from fmerl.config import CellConfig
 from fmerl.model.baselines.classifier import ClosedSetSystem, Scores
+from fmerl.model.batch import Batch
 from fmerl.model.system import ModelInputs
 
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fmerl.batching import Batch
 from fmerl.config import CellConfig
 from fmerl.model.backbone import Backbone
 from fmerl.model.baselines.classifier import ClosedSetSystem, closed_set_losses
+from fmerl.model.batch import Batch
 from fmerl.model.layers import Dropout
 from fmerl.model.system import Losses, ModelInputs
 
@@ -59,7 +59,7 @@ class SDT(ClosedSetSystem):
         known = batch.label >= 0
         label, scores = batch.label[known], output.scores[known]
         total = self.classes.cross_entropy(scores, label)
-        temperature = self.config.system.sdt_temperature
+        temperature = self.config.system.sdt.temperature
         teacher = (scores / temperature).log_softmax(1)
         for student in output.students[known].unbind(1):
             learned = (student / temperature).log_softmax(1)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fmerl.batching import Batch
 from fmerl.config import CellConfig
 from fmerl.model.backbone import Backbone
 from fmerl.model.baselines.classifier import ClosedSetSystem, closed_set_losses
 from fmerl.model.baselines.losses import soft_hgr
+from fmerl.model.batch import Batch
 from fmerl.model.layers import Dropout
 from fmerl.model.system import Losses, ModelInputs
 
@@ -66,7 +66,7 @@ class SSLCL(ClosedSetSystem):
             contrastive.append(self.classes.cross_entropy(self._scores(view), label))
             correlation.append(soft_hgr(view, embedded))
         contrast = torch.stack(contrastive).mean()
-        weight = self.config.system.sslcl_correlation_weight
+        weight = self.config.system.sslcl.correlation_weight
         return closed_set_losses(contrast - weight * torch.stack(correlation).mean(), contrast)
 
     def fit_statistics(self, features: Mapping[str, Tensor], missing: Mapping[str, Tensor]) -> None:

@@ -17,7 +17,8 @@ from fmerl.features.encoder import EncoderSpec, Item
 from fmerl_platform.extraction.items import pack
 from fmerl_platform.extraction.staging import forget_begun
 from fmerl_platform.extraction.worker import Block, ExtractionWorker
-from fmerl_platform.placement import Resources, nodes_at_hand
+from fmerl_platform.running.options import Resources
+from fmerl_platform.running.placement import nodes_at_hand
 
 _LARGEST_BLOCK = {"text": 512, "audio": 32, "visual": 16}
 """Items in a block, by what one takes: what is under way when a run is killed is encoded again."""
@@ -59,7 +60,7 @@ def encode_items(
     """
     at_hand = sum(map(resources.workers_on, nodes_at_hand()))
     if not at_hand:
-        what = f"no node holds a worker of {resources.cpus:g} CPUs and {resources.gpus:g} GPUs"
+        what = f"no node holds a worker of {resources.cpus_per_cell:g} CPUs and {resources.gpus_per_cell:g} GPUs"
         raise InputError("cluster", what, "give less to --cpus-per-worker or --gpus-per-worker")
     workers = resources.cells_at_once or at_hand
     largest = _LARGEST_BLOCK[spec.modality]
@@ -76,9 +77,9 @@ def encode_items(
             ExtractionWorker,
             batch_size=None,
             batch_format="pyarrow",
-            fn_constructor_args=(spec, staging, max(1, int(resources.cpus))),
-            num_cpus=resources.cpus,
-            num_gpus=resources.gpus,
+            fn_constructor_args=(spec, staging, max(1, int(resources.cpus_per_cell))),
+            num_cpus=resources.cpus_per_cell,
+            num_gpus=resources.gpus_per_cell,
             compute=ActorPoolStrategy(
                 min_size=min(workers, at_hand), max_size=workers, max_tasks_in_flight_per_actor=2
             ),

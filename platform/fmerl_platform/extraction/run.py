@@ -9,18 +9,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
 from fmerl.corpus import Corpus, read_corpus
 from fmerl.features.encoder import EncoderSpec
-from fmerl.features.text import TextSpec
-from fmerl_platform.exclusive import exclusive
+from fmerl.features.text.utterances import TextSpec
 from fmerl_platform.extraction.pipeline import encode_items
 from fmerl_platform.extraction.plan import TablePlan, plan_table
 from fmerl_platform.extraction.table import write_table
-from fmerl_platform.placement import Resources
-from fmerl_platform.progress import RateProgress
-from fmerl_platform.session import ray_session
+from fmerl_platform.running.lock import exclusive
+from fmerl_platform.running.options import Resources
+from fmerl_platform.running.progress import Counting, uncounted
+from fmerl_platform.running.session import ray_session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +69,14 @@ class Extracted:
     seconds: float
 
 
-def extract(request: ExtractionRequest, console: Console) -> list[Extracted]:
+def extract(request: ExtractionRequest, counting: Counting = uncounted) -> list[Extracted]:
     """Encode what is not encoded yet, and write the tables that are not there yet.
 
     Ray is started only if something is left to encode.
 
     Args:
         request: What to extract.
-        console: For progress.
+        counting: Shows progress.
 
     Raises:
         InputError: Before anything is encoded.
@@ -90,11 +88,11 @@ def extract(request: ExtractionRequest, console: Console) -> list[Extracted]:
     with exclusive(home / ".lock", "features of this corpus are being extracted already", "wait for the other run"):
         plans = request.plans(corpus)
         with ExitStack() as sessions:
-            return [_extract(plan, corpus, request, sessions, console) for plan in plans]
+            return [_extract(plan, corpus, request, sessions, counting) for plan in plans]
 
 
 def _extract(
-    plan: TablePlan, corpus: Corpus, request: ExtractionRequest, sessions: ExitStack, console: Console
+    plan: TablePlan, corpus: Corpus, request: ExtractionRequest, sessions: ExitStack, counting: Counting
 ) -> Extracted:
     started = time.monotonic()
     if plan.current:
@@ -103,7 +101,7 @@ def _extract(
     items, fingerprints = plan.waiting()
     if items:
         done = len(set(plan.fingerprints)) - len(items)
-        with RateProgress(console, f"{plan.modality} items", len(items) + done, done, "problems") as progress:
+        with counting(f"{plan.modality} items", len(items) + done, done, "problems") as progress:
             sessions.enter_context(ray_session(0))
             for block in encode_items(plan.spec, items, fingerprints, plan.staging, request.resources):
                 progress.ended(block.items, block.problems)

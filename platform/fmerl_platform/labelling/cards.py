@@ -8,7 +8,7 @@ from typing import Any
 
 from fmerl.card import content_digest
 from fmerl.supervision.answers import PARSER_VERSION
-from fmerl_platform.labelling.calls import Questions
+from fmerl_platform.asking.question import Questions
 from fmerl_platform.labelling.labelset import Drafts
 from fmerl_platform.labelling.quality import Quality
 from fmerl_platform.labelling.request import LabelRequest

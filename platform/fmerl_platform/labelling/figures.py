@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fmerl_platform.labelling.quality import Pairs
-from fmerl_platform.report.canvas import BLUE, INK, VERMILLION, WIDTH, ReportFigure, style
+from fmerl_platform.report.figure import BLUE, INK, VERMILLION, WIDTH, ReportFigure, style
 
 _BINS = 10
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fmerl.config import DIMENSIONS
 from fmerl.corpus import Utterance
 from fmerl.supervision.descriptions import join_description
-from fmerl_platform.labelling.asking import Outcome
+from fmerl_platform.asking.asker import Outcome
 from fmerl_platform.labelling.plan import Plan
 
 

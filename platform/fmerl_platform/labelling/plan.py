@@ -11,8 +11,8 @@ from pathlib import Path
 from fmerl.corpus import Corpus, Dialogue, Split, Utterance, read_corpus
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.vad_regression import EMOBANK_RANGE, read_emobank
-from fmerl_platform.labelling.call_plan import CallPlan
-from fmerl_platform.labelling.calls import Call, Questions
+from fmerl_platform.asking.plan import CallPlan
+from fmerl_platform.asking.question import Call, Questions
 
 _EMOBANK_SPLITS: dict[str, Split] = {"train": "train", "dev": "validation", "test": "test"}
 

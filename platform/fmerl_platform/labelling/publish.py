@@ -6,16 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Param
-
 from fmerl.supervision.agreement import Agreement
 from fmerl_platform.labelling.quality import Quality
-from fmerl_platform.provenance import provenance
-from fmerl_platform.report.canvas import ReportFigure
-from fmerl_platform.tracking import Experiment
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.provenance import provenance
+from fmerl_platform.report.figure import ReportFigure
 
 EXPERIMENT = "labels"
-_LONGEST_PARAM = 6000
 
 
 def publish(
@@ -33,8 +30,7 @@ def publish(
     experiment.tag(run_id, {f"fmerl.{name}": value for name, value in provenance().items()})
     client = experiment.client()
     if not client.get_run(run_id).data.params:
-        fields = {**_flat(card["recipe"]), "template_digest": card["template_digest"]}
-        client.log_batch(run_id, params=[Param(name, str(value)[:_LONGEST_PARAM]) for name, value in fields.items()])
+        experiment.set_params(run_id, {**_flat(card["recipe"]), "template_digest": card["template_digest"]})
     experiment.log_once(run_id, metrics, step=0)
     client.log_dict(run_id, dict(card), "card.json")
     for figure in figures:

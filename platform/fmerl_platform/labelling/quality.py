@@ -14,11 +14,11 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus import Corpus
 from fmerl.supervision.agreement import Agreement, agreement, rescaled
 from fmerl.supervision.answers import AnswerError
-from fmerl_platform.labelling.asking import Outcome
-from fmerl_platform.labelling.calls import Call
-from fmerl_platform.labelling.journal import JournalReader
+from fmerl_platform.asking.asker import Outcome
+from fmerl_platform.asking.journal import JournalReader
+from fmerl_platform.asking.prices import Price, Tokens
+from fmerl_platform.asking.question import Call
 from fmerl_platform.labelling.plan import Plan
-from fmerl_platform.labelling.pricing import Price, Tokens
 
 Scores = dict[tuple[str, str], float]
 """By utterance id and dimension."""

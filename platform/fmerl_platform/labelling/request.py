@@ -11,12 +11,12 @@ from fmerl.errors import InputError
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.descriptions import check_described, read_descriptions
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.labelling.asking import Patience
-from fmerl_platform.labelling.calls import Decoding, DecodingChoice, Questions
-from fmerl_platform.labelling.limiter import Limits
-from fmerl_platform.labelling.pipeline import Fleet
+from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.limiter import Limits
+from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.asking.prices import Price, read_price
+from fmerl_platform.asking.question import Decoding, DecodingChoice, Questions
 from fmerl_platform.labelling.plan import Plan, select
-from fmerl_platform.labelling.pricing import Price, read_price
 
 
 @dataclass(frozen=True, kw_only=True)

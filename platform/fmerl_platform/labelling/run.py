@@ -6,25 +6,24 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from fmerl.card import read_card
 from fmerl.config import DIMENSIONS
 from fmerl.files import replaced_file
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.labels import LabelSet, write_labels
-from fmerl_platform.labelling.call_plan import ask_plan
+from fmerl_platform.asking.decoding import ask_decoding, score_decodings
+from fmerl_platform.asking.endpoint import Endpoint
+from fmerl_platform.asking.journal import JournalReader, only_run
+from fmerl_platform.asking.plan import ask_plan
+from fmerl_platform.asking.worker import WorkerConfig
 from fmerl_platform.labelling.cards import label_card
-from fmerl_platform.labelling.endpoint import Endpoint
 from fmerl_platform.labelling.figures import calibration, histograms
-from fmerl_platform.labelling.journal import JournalReader, only_run
 from fmerl_platform.labelling.labelset import Drafts, draft_descriptions, row_errors, row_scores
 from fmerl_platform.labelling.plan import first_call
-from fmerl_platform.labelling.probe import ask_decoding, score_decodings
 from fmerl_platform.labelling.publish import publish, quality_metrics
 from fmerl_platform.labelling.quality import Quality, judge
 from fmerl_platform.labelling.request import LabelRequest
-from fmerl_platform.labelling.worker import WorkerConfig
+from fmerl_platform.running.progress import Counting, uncounted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +43,12 @@ class Labelled:
         return not self.drafts.problems and self.quality.error_rate <= max_error_share
 
 
-def label_corpus(request: LabelRequest, console: Console) -> Labelled:
+def label_corpus(request: LabelRequest, counting: Counting = uncounted) -> Labelled:
     """Ask for what is not answered yet, and write the label set with its card and its MLflow run.
 
     Args:
         request: What to label, and how.
-        console: For progress.
+        counting: Shows progress.
 
     Raises:
         InputError: Before anything is asked.
@@ -66,7 +65,7 @@ def label_corpus(request: LabelRequest, console: Console) -> Labelled:
     with only_run(request.journal, "this corpus is being labelled already"):
         mode = _mode(request, config)
         plan = request.plan(mode)
-        outcomes = ask_plan(plan, config, request.limits, request.fleet, console)
+        outcomes = ask_plan(plan, config, request.limits, request.fleet, counting)
         drafts = draft_descriptions(plan, outcomes, prompts.dimensions)
         draft_file = _write_draft(request, drafts) if reviewed is None and request.corpus.classes else None
         errors = row_errors(plan, outcomes, prompts.dimensions)

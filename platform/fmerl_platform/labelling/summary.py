@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from rich.console import Console
+from collections.abc import Iterator
 
 from fmerl.supervision.agreement import Agreement, Estimate
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import Labelled
 
-_PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False}
-"""What a model or an endpoint said may look like markup."""
 
-
-def print_summary(done: Labelled, request: LabelRequest, results: Console) -> None:
-    """Rows, errors, cost, agreement, and what to do next."""
+def summary_lines(done: Labelled, request: LabelRequest) -> Iterator[str]:
+    """Rows, errors, cost and agreement."""
     quality, usage = done.quality, done.quality.usage
-    lines = [
+    yield from (
         f"{request.corpus.name}: {quality.utterances:,} utterances in, {quality.labelled:,} labelled, "
         f"{quality.utterances - quality.labelled:,} with an error (decoding {done.mode})",
         *(f"  {count:,} × {reason}" for reason, count in sorted(quality.errors.items(), key=lambda item: -item[1])),
         f"{usage.answers:,} answers of {', '.join(usage.models) or 'no model'} in all runs, "
         f"{quality.unreadable_rate:.1%} not readable, {quality.refusal_rate:.1%} refusals; "
         f"{usage.tokens.prompt:,} + {usage.tokens.completion:,} tokens",
-    ]
+    )
     currency = request.price().currency
     if currency:
-        lines.append(f"spent {usage.cost:,.4f} {currency}")
-    for line in lines:
-        results.print(line, **_PLAIN)
+        yield f"spent {usage.cost:,.4f} {currency}"
     for title, agreements in (("human", quality.human_agreement), ("retest", quality.retest_agreement)):
         for dimension, value in agreements.items():
-            results.print(f"{title} agreement, {dimension}: {_told(value)}", **_PLAIN)
+            yield f"{title} agreement, {dimension}: {_told(value)}"
+
+
+def problem_lines(done: Labelled, request: LabelRequest) -> Iterator[str]:
+    """Why the label set is not complete."""
+    quality = done.quality
     if quality.error_rate > request.max_error_share:
-        results.print(
+        yield (
             f"{quality.error_rate:.1%} of the utterances have no scores, more than --max-error-share "
-            f"{request.max_error_share:.1%}; the same command asks again for those whose requests failed",
-            style="red",
-            **_PLAIN,
+            f"{request.max_error_share:.1%}; the same command asks again for those whose requests failed"
         )
     for emotion, problem in done.drafts.problems.items():
-        results.print(f"no description of {emotion}: {problem}", style="red", **_PLAIN)
+        yield f"no description of {emotion}: {problem}"
+
+
+def next_lines(done: Labelled) -> Iterator[str]:
+    """What to do with the label set."""
     if done.draft_file is not None:
-        review = f"review {done.draft_file}, then give it with --descriptions (no call is repeated)"
-        results.print(review, **_PLAIN)
-    results.print(f"labels   {done.folder}", **_PLAIN)
-    results.print(f"judge    mlflow ui --backend-store-uri {done.tracking_uri}", **_PLAIN)
+        yield f"review {done.draft_file}, then give it with --descriptions (no call is repeated)"
+    yield f"labels   {done.folder}"
+    yield f"judge    mlflow ui --backend-store-uri {done.tracking_uri}"
 
 
 def _told(value: Agreement) -> str:

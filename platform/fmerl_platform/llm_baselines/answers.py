@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from fmerl.config import DIMENSIONS
 from fmerl.corpus import Utterance
-from fmerl.evaluation import classification_scores
-from fmerl_platform.labelling.asking import Outcome
+from fmerl.training.evaluation import classification_scores
+from fmerl_platform.asking.asker import Outcome
 from fmerl_platform.llm_baselines.plan import SeedPlan
 from fmerl_platform.statistics import UNANSWERED
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fmerl.corpus import Corpus, Dialogue, Utterance
-from fmerl_platform.labelling.call_plan import CallPlan
-from fmerl_platform.labelling.calls import Call
+from fmerl_platform.asking.plan import CallPlan
+from fmerl_platform.asking.question import Call
 from fmerl_platform.llm_baselines.models import LanguageModel
-from fmerl_platform.study import cell_name
+from fmerl_platform.study.cells import cell_name
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedRun:
-    """One model's answers with one seed, as `fmerl_platform.tracking.Planned` asks for."""
+    """One model's answers with one seed, as `fmerl_platform.ledger.cells.experiment.Planned` asks for."""
 
     corpus: str
     model: LanguageModel

@@ -13,18 +13,18 @@ from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.classification import PROMPT_VERSION, Shown, classification_messages, draw_examples, shown
-from fmerl_platform.labelling.asking import Patience
-from fmerl_platform.labelling.calls import Call, Decoding
-from fmerl_platform.labelling.endpoint import Endpoint
-from fmerl_platform.labelling.forms import ClassForm
-from fmerl_platform.labelling.journal import JournalReader
-from fmerl_platform.labelling.limiter import Limits
-from fmerl_platform.labelling.pipeline import Fleet
-from fmerl_platform.labelling.pricing import Price, Tokens, read_price
-from fmerl_platform.labelling.worker import WorkerConfig
+from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.endpoint import Endpoint
+from fmerl_platform.asking.forms import ClassForm
+from fmerl_platform.asking.journal import JournalReader
+from fmerl_platform.asking.limiter import Limits
+from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.asking.prices import Price, Tokens, read_price
+from fmerl_platform.asking.question import Call, Decoding
+from fmerl_platform.asking.worker import WorkerConfig
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun, asked_dialogues, labelled
-from fmerl_platform.study import code_digest
+from fmerl_platform.study.fingerprint import code_digest
 
 CANDIDATES: tuple[Mode, ...] = ("schema",)
 """Decodings that `auto` tries before it takes text."""

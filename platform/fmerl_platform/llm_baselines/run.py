@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -10,44 +11,45 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pyarrow.parquet as pq
-from mlflow.entities import Run
-from rich.console import Console
 
 from fmerl.supervision.answers import Mode
-from fmerl_platform.labelling.call_plan import ask_plan
-from fmerl_platform.labelling.endpoint import RequestFailedError
-from fmerl_platform.labelling.journal import JournalReader, only_run
-from fmerl_platform.labelling.probe import ask_decoding
-from fmerl_platform.labelling.worker import WorkerConfig
-from fmerl_platform.ledger import follow_plan, unfinished
+from fmerl_platform.asking.decoding import ask_decoding
+from fmerl_platform.asking.endpoint import RequestFailedError
+from fmerl_platform.asking.journal import JournalReader, only_run
+from fmerl_platform.asking.plan import ask_plan
+from fmerl_platform.asking.worker import WorkerConfig
+from fmerl_platform.ledger.cells import FinishedCell, finished_cells, follow_plan, unfinished
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.runs import StudyRuns
+from fmerl_platform.ledger.schema import PREDICTIONS
 from fmerl_platform.llm_baselines.answers import outcomes_by_utterance, prediction_table, scores_of, write_problems
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
-from fmerl_platform.reporting import StudyRuns
-from fmerl_platform.tracking import Experiment
-from fmerl_platform.worker import PREDICTIONS
+from fmerl_platform.running.progress import Counting, uncounted
 
 PROBLEMS = "problems.csv"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baselines:
     """What a request has led to."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[FinishedCell, ...]
     """Finished seed runs, those of earlier commands among them, in the request's order."""
     failures: Mapping[str, str]
     """Why a model's seed has none, by name; the same command asks for the rest."""
     tracking_uri: str
 
 
-def run_baselines(request: BaselineRequest, console: Console) -> Baselines:
+def run_baselines(request: BaselineRequest, counting: Counting = uncounted) -> Baselines:
     """Ask for what is not answered yet, and finish a run for every model and seed that is answered as a whole.
 
     Args:
         request: Which models are asked about what.
-        console: For progress.
+        counting: Shows progress.
 
     Raises:
         InputError: Before anything is asked.
@@ -61,16 +63,16 @@ def run_baselines(request: BaselineRequest, console: Console) -> Baselines:
         follow_plan(experiment, planned, runs.variants)
         waiting = unfinished(experiment, planned)
         if len(waiting) < len(planned):
-            console.print(f"{len(planned) - len(waiting)} of {len(planned)} runs are finished already")
+            _log.info("%d of %d runs are finished already", len(planned) - len(waiting), len(planned))
         for run in waiting:
             try:
-                unanswered = _run_seed(request, run, configs[run.variant], experiment, runs, console)
+                unanswered = _run_seed(request, run, configs[run.variant], experiment, runs, counting)
             except RequestFailedError as failure:
                 unanswered = f"the endpoint cannot be asked: {failure}"
             if unanswered is not None:
                 failures[run.name] = unanswered
         runs.close(experiment, complete=not failures)
-        finished = {run.data.tags["fmerl.fingerprint"]: run for run in _finished(experiment, request.corpus.name)}
+        finished = {cell.fingerprint: cell for cell in finished_cells(experiment, corpus=request.corpus.name)}
     return Baselines(
         runs=tuple(finished[run.fingerprint] for run in planned if run.fingerprint in finished),
         failures=failures,
@@ -84,13 +86,13 @@ def _run_seed(
     config: WorkerConfig,
     experiment: Experiment,
     runs: StudyRuns,
-    console: Console,
+    counting: Counting,
 ) -> str | None:
     """Ask, and finish the run; else why it is not finished."""
     mode = _mode(request, run.model, config)
     plan = request.plan(run.model, run.seed, mode)
-    console.print(f"{run.name}: {len(plan.calls)} calls, decoding {mode}", highlight=False, markup=False)
-    outcomes = ask_plan(plan, config, request.limits, request.fleet, console, _spent_beside(request, plan, config))
+    _log.info("%s: %d calls, decoding %s", run.name, len(plan.calls), mode)
+    outcomes = ask_plan(plan, config, request.limits, request.fleet, counting, _spent_beside(request, plan, config))
     found = outcomes_by_utterance(plan, outcomes)
     problems = _folder(request, run) / PROBLEMS
     write_problems(problems, found)
@@ -148,7 +150,3 @@ def _open_runs(experiment: Experiment, request: BaselineRequest) -> StudyRuns:
             f"{corpus} · {model.name}", study, level="variant", corpus=corpus, variant=model.name
         )
     return runs
-
-
-def _finished(experiment: Experiment, corpus: str) -> list[Run]:
-    return [run for run in experiment.find(level="seed", corpus=corpus) if run.info.status == "FINISHED"]

@@ -6,24 +6,20 @@ import math
 import statistics as moments
 from collections.abc import Sequence
 
-from mlflow.entities import Run
-
-from fmerl_platform.labelling.dry_run import Estimate, left_to_ask
-from fmerl_platform.labelling.journal import JournalReader
-from fmerl_platform.labelling.probe import known_decoding
+from fmerl_platform.asking.cost import CostEstimate, left_to_ask
+from fmerl_platform.asking.decoding import known_decoding
+from fmerl_platform.asking.journal import JournalReader
+from fmerl_platform.ledger.cells import FinishedCell
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
 from fmerl_platform.llm_baselines.run import Baselines
-from fmerl_platform.report.tables import Table, columns
-from fmerl_platform.report.wording import NONE, mean_sd
+from fmerl_platform.report.numbers import NONE, mean_sd
+from fmerl_platform.report.table import Table, columns
 
 
 def summary_table(done: Baselines, request: BaselineRequest) -> Table:
     """A row per model, over its finished seeds."""
-    rows = [
-        _row([run for run in done.runs if run.data.tags["fmerl.variant"] == model.name], model, request)
-        for model in request.models
-    ]
+    rows = [_row([run for run in done.runs if run.variant == model.name], model, request) for model in request.models]
     examples = f"examples of each seen class: {request.shots}; unseen: {', '.join(request.unseen) or 'none'}"
     return Table(
         name="language models",
@@ -38,13 +34,13 @@ def summary_table(done: Baselines, request: BaselineRequest) -> Table:
     )
 
 
-def estimates(request: BaselineRequest) -> dict[str, Estimate]:
+def estimates(request: BaselineRequest) -> dict[str, CostEstimate]:
     """What is left to ask of each model, by name; of an endpoint never asked in the dearest decoding."""
     journal = JournalReader(request.journal)
     return {model.name: _estimate(request, model, journal) for model in request.models}
 
 
-def _estimate(request: BaselineRequest, model: LanguageModel, journal: JournalReader) -> Estimate:
+def _estimate(request: BaselineRequest, model: LanguageModel, journal: JournalReader) -> CostEstimate:
     mode = request.first_mode
     if request.decoding == "auto":
         mode = known_decoding(CANDIDATES, request.first_call(model), journal) or mode
@@ -56,9 +52,9 @@ def _estimate(request: BaselineRequest, model: LanguageModel, journal: JournalRe
     return sum(others, first)
 
 
-def _row(runs: Sequence[Run], model: LanguageModel, request: BaselineRequest) -> tuple[str, ...]:
+def _row(runs: Sequence[FinishedCell], model: LanguageModel, request: BaselineRequest) -> tuple[str, ...]:
     def metrics(name: str) -> list[float]:
-        return [run.data.metrics[name] for run in runs if name in run.data.metrics]
+        return [run.metrics[name] for run in runs if name in run.metrics]
 
     def score(name: str) -> str:
         values = metrics(name)

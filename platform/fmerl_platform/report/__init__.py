@@ -1,1 +1,1 @@
-"""The report of an ablation study: one analysis, then terminal, Markdown, LaTeX and HTML from it."""
+"""How anything is shown: one document model, written as HTML, Markdown, LaTeX and JSON. It knows no study."""

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fmerl.corpus.media.files import write_mp4, write_wav
 from fmerl.errors import InputError
-from fmerl.features.audio import AudioEncoder, AudioSpec
+from fmerl.features.audio.encoder import AudioEncoder, AudioSpec
 from fmerl.features.encoder import Item
+from fmerl.synthetic.media.files import write_mp4, write_wav
 
 opensmile = pytest.importorskip("opensmile")
 pytest.importorskip("av")

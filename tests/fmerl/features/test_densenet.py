@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from face_weights import seeded
+from helpers.face_weights import seeded
 from safetensors.torch import save_file
 from torch import Tensor
 
 from fmerl.errors import InputError
-from fmerl.features.densenet import WIDTH, DenseNet, load_densenet
+from fmerl.features.visual.densenet import WIDTH, DenseNet, load_densenet
 
 
 @pytest.fixture(scope="module")

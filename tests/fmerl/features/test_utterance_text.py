@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_bert import WORDS, save_tiny_bert
+from helpers.tiny_bert import WORDS, save_tiny_bert
 
 from fmerl.errors import InputError
 from fmerl.features.encoder import Item
-from fmerl.features.text import TextSpec
-from fmerl.features.text_encoder import TextEncoder
+from fmerl.features.text.encoder import TextEncoder
+from fmerl.features.text.utterances import TextSpec
 
 CLS, SEP = 2, 3
 

@@ -14,16 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from face_weights import seeded
+from helpers.face_weights import seeded
+from helpers.repository import REPOSITORY
 from numpy.typing import NDArray
 
-from fmerl.corpus.media.face import Look, draw_empty, draw_face, pose
-from fmerl.corpus.media.files import FRAME_RATE, write_mp4
 from fmerl.errors import InputError
-from fmerl.features.densenet import DenseNet
 from fmerl.features.encoder import Item
-from fmerl.features.faces import face_cropper
-from fmerl.features.visual import VisualEncoder, VisualSpec
+from fmerl.features.visual.densenet import DenseNet
+from fmerl.features.visual.encoder import VisualEncoder, VisualSpec
+from fmerl.features.visual.faces import face_cropper
+from fmerl.synthetic.media.face import Look, draw_empty, draw_face, pose
+from fmerl.synthetic.media.files import FRAME_RATE, write_mp4
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
@@ -195,7 +196,7 @@ def test_hugging_face_encoders(
     encoded = encoder.encode([item(clips["glad"]), item(clips["sad"])])
     assert encoded.values.shape == (2, width)
 
-    from fmerl.features.video import read_frames
+    from fmerl.features.visual.video import read_frames
 
     pictures, _ = read_frames(clips["sad"], frames=1)
     pixels = AutoImageProcessor.from_pretrained(folder)(images=pictures, return_tensors="pt")
@@ -227,11 +228,11 @@ def test_hub_model_comes_from_the_cache_with_its_commit(make_model: Callable[[st
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(commit)
     code = (
-        "from fmerl.features.visual import VisualSpec\n"
+        "from fmerl.features.visual.encoder import VisualSpec\n"
         "encoder = VisualSpec(encoder='someone/tiny', faces='none').build()\n"
         "print(encoder.recipe()['revision'], encoder.width)"
     )
-    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[0] == f"{commit} 16"
     assert done.stderr == ""

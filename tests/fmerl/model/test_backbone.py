@@ -11,11 +11,12 @@ import reference
 import torch
 from torch import Tensor
 
-from fmerl.batching import Batch, BatchLoader
 from fmerl.config import BackboneConfig, TrainingConfig
-from fmerl.dataset import ConversationData
 from fmerl.model.backbone import Backbone
+from fmerl.model.batch import Batch
 from fmerl.model.layers import Standardizer, sinusoidal_positions
+from fmerl.training.batching import BatchLoader
+from fmerl.training.dataset import ConversationData
 
 MakeData = Callable[..., ConversationData]
 SMALL = BackboneConfig(hidden=8, heads=2)

@@ -10,10 +10,10 @@ import pytest
 import reference
 import torch
 
-from fmerl.batching import BatchLoader
 from fmerl.config import CellConfig
-from fmerl.dataset import ConversationData
 from fmerl.model import FMERL, ModelInputs
+from fmerl.training.batching import BatchLoader
+from fmerl.training.dataset import ConversationData
 
 MakeData = Callable[..., ConversationData]
 

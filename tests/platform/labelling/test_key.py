@@ -10,25 +10,27 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from labelling_endpoint import SENTINEL, FakeEndpoint, completion, talk
+from helpers.labelling_endpoint import SENTINEL, FakeEndpoint, completion, talk
+from helpers.repository import EXPERIMENTS, REPOSITORY
 from rich.console import Console
 
 from fmerl.corpus import write_corpus
 from fmerl.errors import InputError
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.labelling.asking import Patience
-from fmerl_platform.labelling.backoff import Backoff
-from fmerl_platform.labelling.calls import Decoding, Questions
-from fmerl_platform.labelling.endpoint import Endpoint, EndpointClient, RequestFailedError
+from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.backoff import Backoff
+from fmerl_platform.asking.endpoint import Endpoint, EndpointClient, RequestFailedError
+from fmerl_platform.asking.question import Decoding, Questions
+from fmerl_platform.asking.secret import Secret
+from fmerl_platform.cli.progress import RateProgress
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import label_corpus
-from fmerl_platform.labelling.secret import Secret
 
-REPOSITORY = Path(__file__).parent.parent.parent.parent
 CALL = Questions(model="judge", prompts=PromptConfig(), decoding=Decoding(mode="text")).score("Oh!", "valence")
 
 
@@ -58,7 +60,9 @@ def test_key_is_in_no_file_and_on_no_screen(
     endpoint.handler = quoting
     screen = Console(file=(text := io.StringIO()), width=200)
     patience = Patience(backoff=Backoff(first_seconds=0.01, tries=2))
-    label_corpus(make_request(talk([f"say {row}" for row in range(40)]), patience=patience), screen)
+    label_corpus(
+        make_request(talk([f"say {row}" for row in range(40)]), patience=patience), partial(RateProgress, screen)
+    )
     assert endpoint.keys == {f"Bearer {SENTINEL}"}, "the endpoint never saw the key, so this test shows nothing"
     assert holding(tmp_path, b"[API key]"), "no quoted key was met"
     assert holding(tmp_path, SENTINEL.encode()) == []
@@ -97,7 +101,7 @@ def test_refused_key_ends_the_run_with_one_line(endpoint: FakeEndpoint, tmp_path
         {"error": {"message": f"Incorrect API key provided: {SENTINEL} [/see the manual]"}}, status=401
     )
     write_corpus(talk([f"say {row}" for row in range(12)]), tmp_path / "corpus")
-    command = [sys.executable, REPOSITORY / "experiments" / "label_corpus.py", "--corpus", tmp_path / "corpus"]
+    command = [sys.executable, EXPERIMENTS / "label_corpus.py", "--corpus", tmp_path / "corpus"]
     command += ["--labels", tmp_path / "labels", "--storage", tmp_path / "runs", "--model", "judge"]
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
     result = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from labelling_endpoint import SENTINEL, FakeEndpoint, talk
+from helpers.labelling_endpoint import SENTINEL, FakeEndpoint, talk
+from helpers.repository import EXPERIMENTS, REPOSITORY
 
 from fmerl.corpus import write_corpus
 from fmerl.supervision.labels import read_labels_of
-from fmerl_platform.labelling.journal import JournalReader
+from fmerl_platform.asking.journal import JournalReader
 
-REPOSITORY = Path(__file__).parent.parent.parent.parent
 IN_FLIGHT = 8
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -37,7 +37,7 @@ class Command:
 
     def start(self) -> subprocess.Popen[bytes]:
         paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-        command = [sys.executable, REPOSITORY / "experiments" / "label_corpus.py", "--corpus", self.folder / "corpus"]
+        command = [sys.executable, EXPERIMENTS / "label_corpus.py", "--corpus", self.folder / "corpus"]
         command += ["--labels", self.folder / "labels", "--storage", self.folder / "runs", "--model", "judge"]
         command += ["--decoding", "text", "--retest", "10", "--concurrency", str(IN_FLIGHT), "--timeout", "10"]
         with self.log.open("ab") as output:

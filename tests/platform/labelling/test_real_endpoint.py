@@ -10,18 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
-from labelling_endpoint import talk
-from llama_server import llama_server
-from rich.console import Console
+from helpers.labelling_endpoint import talk
+from helpers.llama_server import llama_server
 
 from fmerl.supervision.answers import MODES, AnswerError, Mode
 from fmerl.supervision.labels import read_labels_of
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.labelling.calls import Decoding, Questions
-from fmerl_platform.labelling.endpoint import Endpoint, EndpointClient
-from fmerl_platform.labelling.journal import JournalReader
-from fmerl_platform.labelling.pipeline import Fleet
-from fmerl_platform.labelling.reply import Reply
+from fmerl_platform.asking.endpoint import Endpoint, EndpointClient
+from fmerl_platform.asking.journal import JournalReader
+from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.asking.question import Decoding, Questions
+from fmerl_platform.asking.reply import Reply
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import label_corpus
 
@@ -65,11 +64,11 @@ def test_every_decoding_is_answered(mode: Mode) -> None:
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_label_set(make_request: Callable[..., LabelRequest], console: Console) -> None:
+def test_label_set(make_request: Callable[..., LabelRequest]) -> None:
     corpus = talk(TEXTS * 2, turns=2)
     fleet = Fleet(workers=2, concurrency=2)
     request = make_request(corpus, model="smollm2", decoding="auto", retest=2, timeout=120.0, fleet=fleet)
-    done = label_corpus(request, console)
+    done = label_corpus(request)
     labels = read_labels_of(request.labels, corpus) if not done.drafts.problems else None
     assert done.quality.utterances == 10
     assert done.quality.labelled + sum(done.quality.errors.values()) == 10
@@ -78,6 +77,6 @@ def test_label_set(make_request: Callable[..., LabelRequest], console: Console) 
     assert done.quality.usage.requests_failed == 0
     assert labels is None or labels.labelled.sum() == done.quality.labelled
     before = sum(map(len, JournalReader(request.journal).entries.values()))
-    again = label_corpus(request, console)
+    again = label_corpus(request)
     assert sum(map(len, JournalReader(request.journal).entries.values())) == before
     assert again.quality.errors == done.quality.errors

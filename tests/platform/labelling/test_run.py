@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 from aiohttp import web
-from labelling_endpoint import FakeEndpoint, completion, prompt_of, talk, true_score
-from rich.console import Console
+from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of, talk, true_score
 
 from fmerl.card import read_card
 from fmerl.errors import InputError
 from fmerl.supervision.labels import read_labels_of
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.labelling.dry_run import estimate
-from fmerl_platform.labelling.limiter import Limits
+from fmerl_platform.asking.limiter import Limits
+from fmerl_platform.labelling.cost import estimate
 from fmerl_platform.labelling.plan import read_source, sample
 from fmerl_platform.labelling.publish import EXPERIMENT
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import label_corpus
-from fmerl_platform.tracking import Experiment
+from fmerl_platform.ledger.experiment import Experiment
 
 MakeRequest = Callable[..., LabelRequest]
 
@@ -38,12 +37,10 @@ def prices(tmp_path: Path) -> Path:
     return path
 
 
-def test_card_run_and_figures(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, prices: Path
-) -> None:
+def test_card_run_and_figures(endpoint: FakeEndpoint, make_request: MakeRequest, prices: Path) -> None:
     corpus = talk([f"say {row}" for row in range(40)], scored=True)
     request = make_request(corpus, prices=prices, retest=8, splits=("train", "validation"))
-    done = label_corpus(request, console)
+    done = label_corpus(request)
     calls = 36 * 3 + 8 * 3 + 2 * 3
     assert done.complete(0.0)
     assert len(endpoint.requests) == calls
@@ -68,16 +65,16 @@ def test_card_run_and_figures(
     files = {item.path for item in experiment.client().list_artifacts(run.info.run_id)}
     assert files == {"card.json", "histograms.svg", "calibration.svg"}
 
-    label_corpus(request, console)
+    label_corpus(request)
     assert len(endpoint.requests) == calls
     assert len(experiment.find(level="labels")) == 1
 
 
 def test_reviewed_descriptions_cost_nothing_and_the_grid_reads_the_set(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, tmp_path: Path
+    endpoint: FakeEndpoint, make_request: MakeRequest, tmp_path: Path
 ) -> None:
     corpus = talk([f"say {row}" for row in range(12)])
-    done = label_corpus(make_request(corpus), console)
+    done = label_corpus(make_request(corpus))
     asked = len(endpoint.requests)
     assert done.draft_file is not None
     text = "Arousal: High and sudden, Valence: High and sudden, Dominance: High and sudden"
@@ -85,16 +82,14 @@ def test_reviewed_descriptions_cost_nothing_and_the_grid_reads_the_set(
     reviewed = tmp_path / "reviewed.json"
     reviewed.write_text(json.dumps({"joy": text.replace("sudden", "warm"), "anger": text}))
     request = make_request(corpus, descriptions=reviewed)
-    label_corpus(request, console)
+    label_corpus(request)
     assert len(endpoint.requests) == asked
     labels = read_labels_of(request.labels, corpus)
     assert labels.descriptions["joy"].startswith("Arousal: High and warm, ")
     assert labels.card["recipe"]["descriptions"]["reviewed"] is True
 
 
-def test_rows_out_are_rows_in_with_errors_listed(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console
-) -> None:
+def test_rows_out_are_rows_in_with_errors_listed(endpoint: FakeEndpoint, make_request: MakeRequest) -> None:
     def answer(request: web.Request, body: dict[str, Any], number: int) -> web.Response | None:
         if "refuse me" in prompt_of(body):
             return web.json_response(completion("I'm sorry, I cannot do that."))
@@ -105,7 +100,7 @@ def test_rows_out_are_rows_in_with_errors_listed(
     endpoint.handler = answer
     corpus = talk(["refuse me", "too long", "  ", *(f"say {row}" for row in range(9))])
     request = make_request(corpus)
-    done = label_corpus(request, console)
+    done = label_corpus(request)
     assert done.quality.utterances == 8
     assert done.quality.errors == {"refusal": 1, "request failed": 1, "the text is empty": 1}
     assert not done.complete(3 / 8 - 0.01)
@@ -118,13 +113,11 @@ def test_rows_out_are_rows_in_with_errors_listed(
 
     endpoint.handler = None
     asked = len(endpoint.requests)
-    label_corpus(request, console)
+    label_corpus(request)
     assert len(endpoint.requests) == asked + 1, "what failed is asked again, what was refused three times is not"
 
 
-def test_auto_takes_what_the_endpoint_has_and_asks_once(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console
-) -> None:
+def test_auto_takes_what_the_endpoint_has_and_asks_once(endpoint: FakeEndpoint, make_request: MakeRequest) -> None:
     def no_logprobs(request: web.Request, body: dict[str, Any], number: int) -> web.Response | None:
         if body.get("logprobs"):
             return web.json_response({"error": {"message": "unsupported", "param": "logprobs"}}, status=400)
@@ -135,35 +128,35 @@ def test_auto_takes_what_the_endpoint_has_and_asks_once(
     endpoint.handler = no_logprobs
     request = make_request(talk([f"say {row}" for row in range(12)]), decoding="auto")
     assert estimate(request).calls == 8 * 3 + 6
-    done = label_corpus(request, console)
+    done = label_corpus(request)
     assert (done.mode, done.quality.errors) == ("schema", {})
     assert len(endpoint.requests) == 1 + 8 * 3 + 6, "the answer that decided is used, not asked again"
     assert sum("logprobs" in body for body in endpoint.requests) == 1
-    label_corpus(request, console)
+    label_corpus(request)
     assert len(endpoint.requests) == 1 + 8 * 3 + 6
 
 
 def test_budget_ends_the_run_with_what_was_paid(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, prices: Path
+    endpoint: FakeEndpoint, make_request: MakeRequest, prices: Path
 ) -> None:
     corpus = talk([f"say {row}" for row in range(80)])
     budget = 12.0
     request = make_request(corpus, prices=prices, limits=Limits(budget=budget))
-    done = label_corpus(request, console)
+    done = label_corpus(request)
     spent = len(endpoint.requests) * 0.12
     assert budget - 0.6 < spent <= budget
     assert not done.complete(0.01)
     assert done.quality.utterances == 76
     asked = len(endpoint.requests)
-    label_corpus(request, console)
+    label_corpus(request)
     assert len(endpoint.requests) * 0.12 <= budget, "a rerun does not spend the budget again"
-    rest = label_corpus(make_request(corpus, prices=prices), console)
+    rest = label_corpus(make_request(corpus, prices=prices))
     assert rest.complete(0.0)
     assert len(endpoint.requests) == 76 * 3 + 6 >= asked
 
 
 def test_dry_run_counts_calls_tokens_and_cost_and_asks_nothing(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, prices: Path
+    endpoint: FakeEndpoint, make_request: MakeRequest, prices: Path
 ) -> None:
     corpus = talk(["Okay."] * 6 + [f"say {row}" for row in range(34)])
     request = make_request(corpus, prices=prices, retest=10)
@@ -173,25 +166,25 @@ def test_dry_run_counts_calls_tokens_and_cost_and_asks_nothing(
     unique_twice = {item.text for item in sample([*corpus.utterances()][:36], 10)}
     assert told.calls == (1 + 30) * 3 + len(unique_twice) * 3 + 6
     assert told.likely_cost < told.most_cost == pytest.approx(told.most.prompt * 0.001 + told.most.completion * 0.01)
-    done = label_corpus(request, console)
+    done = label_corpus(request)
     assert len(endpoint.requests) == told.calls
     assert done.quality.usage.cost <= told.most_cost
     assert estimate(request).calls == 0
 
 
 def test_label_set_of_some_dimensions_is_written_and_refused_by_the_grid(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console
+    endpoint: FakeEndpoint, make_request: MakeRequest
 ) -> None:
     corpus = talk([f"say {row}" for row in range(12)])
     request = make_request(corpus, prompts=PromptConfig(dimensions=("valence",)))
     assert request.grid_objection() == "arousal, dominance will have no scores"
-    assert label_corpus(request, console).quality.errors == {}
+    assert label_corpus(request).quality.errors == {}
     with pytest.raises(InputError, match=r"card\.json: the label set has no scores of arousal, dominance"):
         read_labels_of(request.labels, corpus)
 
 
 def test_label_set_of_another_scale_or_corpus_is_refused_by_the_grid(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console
+    endpoint: FakeEndpoint, make_request: MakeRequest
 ) -> None:
     endpoint.handler = lambda request, body, number: (
         None if "brief phrase" in prompt_of(body) else web.json_response(completion("7"))
@@ -199,11 +192,11 @@ def test_label_set_of_another_scale_or_corpus_is_refused_by_the_grid(
     corpus = talk([f"say {row}" for row in range(12)])
     request = make_request(corpus, prompts=PromptConfig(scale=(0, 10)))
     assert request.grid_objection() == "the scale leaves the corpus's vad_range, 0 to 5"
-    label_corpus(request, console)
+    label_corpus(request)
     with pytest.raises(InputError, match="scores from 0 to 10, where the corpus has 0 to 5"):
         read_labels_of(request.labels, corpus)
     endpoint.handler = None
-    label_corpus(make_request(corpus), console)
+    label_corpus(make_request(corpus))
     with pytest.raises(InputError, match="utterance_id 'u4' is none of corpus talk"):
         read_labels_of(request.labels, talk([f"say {row}" for row in range(4)], turns=1))
 

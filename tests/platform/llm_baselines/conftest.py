@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from labelling_endpoint import talk
+from helpers.labelling_endpoint import talk
 
 from fmerl.corpus import Corpus, Split
-from fmerl_platform.labelling.asking import Patience
-from fmerl_platform.labelling.backoff import Backoff
+from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.backoff import Backoff
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import BaselineRequest
 

@@ -6,17 +6,18 @@ import json
 import runpy
 import sys
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from labelling_endpoint import FakeEndpoint, prompt_of
+from helpers.labelling_endpoint import FakeEndpoint, prompt_of
+from helpers.repository import EXPERIMENTS
 
 from fmerl.corpus import Corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl_platform.llm_baselines.models import chosen_models, read_models
 
-EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 MakeCorpus = Callable[[int, int], Corpus]
 
 
@@ -83,7 +84,7 @@ def test_bad_input_is_one_line_and_exit_2(
 
 
 def test_the_papers_models_are_the_default() -> None:
-    models = read_models(EXPERIMENTS / "llm_models.json")
+    models = read_models(Path(str(files("fmerl_platform.llm_baselines") / "models.json")))
     assert {model.name: model.parameters for model in models} == {
         "Qwen-7B": 7.72e9,
         "Llama2-7B": 6.74e9,

@@ -11,19 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from labelling_endpoint import FakeEndpoint
-from llama_server import llama_server
-from rich.console import Console
+from helpers.labelling_endpoint import FakeEndpoint
+from helpers.llama_server import llama_server
+from helpers.repository import EXPERIMENTS, REPOSITORY
 
 from fmerl.corpus import Corpus, write_corpus
-from fmerl_platform.labelling.journal import JournalReader
-from fmerl_platform.labelling.pipeline import Fleet
+from fmerl_platform.asking.journal import JournalReader
+from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import BaselineRequest
 from fmerl_platform.llm_baselines.run import run_baselines
-from fmerl_platform.tracking import Experiment
 
-REPOSITORY = Path(__file__).parents[3]
 IN_FLIGHT, CALLS = 8, 160
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -35,7 +34,7 @@ def test_killed_driver_pays_for_nothing_twice(
     endpoint.delay = 0.1
     write_corpus(make_corpus(42, 40), tmp_path / "corpus")
     log, runs = tmp_path / "log", tmp_path / "runs"
-    command = [sys.executable, REPOSITORY / "experiments" / "llm_baselines.py", "--corpus", tmp_path / "corpus"]
+    command = [sys.executable, EXPERIMENTS / "llm_baselines.py", "--corpus", tmp_path / "corpus"]
     command += ["--model", "small", "--seeds", "0", "--shots", "1", "--decoding", "text", "--storage", runs]
     command += ["--concurrency", str(IN_FLIGHT)]
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
@@ -67,7 +66,7 @@ def test_killed_driver_pays_for_nothing_twice(
 
 @pytest.mark.usefixtures("local_ray")
 def test_a_real_server_is_asked_by_schema(
-    make_request: Callable[..., BaselineRequest], console: Console, monkeypatch: pytest.MonkeyPatch
+    make_request: Callable[..., BaselineRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with llama_server() as url:
@@ -75,11 +74,14 @@ def test_a_real_server_is_asked_by_schema(
         request = make_request(
             models=(model,), decoding="auto", timeout=120.0, limit=8, fleet=Fleet(workers=2, concurrency=2)
         )
-        [run] = run_baselines(request, console).runs
-        assert run.data.params["mode"] == "schema"
-        assert run.data.metrics["test_unanswered"] == 0, "a grammar lets no other name through"
-        assert run.data.metrics["prompt_tokens"] > 8 * 20
+        [run] = run_baselines(request).runs
+        assert (
+            Experiment.existing(request.storage, request.study).client().get_run(run.run_id).data.params["mode"]
+            == "schema"
+        )
+        assert run.metrics["test_unanswered"] == 0, "a grammar lets no other name through"
+        assert run.metrics["prompt_tokens"] > 8 * 20
         before = len(JournalReader(request.journal).entries)
-        [again] = run_baselines(request, console).runs
-        assert again.info.run_id == run.info.run_id
+        [again] = run_baselines(request).runs
+        assert again.run_id == run.run_id
         assert len(JournalReader(request.journal).entries) == before == 8

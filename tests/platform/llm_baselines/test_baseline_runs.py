@@ -12,21 +12,20 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
-from labelling_endpoint import FakeEndpoint, completion, prompt_of
-from rich.console import Console
+from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of
 from sklearn.metrics import f1_score
 
 from fmerl.errors import InputError
-from fmerl.evaluation import classification_scores
-from fmerl_platform.labelling.limiter import Limits
+from fmerl.training.evaluation import classification_scores
+from fmerl_platform.asking.limiter import Limits
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.results import labelled_predictions
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import BaselineRequest
 from fmerl_platform.llm_baselines.run import run_baselines
 from fmerl_platform.llm_baselines.summary import estimates, summary_table
-from fmerl_platform.report.results import labelled_predictions
 from fmerl_platform.statistics import UNANSWERED
-from fmerl_platform.tracking import Experiment
-from fmerl_platform.zero_shot.language_models import read_language_models
+from fmerl_platform.studies.zero_shot.language_models import read_language_models
 
 MakeRequest = Callable[..., BaselineRequest]
 
@@ -51,10 +50,10 @@ def answers(text: str, when: str) -> Callable[[web.Request, dict[str, Any], int]
 
 
 def test_a_run_holds_what_the_zero_shot_report_reads(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, tracking: str
+    endpoint: FakeEndpoint, make_request: MakeRequest, tracking: str
 ) -> None:
     request = make_request(study=tracking, seeds=(0, 1), decoding="auto")
-    done = run_baselines(request, console)
+    done = run_baselines(request)
     assert not done.failures
     experiment = Experiment.existing(request.storage, tracking)
     models = read_language_models(experiment, "talk", ["anger"])
@@ -79,37 +78,35 @@ def test_a_run_holds_what_the_zero_shot_report_reads(
     assert table.rows[0][:4] == ("Small", "2", "0", "100.00 ± 0.00")
 
 
-def test_no_example_is_of_an_unseen_class(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, tracking: str
-) -> None:
-    run_baselines(make_request(study=tracking, shots=3), console)
+def test_no_example_is_of_an_unseen_class(endpoint: FakeEndpoint, make_request: MakeRequest, tracking: str) -> None:
+    run_baselines(make_request(study=tracking, shots=3))
     for prompt in endpoint.asked():
         assert prompt.count("Emotion: joy") == 3
         assert "Emotion: anger" not in prompt
 
 
 def test_what_names_no_class_is_wrong_and_listed(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, tracking: str
+    endpoint: FakeEndpoint, make_request: MakeRequest, tracking: str
 ) -> None:
     endpoint.handler = answers("I would say joy, or anger.", when="say 14")
     request = make_request(study=tracking)
-    done = run_baselines(request, console)
+    done = run_baselines(request)
     assert not done.failures, "an answer that cannot be read is final"
     [run] = done.runs
     assert len(endpoint.requests) == 19 + 2
     client = Experiment.existing(request.storage, tracking).client()
-    assert {file.path for file in client.list_artifacts(run.info.run_id)} == {"predictions.parquet", "problems.csv"}
-    table = pq.read_table(client.download_artifacts(run.info.run_id, "predictions.parquet"))
+    assert {file.path for file in client.list_artifacts(run.run_id)} == {"predictions.parquet", "problems.csv"}
+    table = pq.read_table(client.download_artifacts(run.run_id, "predictions.parquet"))
     [missing] = [row for row in table.to_pylist() if row["predicted"] is None]
     assert (missing["utterance_id"], missing["scores"]) == ("u14", [0, 0])
-    assert run.data.metrics["test_accuracy"] == pytest.approx(19 / 20)
+    assert run.metrics["test_accuracy"] == pytest.approx(19 / 20)
     named = [name or "none" for name in table["predicted"].to_pylist()]
     gold = table["gold"].to_pylist()
     weighted = f1_score(gold, named, labels=["joy", "anger"], average="weighted")
-    assert run.data.metrics["test_weighted_f1"] == pytest.approx(weighted)
-    assert run.data.metrics["test_unanswered"] == 1
+    assert run.metrics["test_weighted_f1"] == pytest.approx(weighted)
+    assert run.metrics["test_unanswered"] == 1
     listed = request.storage / "reports" / tracking / "talk" / "Small" / "seed-0" / "problems.csv"
-    for path in (listed, Path(client.download_artifacts(run.info.run_id, "problems.csv"))):
+    for path in (listed, Path(client.download_artifacts(run.run_id, "problems.csv"))):
         [problem] = csv.DictReader(path.open(encoding="utf-8"))
         assert problem["utterance_id"] == "u14"
         assert problem["reason"].startswith("no class")
@@ -123,76 +120,76 @@ def test_the_index_of_no_answer_is_no_class() -> None:
 
 
 def test_a_rerun_asks_nothing_and_doubles_nothing(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, tracking: str
+    endpoint: FakeEndpoint, make_request: MakeRequest, tracking: str
 ) -> None:
     request = make_request(study=tracking)
-    [run] = run_baselines(request, console).runs
+    [run] = run_baselines(request).runs
     asked = len(endpoint.requests)
-    [again] = run_baselines(request, console).runs
-    assert again.info.run_id == run.info.run_id
-    [other] = run_baselines(make_request(study=tracking, shots=2), console).runs
-    assert other.info.run_id != run.info.run_id
+    [again] = run_baselines(request).runs
+    assert again.run_id == run.run_id
+    [other] = run_baselines(make_request(study=tracking, shots=2)).runs
+    assert other.run_id != run.run_id
     assert len(endpoint.requests) == 2 * asked
     experiment = Experiment.existing(request.storage, tracking)
     [cell] = read_language_models(experiment, "talk", ["anger"]).cells["Small"]
-    assert cell.run_id == other.info.run_id, "one run of a seed stands"
+    assert cell.run_id == other.run_id, "one run of a seed stands"
 
 
 def test_a_failure_that_passes_leaves_no_run_and_is_asked_again(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, tracking: str
+    endpoint: FakeEndpoint, make_request: MakeRequest, tracking: str
 ) -> None:
     def broken(request: web.Request, body: dict[str, Any], number: int) -> web.Response | None:
         return web.json_response({}, status=503) if "say 21\nEmotion:" in prompt_of(body) else None
 
     endpoint.handler = broken
     request = make_request(study=tracking)
-    done = run_baselines(request, console)
+    done = run_baselines(request)
     assert not done.runs
     assert "1 of 20 utterances are not answered yet" in done.failures["talk · Small · seed 0"]
     experiment = Experiment.existing(request.storage, tracking)
     assert experiment.find(level="seed") == []
     endpoint.handler = None
-    [run] = run_baselines(request, console).runs
+    [run] = run_baselines(request).runs
     assert len(endpoint.requests) == 21
-    assert run.data.metrics["test_accuracy"] == 1
+    assert run.metrics["test_accuracy"] == 1
 
 
 def test_a_model_that_cannot_be_asked_does_not_stop_the_others(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, tracking: str
+    endpoint: FakeEndpoint, make_request: MakeRequest, tracking: str
 ) -> None:
     def absent(request: web.Request, body: dict[str, Any], number: int) -> web.Response | None:
         return web.json_response({"error": {"message": "no model"}}, status=404) if body["model"] == "gone" else None
 
     endpoint.handler = absent
     gone, small = LanguageModel(name="Gone", id="gone"), LanguageModel(name="Small", id="small")
-    done = run_baselines(make_request(study=tracking, models=(gone, small), decoding="auto"), console)
+    done = run_baselines(make_request(study=tracking, models=(gone, small), decoding="auto"))
     assert list(done.failures) == ["talk · Gone · seed 0"]
-    assert [run.data.tags["fmerl.variant"] for run in done.runs] == ["Small"]
+    assert [run.variant for run in done.runs] == ["Small"]
 
 
 def test_an_entry_brings_its_own_endpoint(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, tracking: str, monkeypatch: pytest.MonkeyPatch
+    endpoint: FakeEndpoint, make_request: MakeRequest, tracking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     model = LanguageModel(name="Own", id="own", base_url=endpoint.url)
-    assert not run_baselines(make_request(study=tracking, models=(model,)), console).failures
+    assert not run_baselines(make_request(study=tracking, models=(model,))).failures
     assert len(endpoint.requests) == 20
 
 
 def test_the_budget_is_of_all_models_together(
-    endpoint: FakeEndpoint, make_request: MakeRequest, console: Console, tracking: str, tmp_path: Path
+    endpoint: FakeEndpoint, make_request: MakeRequest, tracking: str, tmp_path: Path
 ) -> None:
     prices = tmp_path / "prices.json"
     price = {"prompt": 1, "completion": 0}
     prices.write_text(json.dumps({"currency": "EUR", "per_tokens": 40, "models": {"one": price, "two": price}}))
     models = (LanguageModel(name="One", id="one"), LanguageModel(name="Two", id="two"))
     request = make_request(study=tracking, models=models, prices=prices, limits=Limits(budget=30.0))
-    done = run_baselines(request, console)
+    done = run_baselines(request)
     assert "the budget is reached" in done.failures["talk · Two · seed 0"]
-    assert [run.data.metrics["cost"] for run in done.runs] == [pytest.approx(20)]
+    assert [run.metrics["cost"] for run in done.runs] == [pytest.approx(20)]
     assert 20 <= len(endpoint.requests) <= 30
     asked = len(endpoint.requests)
-    run_baselines(request, console)
+    run_baselines(request)
     assert len(endpoint.requests) <= 30, "a rerun does not spend it again"
     left = estimates(make_request(models=models, prices=prices))
     assert (left["One"].calls, left["Two"].calls) == (0, 20 - (len(endpoint.requests) - 20))

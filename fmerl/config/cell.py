@@ -1,0 +1,104 @@
+"""Everything that decides a cell's numbers but its data and its seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from fmerl.config.parts import AnchorConfig, BackboneConfig, ContrastiveConfig, RegressionConfig
+from fmerl.config.section import hints_of
+from fmerl.config.systems import SystemConfig
+from fmerl.config.training import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellConfig:
+    """Every choice the method leaves open, typed and checked when it is built.
+
+    >>> CellConfig().with_values({"training.epochs": 3}).training.epochs
+    3
+    """
+
+    system: SystemConfig = field(default_factory=SystemConfig)
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    regression: RegressionConfig = field(default_factory=RegressionConfig)
+    contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
+    anchors: AnchorConfig = field(default_factory=AnchorConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def flatten(self) -> dict[str, Any]:
+        """Dotted field paths to values, tuples as lists; of the compared systems' settings the cell's own alone.
+
+        MLflow's params and the fingerprint's input.
+        """
+        return {
+            path: list(value) if isinstance(value, tuple) else value for path, value in _leaves(self, "", self.system)
+        }
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> CellConfig:
+        """The configuration of these values, the others as a new one has them.
+
+        Raises:
+            ValueError: An unknown field, or a value its section refuses.
+        """
+        return cls().with_values(values)
+
+    def with_values(self, values: Mapping[str, Any]) -> CellConfig:
+        """A copy with fields replaced, by dotted path.
+
+        Raises:
+            ValueError: An unknown field, or a value its section refuses.
+        """
+        return _replaced(self, {tuple(path.split(".")): value for path, value in values.items()})
+
+    def changed(self, **values: Any) -> CellConfig:
+        """As `with_values`, with fields named `section__field`, e.g. `training__epochs=3`."""
+        return self.with_values({name.replace("__", "."): value for name, value in values.items()})
+
+    def difference(self, control: CellConfig) -> dict[str, Any]:
+        """Fields of this configuration, by path, that the control has otherwise or, as another system, has not."""
+        before = control.flatten()
+        return {path: value for path, value in self.flatten().items() if path not in before or before[path] != value}
+
+
+def field_types() -> dict[str, Any]:
+    """Type of every configuration field by dotted path."""
+    return dict(_types(CellConfig, ""))
+
+
+def _types(section: type, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, hint in hints_of(section).items():
+        if is_dataclass(hint) and isinstance(hint, type):
+            yield from _types(hint, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", hint
+
+
+def _leaves(part: Any, prefix: str, system: SystemConfig) -> Iterator[tuple[str, Any]]:
+    for item in fields(part):
+        value = getattr(part, item.name)
+        if part is system and not system.reads(item.name):
+            continue
+        if is_dataclass(value):
+            yield from _leaves(value, f"{prefix}{item.name}.", system)
+        else:
+            yield f"{prefix}{item.name}", value
+
+
+def _replaced(part: Any, values: Mapping[tuple[str, ...], Any], before: tuple[str, ...] = ()) -> Any:
+    known = {item.name for item in fields(part)}
+    nested: dict[str, dict[tuple[str, ...], Any]] = {}
+    changes: dict[str, Any] = {}
+    for path, value in values.items():
+        name = path[0]
+        if name not in known or is_dataclass(getattr(part, name)) == (len(path) == 1):
+            raise ValueError(f"no such field: {'.'.join((*before, *path))}")
+        if len(path) == 1:
+            changes[name] = value
+        else:
+            nested.setdefault(name, {})[path[1:]] = value
+    for name, inner in nested.items():
+        changes[name] = _replaced(getattr(part, name), inner, (*before, name))
+    return replace(part, **changes)

@@ -1,6 +1,0 @@
-"""Raw media made from a seed: speech, faces and texts that follow valence, arousal and dominance."""
-
-from fmerl.corpus.media.corpus import write_media_corpus
-from fmerl.corpus.media.spec import Layout, MediaSpec
-
-__all__ = ["Layout", "MediaSpec", "write_media_corpus"]

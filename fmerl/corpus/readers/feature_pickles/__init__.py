@@ -1,0 +1,1 @@
+"""Feature pickles as papers pass them around."""

@@ -1,0 +1,1 @@
+"""IEMOCAP's raw release."""

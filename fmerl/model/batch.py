@@ -1,0 +1,32 @@
+"""What a model reads: whole dialogues, packed.
+
+Shapes: B dialogues and N utterances of one batch, D_m width of modality m.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """N utterances of B whole dialogues, one after the other, shortest dialogue first: no row is padding."""
+
+    features: dict[str, Tensor]
+    """[N, D_m] by modality."""
+    present: dict[str, Tensor]
+    """1 where the modality was observed, 0 where it is missing, [N, 1] by modality."""
+    speaker: Tensor
+    """[N]"""
+    position: Tensor
+    """Turn counted from 0 within the dialogue, [N]."""
+    label: Tensor
+    """[N]"""
+    vad: Tensor
+    """[N, 3]"""
+    runs: tuple[tuple[int, int], ...]
+    """(dialogues, turns) of each group of equally long dialogues, in row order."""
+    rows: Tensor
+    """The utterances' rows in the data, [N]."""

@@ -1,0 +1,161 @@
+"""The door: train one cell, get its metrics, its predictions and its weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fmerl.checkpoint import Checkpoint
+from fmerl.config import CellConfig
+from fmerl.model import System
+from fmerl.training.batching import BatchLoader
+from fmerl.training.dataset import ConversationData
+from fmerl.training.distributed import ALONE, Ranks
+from fmerl.training.evaluation import Predictions, classification_scores, prediction_table
+from fmerl.training.loop import adam, build_model, deterministic, train_epochs
+from fmerl.training.selection import Selection
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+"""Called after each epoch with its number, from 1, and its metrics."""
+
+FIRST_EPOCH = "first epoch"
+"""Condition of the predictions of a model that has hardly learned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """What a trained cell leaves."""
+
+    metrics: dict[str, float]
+    """Final ones: `test_*`, `test_oracle_weighted_f1`, `selected_epoch`, `train_seconds`, `parameters`."""
+    predictions: pa.Table
+    """Validation and test rows at the selected epoch (`fmerl.training.evaluation.prediction_table`)."""
+    conditions: pa.Table
+    """The same columns and `condition`, test rows only: after the `first epoch`, and, of a model that reads several
+    modalities, at the selected epoch with each `<modality> masked`."""
+    weights: dict[str, Tensor]
+    """State of the model at the selected epoch, on the CPU."""
+
+
+def train_cell(
+    config: CellConfig,
+    data: ConversationData,
+    anchors: NDArray[np.float32],
+    seed: int,
+    *,
+    on_epoch: OnEpoch | None = None,
+    device: torch.device | None = None,
+    checkpoint: Checkpoint | None = None,
+    ranks: Ranks = ALONE,
+) -> CellResult:
+    """Train one cell. Same arguments, same numbers: on CPU bit for bit, wherever it was interrupted.
+
+    The epoch is selected on validation (or is the last, as configured). Test predictions are made after every epoch
+    outside the training loop, only to report beside the selected epoch what picking it on the test set would have
+    given (`test_oracle_weighted_f1`).
+
+    Args:
+        config: The cell's configuration.
+        data: All three splits.
+        anchors: Encoded descriptions in label order, [C, E].
+        seed: Decides initial weights, data order and dropout.
+        on_epoch: For progress and logging; of a cell that goes on it is told the earlier epochs again.
+        device: Default: the first GPU where there is one, else the CPU.
+        checkpoint: Where the cell's state is kept and found again; None keeps none. Rank 0 alone reads and writes it.
+        ranks: This process among those that train the cell.
+
+    Raises:
+        fmerl.training.loop.DivergedError: The loss left the finite numbers.
+    """
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    seen = data.subset("train", "validation").without_classes(
+        config.training.unseen_classes, config.training.unseen_utterances
+    )
+    test, started = data.subset("test"), time.perf_counter()
+
+    def predicted(rows: ConversationData) -> Predictions:
+        return ranks.predict(model, BatchLoader(rows, config.backbone.modalities, config.training, device))
+
+    with deterministic(config.training.threads):
+        model = build_model(config, seen.subset("train"), anchors, seed).to(device)
+        optimizer = adam(model)
+        chosen = _restored(ranks.from_first(checkpoint.load() if checkpoint else None), config, model, optimizer)
+        earlier, done = chosen.seconds, len(chosen.history)
+        for epoch, metrics in enumerate(chosen.history, start=1):
+            if on_epoch:
+                on_epoch(epoch, metrics)
+        epochs = train_epochs(model, seen, seed, device, optimizer=optimizer, first_epoch=done + 1, ranks=ranks)
+        test_loader = BatchLoader(test, config.backbone.modalities, config.training, device)
+        for epoch, metrics in enumerate(epochs, start=done + 1):
+            predictions = ranks.predict(model, test_loader)
+            scores = classification_scores(test.label, predictions.predicted, len(test.classes))
+            chosen.add(metrics, predictions, scores, model)
+            chosen.seconds = earlier + time.perf_counter() - started
+            if on_epoch:
+                on_epoch(epoch, metrics)
+            if checkpoint and ranks.rank == 0 and epoch < config.training.epochs and checkpoint.due():
+                # Generators are not in it: each epoch's follow from seed and epoch.
+                state = {"chosen": chosen.state(), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                checkpoint.save(state)
+        assert chosen.first is not None
+        assert chosen.predictions is not None
+        model.load_state_dict(chosen.weights)
+        of_validation = predicted(data.subset("validation"))
+        both = Predictions(*map(np.concatenate, zip(of_validation, chosen.predictions, strict=True)))
+        conditions = {FIRST_EPOCH: chosen.first}
+        if len(config.backbone.modalities) > 1:
+            for modality in config.backbone.modalities:
+                conditions[masked_condition(modality)] = predicted(_masked(test, modality))
+    return CellResult(
+        metrics={
+            **{f"test_{name}": value for name, value in chosen.scores.items()},
+            "test_oracle_weighted_f1": chosen.oracle,
+            "validation_selected_weighted_f1": chosen.best_score,
+            "selected_epoch": float(chosen.epoch),
+            "train_seconds": earlier + time.perf_counter() - started,
+            "parameters": float(sum(parameter.numel() for parameter in model.parameters())),
+        },
+        predictions=prediction_table(data.subset("validation", "test"), both),
+        conditions=_condition_table(test, conditions),
+        weights=chosen.weights,
+    )
+
+
+def _restored(
+    state: dict[str, Any] | None, config: CellConfig, model: System, optimizer: torch.optim.Optimizer
+) -> Selection:
+    if state is None:
+        return Selection(by=config.training.selection)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return Selection.of_state(state["chosen"])
+
+
+def masked_condition(modality: str) -> str:
+    """Condition of predictions made without a modality that the model was trained with."""
+    return f"{modality} masked"
+
+
+def _masked(data: ConversationData, modality: str) -> ConversationData:
+    """As if the modality had never been observed."""
+    features, missing = data.features[modality], data.missing[modality]
+    return replace(
+        data,
+        features={**data.features, modality: np.zeros_like(features)},
+        missing={**data.missing, modality: np.ones_like(missing)},
+    )
+
+
+def _condition_table(data: ConversationData, conditions: Mapping[str, Predictions]) -> pa.Table:
+    return pa.concat_tables(
+        prediction_table(data, predictions).append_column("condition", pa.array([name] * len(data.label)))
+        for name, predictions in conditions.items()
+    )

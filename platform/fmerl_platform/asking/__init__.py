@@ -1,0 +1,1 @@
+"""Paid questions to an OpenAI-compatible endpoint."""

@@ -1,0 +1,70 @@
+"""What a run would take, as far as the journal does not know it yet. Nothing is asked or written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fmerl_platform.asking.journal import JournalReader
+from fmerl_platform.asking.plan import CallPlan
+from fmerl_platform.asking.prices import Price, Tokens, likely_tokens, most_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostEstimate:
+    """Calls left to make, if each is answered at once."""
+
+    utterances: int
+    answered: int
+    """Calls that the journal knows."""
+    calls: int
+    likely: Tokens
+    most: Tokens
+    likely_cost: float
+    most_cost: float
+    currency: str
+
+    def __add__(self, other: CostEstimate) -> CostEstimate:
+        """Of both, about the same utterances and in the same currency."""
+        return CostEstimate(
+            utterances=self.utterances,
+            answered=self.answered + other.answered,
+            calls=self.calls + other.calls,
+            likely=self.likely + other.likely,
+            most=self.most + other.most,
+            likely_cost=self.likely_cost + other.likely_cost,
+            most_cost=self.most_cost + other.most_cost,
+            currency=self.currency,
+        )
+
+    def lines(self) -> list[str]:
+        """For the console."""
+        told = [
+            f"{self.utterances:,} utterances; {self.calls:,} calls to make, {self.answered:,} answered already",
+            f"tokens: about {self.likely.prompt:,} of prompts and {self.likely.completion:,} of answers, "
+            f"at most {self.most.total:,} together",
+        ]
+        if self.currency:
+            told.append(f"cost: about {self.likely_cost:,.2f}, at most {self.most_cost:,.2f} {self.currency}")
+        else:
+            told.append("cost: unknown without --prices")
+        return told
+
+
+def left_to_ask(
+    plan: CallPlan, utterances: int, journal: JournalReader, price: Price, most_answers: int
+) -> CostEstimate:
+    """What the calls of a plan take that the journal does not know."""
+    known = plan.settled(journal, most_answers)
+    waiting = [call.body for key, call in plan.calls.items() if key not in known]
+    likely = sum(map(likely_tokens, waiting), Tokens())
+    most = sum(map(most_tokens, waiting), Tokens())
+    return CostEstimate(
+        utterances=utterances,
+        answered=len(known),
+        calls=len(waiting),
+        likely=likely,
+        most=most,
+        likely_cost=price.cost(likely),
+        most_cost=price.cost(most),
+        currency=price.currency,
+    )

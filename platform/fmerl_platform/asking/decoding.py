@@ -1,0 +1,74 @@
+"""Which decoding an endpoint has: asked once, by a call whose answer is used, and told by the journal from then on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from fmerl.supervision.answers import Mode, whole_scores
+from fmerl_platform.asking.asker import Asker, Outcome, settled
+from fmerl_platform.asking.endpoint import EndpointClient, RequestFailedError
+from fmerl_platform.asking.journal import JournalReader, JournalWriter
+from fmerl_platform.asking.limiter import Grants, Leases, Limiter, Limits, Need, Settlement
+from fmerl_platform.asking.question import Call, Questions
+from fmerl_platform.asking.worker import WorkerConfig
+
+FirstCall = Callable[[Mode], Call]
+"""The call whose answer tells, in a decoding."""
+
+
+def known_decoding(candidates: Sequence[Mode], first: FirstCall, journal: JournalReader) -> Mode | None:
+    """The decoding that the journal tells of; None if the endpoint is still to be asked.
+
+    The first of the candidates that works, else text.
+    """
+    for mode in candidates:
+        call = first(mode)
+        if not _told(call, journal):
+            return None
+        outcome = settled(call, journal.answers(call.key), 1)
+        if outcome is not None and outcome.value is not None:
+            return mode
+    return "text"
+
+
+def ask_decoding(
+    candidates: Sequence[Mode], first: FirstCall, config: WorkerConfig, limits: Limits, spent: float = 0.0
+) -> Mode:
+    """Ask the endpoint, one request for each decoding until one of them is answered as it should be.
+
+    Raises:
+        RequestFailedError: It does not answer, for a reason that no decoding will cure.
+    """
+    while True:
+        journal = JournalReader(config.journal)
+        mode = known_decoding(candidates, first, journal)
+        if mode is not None:
+            return mode
+        call = next(call for call in map(first, candidates) if not _told(call, journal))
+        outcome = asyncio.run(_ask(call, config, Limiter(limits, spent)))
+        if outcome.value is None and not _told(call, JournalReader(config.journal)):
+            raise RequestFailedError(outcome.error or "no answer")
+
+
+def score_decodings(questions: Questions) -> tuple[Mode, ...]:
+    """In this order: logprobs (finest scores, one token), schema (nothing to misread)."""
+    return ("logprobs", "schema") if whole_scores(questions.prompts.scale) else ("schema",)
+
+
+def _told(call: Call, journal: JournalReader) -> bool:
+    return any(entry.answer is not None or entry.refused for entry in journal.entries.get(call.key, ()))
+
+
+async def _ask(call: Call, config: WorkerConfig, limiter: Limiter) -> Outcome:
+    async def exchange(needs: list[Need], settled: list[Settlement]) -> Grants:
+        return limiter.exchange(needs, settled)
+
+    client, writer = EndpointClient(config.endpoint), JournalWriter(config.journal)
+    try:
+        patience = replace(config.patience, answers=1)
+        return await Asker(client, Leases(exchange), writer, config.price, patience, 1).ask(call, [])
+    finally:
+        writer.close()
+        await client.close()

@@ -1,0 +1,142 @@
+"""An OpenAI-compatible endpoint: one request at a time, and what its failure means."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
+
+from fmerl.errors import InputError
+from fmerl_platform.asking.backoff import retry_after_seconds
+from fmerl_platform.asking.question import Call
+from fmerl_platform.asking.reply import BadReplyError, Reply, read_reply
+from fmerl_platform.asking.secret import Secret
+
+_PUBLIC = "https://api.openai.com/v1"
+_PASSING = {408, 409, 425, 429}
+"""Statuses below 500 after which the same request may succeed."""
+_HOPELESS = {401, 402, 403, 404}
+"""Statuses that no request of this run will escape: key, payment, permission, model."""
+_DETAIL = 200
+"""Characters kept of an endpoint's message."""
+
+
+class RequestFailedError(Exception):
+    """A request without an answer; its text holds no key.
+
+    Args:
+        what: Why.
+        passing: The same request may succeed later.
+        hopeless: No request of this run will succeed.
+        charged: The endpoint may have charged for it.
+        retry_after: Seconds the endpoint asks to wait.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        passing: bool = False,
+        hopeless: bool = False,
+        charged: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.passing, self.hopeless, self.charged, self.retry_after = passing, hopeless, charged, retry_after
+
+    @property
+    def refused(self) -> bool:
+        """Whether this very request will fail each time, and others may not."""
+        return not self.passing and not self.hopeless
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where requests go."""
+
+    base_url: str
+    key: Secret
+    timeout: float
+    """Of a whole request, in seconds."""
+
+    @classmethod
+    def from_environment(cls, timeout: float, base_url: str | None = None) -> Endpoint:
+        """The endpoint of `OPENAI_BASE_URL` and `OPENAI_API_KEY`; without the first, OpenAI's own.
+
+        Args:
+            timeout: Of a whole request, in seconds.
+            base_url: In place of the environment's.
+
+        Raises:
+            InputError: No key for OpenAI's own, or a base URL that is none or holds a key.
+        """
+        where = "OPENAI_BASE_URL" if base_url is None else "base_url"
+        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or _PUBLIC
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InputError(where, "no http or https address", "set it as in http://127.0.0.1:8080/v1")
+        if parts.username or parts.password or parts.query:
+            remedy = "leave them out of the address and set OPENAI_API_KEY"
+            raise InputError(where, "it holds credentials or a query", remedy)
+        if not key and base_url == _PUBLIC:
+            remedy = "set it, or OPENAI_BASE_URL to an endpoint of your own"
+            raise InputError("OPENAI_API_KEY", f"not set for {_PUBLIC}", remedy)
+        if not key.isascii() or any(character.isspace() for character in key):
+            raise InputError("OPENAI_API_KEY", "it holds white space or other than ASCII", "copy it again")
+        return cls(base_url=base_url, key=Secret(key or "none"), timeout=timeout)
+
+
+class EndpointClient:
+    """Sends single requests; the client's own retries are off, so that the limiter sees every one."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._client = AsyncOpenAI(
+            api_key=endpoint.key.reveal(),
+            base_url=endpoint.base_url,
+            max_retries=0,
+            timeout=endpoint.timeout,
+        )
+
+    async def send(self, call: Call, unreadable: int) -> Reply:
+        """The endpoint's reply to one request.
+
+        Raises:
+            RequestFailedError: There is none. It has no cause or context: the client's errors hold the key.
+        """
+        failure: RequestFailedError
+        try:
+            # Of the whole request: the client's own timeout starts again with each byte of a slow body.
+            async with asyncio.timeout(self._endpoint.timeout):
+                raw = await self._client.chat.completions.with_raw_response.create(**call.request(unreadable))
+            return read_reply(self._endpoint.key.redact(raw.http_response.text))
+        except (TimeoutError, APITimeoutError):
+            what = f"no answer within {self._endpoint.timeout:g} s"
+            failure = RequestFailedError(what, passing=True, charged=True)
+        except APIStatusError as error:
+            failure = self._status_failure(error)
+        except BadReplyError as error:
+            failure = RequestFailedError(f"bad reply: {error}", passing=True, charged=True)
+        except APIConnectionError as error:
+            cause = type(error.__cause__ or error).__name__
+            failure = RequestFailedError(f"connection failed ({cause})", passing=True, charged=cause != "ConnectError")
+        except (OpenAIError, UnicodeError, ValueError) as error:
+            failure = RequestFailedError(f"unreadable response ({type(error).__name__})", passing=True, charged=True)
+        raise failure
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    def _status_failure(self, error: APIStatusError) -> RequestFailedError:
+        status, detail = error.status_code, self._endpoint.key.redact(" ".join(error.message.split()))[:_DETAIL]
+        hopeless = status in _HOPELESS or error.code == "insufficient_quota"
+        return RequestFailedError(
+            f"HTTP {status}: {detail}",
+            passing=not hopeless and (status in _PASSING or status >= 500),
+            hopeless=hopeless,
+            retry_after=retry_after_seconds(error.response.headers),
+        )

@@ -1,0 +1,86 @@
+"""Calls through Ray Data: blocks of calls to async actors, outcomes back as they come."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext
+
+from fmerl_platform.asking.asker import Outcome
+from fmerl_platform.asking.limiter import Limiter, Limits
+from fmerl_platform.asking.question import Call
+from fmerl_platform.asking.worker import LabelWorker, WorkerConfig
+
+_BLOCK = 32
+"""Calls in a block: one big block would keep one worker busy and the others idle."""
+_WORKER_CPUS = 0.25
+"""A worker waits most of the time."""
+
+# The run's own progress tells what these would.
+logging.getLogger("ray.data._internal.execution.streaming_executor").setLevel(logging.WARNING)
+logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """How many workers, and how many requests they keep in flight together."""
+
+    workers: int = 2
+    concurrency: int = 32
+
+
+def run_calls(
+    calls: Sequence[Call], config: WorkerConfig, limits: Limits, spent: float, fleet: Fleet
+) -> Iterator[Outcome]:
+    """Outcome of every call, in no order; Ray is connected.
+
+    Args:
+        calls: Of distinct keys.
+        config: For the workers; their concurrency is the fleet's share.
+        limits: Of all workers together.
+        spent: What counts against the budget already.
+        fleet: Workers and requests in flight.
+    """
+    share = math.ceil(fleet.concurrency / fleet.workers)
+    limiter: Any = (
+        ray.remote(Limiter)
+        .options(name=f"fmerl-limiter-{uuid4().hex}", num_cpus=0)
+        .remote(limits, spent, longest=2 * config.endpoint.timeout)
+    )
+    # Enough blocks under way that the last calls of one never leave slots free.
+    blocks = math.ceil(share / _BLOCK) + 2
+    context = DataContext.get_current()
+    shown, context.enable_progress_bars = context.enable_progress_bars, False
+    try:
+        outcomes = (
+            ray.data.from_arrow(pa.table({"call": [call.pack() for call in calls]}))
+            .repartition(target_num_rows_per_block=_BLOCK)
+            .map_batches(
+                LabelWorker,
+                batch_size=_BLOCK,
+                batch_format="numpy",
+                fn_constructor_args=(replace(config, concurrency=share), limiter),
+                num_cpus=_WORKER_CPUS,
+                compute=ActorPoolStrategy(
+                    size=fleet.workers, max_tasks_in_flight_per_actor=blocks + 2, max_concurrent_calls_per_actor=blocks
+                ),
+            )
+        )
+        waiting = {call.key for call in calls}
+        for row in outcomes.iter_rows():
+            waiting.remove(row["key"])
+            value = json.loads(row["value"])
+            yield Outcome(key=row["key"], value=value, error=row["error"], passing=bool(row["passing"]))
+        if waiting:
+            raise RuntimeError(f"{len(waiting)} of {len(calls)} calls came back without an outcome")
+    finally:
+        context.enable_progress_bars = shown
+        ray.kill(limiter)

@@ -1,0 +1,71 @@
+"""A set of calls: what the journal knows of it, and asking for the rest."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+
+from fmerl_platform.asking.asker import Outcome, settled
+from fmerl_platform.asking.journal import Entry, JournalReader
+from fmerl_platform.asking.limiter import Limits
+from fmerl_platform.asking.pipeline import Fleet, run_calls
+from fmerl_platform.asking.prices import Tokens
+from fmerl_platform.asking.question import Call
+from fmerl_platform.asking.worker import WorkerConfig
+from fmerl_platform.running.progress import Counting, uncounted
+from fmerl_platform.running.session import ray_session
+
+
+class CallPlan(ABC):
+    """Calls by key; those of the same key are made once."""
+
+    @property
+    @abstractmethod
+    def calls(self) -> Mapping[str, Call]: ...
+
+    def settled(self, journal: JournalReader, most_answers: int) -> dict[str, Outcome]:
+        """What the journal knows already, by key."""
+        found = (settled(call, journal.answers(key), most_answers) for key, call in self.calls.items())
+        return {outcome.key: outcome for outcome in found if outcome is not None}
+
+    def entries(self, journal: JournalReader) -> Iterator[tuple[Call, Entry]]:
+        """All that was paid for these calls."""
+        for key, call in self.calls.items():
+            for entry in journal.entries.get(key, ()):
+                yield call, entry
+
+    def tokens(self, journal: JournalReader) -> Tokens:
+        """All that these calls took."""
+        taken = (Tokens(entry.prompt_tokens, entry.completion_tokens) for _, entry in self.entries(journal))
+        return sum(taken, Tokens())
+
+
+def ask_plan(
+    plan: CallPlan,
+    config: WorkerConfig,
+    limits: Limits,
+    fleet: Fleet,
+    counting: Counting = uncounted,
+    spent: float = 0.0,
+) -> dict[str, Outcome]:
+    """Outcome of every call, by key; Ray is only started if some are left to make.
+
+    Args:
+        plan: The calls.
+        config: For the workers.
+        limits: Of all workers together.
+        fleet: Workers and requests in flight.
+        counting: Shows progress.
+        spent: What counts against the budget beside the plan's own calls.
+    """
+    journal = JournalReader(config.journal)
+    outcomes = plan.settled(journal, config.patience.answers)
+    waiting = [call for key, call in plan.calls.items() if key not in outcomes]
+    if not waiting:
+        return outcomes
+    spent += config.price.cost(plan.tokens(journal))
+    with counting("calls", len(plan.calls), len(outcomes), "errors") as progress, ray_session(0):
+        for outcome in run_calls(waiting, config, limits, spent, fleet):
+            outcomes[outcome.key] = outcome
+            progress.ended(1, outcome.error is not None)
+    return outcomes

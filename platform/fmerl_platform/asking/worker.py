@@ -1,0 +1,77 @@
+"""The Ray Data actor that keeps many requests in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmerl_platform.asking.asker import Asker, Outcome, Patience
+from fmerl_platform.asking.endpoint import Endpoint, EndpointClient, RequestFailedError
+from fmerl_platform.asking.journal import JournalReader, JournalWriter
+from fmerl_platform.asking.limiter import Grants, Leases, Need, Settlement
+from fmerl_platform.asking.prices import Price
+from fmerl_platform.asking.question import Call
+
+Batch = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerConfig:
+    """What every worker is told."""
+
+    endpoint: Endpoint
+    journal: Path
+    price: Price
+    patience: Patience
+    concurrency: int
+    """Requests in flight of one worker."""
+
+
+class LabelWorker:
+    """Answers batches of calls; several batches are under way at once, and share the worker's slots.
+
+    Args:
+        config: As told.
+        limiter: Handle of the run's limiter actor.
+    """
+
+    def __init__(self, config: WorkerConfig, limiter: Any) -> None:
+        self._limiter = limiter
+        self._journal = JournalReader(config.journal)
+        self._asker = Asker(
+            EndpointClient(config.endpoint),
+            Leases(self._exchange),
+            JournalWriter(config.journal),
+            config.price,
+            config.patience,
+            config.concurrency,
+        )
+
+    async def __call__(self, batch: Batch) -> AsyncIterator[Batch]:
+        # A batch of a worker that died comes to another, and what that one paid for is not paid again.
+        self._journal.refresh()
+        outcomes = await asyncio.gather(*(self._ask(Call.unpack(packed)) for packed in batch["call"]))
+        yield {
+            "key": np.array([outcome.key for outcome in outcomes], dtype=object),
+            # As JSON, since scores and texts share the column.
+            "value": np.array([json.dumps(outcome.value) for outcome in outcomes], dtype=object),
+            "error": np.array([outcome.error for outcome in outcomes], dtype=object),
+            "passing": np.array([outcome.passing for outcome in outcomes], dtype=bool),
+        }
+
+    async def _ask(self, call: Call) -> Outcome:
+        try:
+            return await self._asker.ask(call, self._journal.answers(call.key))
+        except RequestFailedError as failure:
+            await self._limiter.stop.remote(f"the endpoint refuses every request ({failure})")
+            return Outcome(key=call.key, value=None, error=f"request failed: {failure}", passing=True)
+
+    async def _exchange(self, needs: list[Need], settled: list[Settlement]) -> Grants:
+        return await self._limiter.exchange.remote(needs, settled)

@@ -1,0 +1,1 @@
+"""Commands: options as dataclasses, what is printed, exit codes. `fmerl COMMAND` and `experiments/` run the same."""

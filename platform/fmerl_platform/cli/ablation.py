@@ -1,0 +1,40 @@
+"""`fmerl ablation`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fmerl_platform.cli.grid import plan_and_run
+from fmerl_platform.cli.options import FLAT, StudyOptions
+from fmerl_platform.cli.variants import VariantOptions
+from fmerl_platform.study.study import SYNTHETIC, Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationOptions(StudyOptions):
+    """Options of an ablation."""
+
+    corpus: tuple[str, ...] = SYNTHETIC
+    """Corpus folders, or names of synthetic corpora."""
+    compared: Annotated[VariantOptions, FLAT] = field(default_factory=VariantOptions)
+    study: str = "ablation"
+    """Name of the MLflow experiment and of the report's folder."""
+
+
+def ablation(*, options: Annotated[AblationOptions, FLAT] = AblationOptions()) -> int:
+    """Run the paper's ablation (Table 3), or your own, on Ray Tune, logged to MLflow: variants x corpora x seeds.
+
+    Without options: the seven variants, both synthetic corpora, five seeds, preset laptop. Rerunning the same command
+    resumes.
+    """
+    from fmerl_platform.studies.ablation import Ablation
+
+    study = Study(
+        options.study,
+        corpora=options.corpus,
+        variants=options.compared.chosen(),
+        seeds=options.seeds,
+        inputs=options.inputs,
+    )
+    return plan_and_run(study, Ablation(), options)

@@ -1,0 +1,65 @@
+"""Options of every command that asks an endpoint: how fast, how often, for how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from fmerl.errors import InputError
+
+Amount = Annotated[float, Parameter(validator=Number(gte=0))]
+Positive = Annotated[float, Parameter(validator=Number(gt=0))]
+Count = Annotated[int, Parameter(validator=Number(gte=1))]
+Natural = Annotated[int, Parameter(validator=Number(gte=0))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskingOptions:
+    """Within which limits to ask."""
+
+    requests_per_minute: Positive | None = None
+    """Most requests per minute of all workers together."""
+    tokens_per_minute: Positive | None = None
+    """Most tokens per minute likewise."""
+    prices: Path | None = None
+    """Price table (JSON)."""
+    budget: Amount | None = None
+    """Most to spend in all runs, in the price table's currency."""
+    answers: Count = 3
+    """Paid answers per call."""
+    tries: Count = 8
+    """Requests per answer."""
+    timeout: Positive = 60.0
+    """Seconds of one request."""
+    concurrency: Count = 32
+    """Requests in flight."""
+    workers: Count = 2
+    """Ray actors."""
+
+    def __post_init__(self) -> None:
+        if self.workers > self.concurrency:
+            what = f"{self.workers} workers for {self.concurrency} requests in flight"
+            raise InputError("--workers", what, "give at most as many as --concurrency")
+
+    def fields(self) -> dict[str, Any]:
+        """What a request has of these."""
+        from fmerl_platform.asking.asker import Patience
+        from fmerl_platform.asking.backoff import Backoff
+        from fmerl_platform.asking.limiter import Limits
+        from fmerl_platform.asking.pipeline import Fleet
+
+        return {
+            "limits": Limits(
+                requests_per_minute=self.requests_per_minute,
+                tokens_per_minute=self.tokens_per_minute,
+                budget=self.budget,
+            ),
+            "prices": self.prices,
+            "timeout": self.timeout,
+            "patience": Patience(answers=self.answers, backoff=Backoff(tries=self.tries)),
+            "fleet": Fleet(workers=self.workers, concurrency=self.concurrency),
+        }

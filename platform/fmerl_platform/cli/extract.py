@@ -1,0 +1,176 @@
+"""`fmerl extract`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from fmerl.config import DEFAULT_TEXT_ENCODER, MODALITIES
+from fmerl.errors import InputError
+from fmerl_platform.cli.asking_options import Count
+from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
+from fmerl_platform.cli.options import FLAT
+from fmerl_platform.running.options import Resources
+
+if TYPE_CHECKING:
+    from fmerl.features.encoder import EncoderSpec
+    from fmerl_platform.extraction.run import ExtractionRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractOptions:
+    """Options of feature extraction."""
+
+    corpus: Path
+    """Corpus folder."""
+    features: Path
+    """Feature tables are written below this folder."""
+    modalities: tuple[Literal["text", "audio", "visual"], ...] = ("text",)
+    """What to extract."""
+    text_encoder: str = DEFAULT_TEXT_ENCODER
+    """Hugging Face id, folder or package:MODULE."""
+    text_layer: int = -1
+    """Layer that is read; 0 is the embedding."""
+    text_pooling: Literal["cls", "mean"] = "cls"
+    """Which vector of the layer stands for an utterance."""
+    text_context: int = 0
+    """Earlier turns to read."""
+    text_length: int = 256
+    """Longest input in tokens."""
+    audio_set: str = "IS10"
+    """openSMILE set, or a configuration file."""
+    audio_level: str = "func"
+    """Level of its output that is read."""
+    audio_rate: int = 16000
+    """Sampling rate in Hz to which sound is brought."""
+    visual_encoder: str = "densenet"
+    """densenet, a Hugging Face id or a folder."""
+    visual_weights: Path | None = None
+    """Weights of the densenet."""
+    pixel_mean: float = 0.0
+    """Mean of the pixels that they were trained on."""
+    pixel_sd: float = 255.0
+    """Deviation likewise."""
+    faces: Literal["haar", "centre", "none"] = "haar"
+    """How faces are found."""
+    frames: int = 20
+    """Most frames of an utterance."""
+    workers: Count | None = None
+    """As many as the nodes at hand hold unless given."""
+    batch_size: Count | None = None
+    """Inputs of a forward pass; 64 texts or 32 frames unless given."""
+    cpus_per_worker: float = 1.0
+    """CPUs and threads of a worker."""
+    gpus_per_worker: float = 0.0
+    """GPUs likewise; fractions share a GPU."""
+    supervised_on_labels: bool = False
+    """Say on the cards that the encoder was fine-tuned on this corpus's emotions."""
+    storage: Path = Path("runs")
+    """Folder of unfinished work."""
+    dry_run: bool = False
+    """Show what would be encoded, encode nothing."""
+
+
+def extract(*, options: Annotated[ExtractOptions, FLAT]) -> int:
+    """Extract feature tables from a corpus folder: text, sound and faces of every utterance, by frozen encoders.
+
+    Encoders run in Ray Data workers. What is encoded is kept block by block: rerunning the same command, whatever ended
+    the last one, encodes only what is left; a table that is there already costs nothing.
+    """
+    from fmerl.corpus import read_corpus
+    from fmerl_platform.cli.progress import RateProgress
+    from fmerl_platform.extraction import run
+    from fmerl_platform.extraction.pipeline import ExtractionError
+    from fmerl_platform.extraction.summary import plan_table_of, summary_table
+
+    request = request_of(options)
+    if options.dry_run:
+        show([plan_table_of(request.plans(read_corpus(request.corpus)))])
+        return EXIT_OK
+    try:
+        done = run.extract(request, partial(RateProgress, console))
+    except ExtractionError as error:
+        say(f"extraction ended early: {error}", "red")
+        return EXIT_FAILED
+    show([summary_table(done)])
+    say(f"features  {request.features}", to=results)
+    return EXIT_OK
+
+
+def request_of(options: ExtractOptions) -> ExtractionRequest:
+    """The request that these options make.
+
+    Raises:
+        InputError: An option out of its range.
+    """
+    from fmerl_platform.extraction.run import ExtractionRequest
+
+    return ExtractionRequest(
+        corpus=options.corpus,
+        features=options.features,
+        specs=_specs(options),
+        storage=options.storage,
+        resources=Resources(
+            cpus_per_cell=options.cpus_per_worker,
+            gpus_per_cell=options.gpus_per_worker,
+            cells_at_once=options.workers,
+        ),
+        supervised_on_labels=options.supervised_on_labels,
+    )
+
+
+def _specs(options: ExtractOptions) -> list[EncoderSpec]:
+    try:
+        return [_spec(modality, options) for modality in MODALITIES if modality in options.modalities]
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError("arguments", str(error), "see --help") from error
+
+
+def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
+    """Modules of other modalities are imported only where they are used: their extras may be absent."""
+    batch = {} if options.batch_size is None else {"batch_size": options.batch_size}
+    # None takes a GPU where there is one: the driver, which builds the encoder too, may have none.
+    device = None if options.gpus_per_worker else "cpu"
+    if modality == "text":
+        from fmerl.features.text.utterances import TextSpec
+
+        return TextSpec(
+            encoder=_absolute(options.text_encoder),
+            pooling=options.text_pooling,
+            layer=options.text_layer,
+            max_length=options.text_length,
+            context=options.text_context,
+            device=device,
+            **batch,
+        )
+    if modality == "audio":
+        from fmerl.features.audio.encoder import AudioSpec
+        from fmerl.features.encoder import optional_module
+
+        return AudioSpec(
+            feature_set=_absolute(options.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),
+            level=options.audio_level,
+            sampling_rate=options.audio_rate,
+        )
+    from fmerl.features.visual.encoder import DENSENET, VisualSpec
+
+    return VisualSpec(
+        encoder=_absolute(options.visual_encoder, DENSENET),
+        weights=None if options.visual_weights is None else options.visual_weights.resolve(),
+        faces=options.faces,
+        frames=options.frames,
+        device=device,
+        pixel_mean=options.pixel_mean,
+        pixel_sd=options.pixel_sd,
+        **batch,
+    )
+
+
+def _absolute(name: str, *reserved: str) -> str:
+    """A file or folder by its absolute path, since workers may start elsewhere; any other name as it is."""
+    path = Path(name)
+    return str(path.resolve()) if name not in reserved and path.exists() else name

@@ -1,0 +1,59 @@
+"""Runs a study for a command: its plan on screen, then the cells, then the tables."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
+from fmerl_platform.cli.options import StudyOptions
+
+if TYPE_CHECKING:
+    from fmerl_platform.studies.kind import StudyKind
+    from fmerl_platform.studies.plan import StudyPlan
+    from fmerl_platform.studies.results import StudyResults
+    from fmerl_platform.study.study import Study
+
+
+def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | None:
+    """Read and check a study's inputs and say what they are; None when a dry run ends here."""
+    from fmerl_platform.running.placement import nodes_to_expect, placement_table
+    from fmerl_platform.studies.plan import describe, plan_study, plan_table, warnings
+
+    planned = plan_study(study, kind, options.storage)
+    for line in describe(planned):
+        say(line)
+    for line in warnings(planned):
+        say(line, "bold yellow")
+    if not options.dry_run:
+        return planned
+    workers = max(cell.config.training.workers for cell in planned.cells)
+    show([plan_table(planned), placement_table(nodes_to_expect(), options.resources, len(planned.cells), workers)])
+    return None
+
+
+def run(planned: StudyPlan, options: StudyOptions) -> StudyResults:
+    """Train, report, and print what was found."""
+    from fmerl_platform.cli.progress import RunProgress
+    from fmerl_platform.studies.run import run_plan
+
+    found = run_plan(
+        planned,
+        storage=options.storage,
+        resources=options.resources,
+        keep=options.keep,
+        progress=partial(RunProgress, console),
+    )
+    published = found.published
+    show(published.tables)
+    for failure in found.failures:
+        say(f"failed: {failure.cell.name}: {failure.error}", "red", results)
+    say(f"report   {published.paths.html}", to=results)
+    say(f"compare  mlflow ui --backend-store-uri {found.experiment.uri}", to=results)
+    return found
+
+
+def plan_and_run(study: Study, kind: StudyKind, options: StudyOptions) -> int:
+    """The exit code of a command that does nothing else."""
+    planned = plan(study, kind, options)
+    return EXIT_OK if planned is None or run(planned, options).complete else EXIT_FAILED

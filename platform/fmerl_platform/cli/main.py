@@ -1,0 +1,125 @@
+"""The command `fmerl` and the scripts of `experiments/`, one table of commands for both."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+from cyclopts import App, CycloptsError, Parameter, Token, convert
+
+import fmerl
+from fmerl.errors import InputError
+from fmerl_platform.study.variant import StudyError
+
+COMMANDS = {
+    "ablation": "the paper's ablation, or your own: variants x corpora x seeds",
+    "main-results": "FMERL beside other systems on the same features (Table 1)",
+    "zero-shot": "classes that were never learned (Table 2)",
+    "search": "search the loss weights, compare the best on fresh seeds",
+    "report": "a study's report again without training, or one cell trained again and compared",
+    "meld-text": "the ablation on MELD's text, from its CSVs",
+    "extract": "feature tables from a corpus's texts, sounds and faces",
+    "label": "VAD scores and emotion descriptions from a language model",
+    "llm-baselines": "language models' own answers, a few examples shown",
+    "import-corpus": "a corpus folder from the raw release of MELD or IEMOCAP",
+    "import-features": "a corpus folder and features from the pickles that papers publish",
+    "make-media-corpus": "a made-up corpus with speech and faces, to try extraction on",
+}
+"""Name of each command and what it does; it is the function of that name in the module of that name."""
+_WHOLE = re.compile(r"[+-]?\d+")
+
+
+def application() -> App:
+    """The command `fmerl`; a command's module is imported when it is called."""
+    app = _app("fmerl", help=fmerl.__doc__ or "", version_flags=("--version",))
+    for name, summary in COMMANDS.items():
+        app.command(_place(name), name=name, help=summary)
+    return app
+
+
+def _app(name: str, help: str | None = None, version_flags: Sequence[str] = ()) -> App:
+    return App(
+        name=name,
+        help=help,
+        version=fmerl.__version__,
+        version_flags=version_flags,
+        default_parameter=Parameter(negative="", consume_multiple=True, allow_repeating=True, converter=_convert),
+        help_format="plaintext",
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+
+
+def _convert(hint: Any, tokens: Sequence[Token]) -> Any:
+    """As cyclopts converts, which would round 1.5 to a whole number."""
+    parts = set(_parts(hint))
+    if int in parts and float not in parts:
+        for token in tokens:
+            if not _WHOLE.fullmatch(token.value):
+                raise ValueError(f"{token.value!r} is no whole number")
+    return convert(hint, tokens)
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    yield hint
+    for part in get_args(hint):
+        yield from _parts(part)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run `fmerl` and leave with its exit code."""
+    _run(application(), "fmerl", arguments)
+
+
+def run_script(command: str) -> NoReturn:
+    """Run one command as the script that was started."""
+    name = Path(sys.argv[0]).name
+    _run(single(name, command), name, None)
+
+
+def options_of(command: str, arguments: Sequence[str]) -> Any:
+    """The options that a command reads from its arguments.
+
+    Raises:
+        CycloptsError, InputError: Arguments that the command refuses.
+    """
+    _, bound, _ = single(command, command).parse_args(arguments, print_error=False, exit_on_error=False)
+    return bound.arguments.get("options")
+
+
+def single(name: str, command: str) -> App:
+    """One command as a program of its own name."""
+    module, _, function = _place(command).partition(":")
+    app = _app(name)
+    app.default(getattr(import_module(module), function))
+    return app
+
+
+def _place(command: str) -> str:
+    name = command.replace("-", "_")
+    return f"fmerl_platform.cli.{name}:{name}"
+
+
+def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
+    """Leave with 0, 1 for a failed run, 2 for bad arguments or input, 130 when interrupted."""
+    from fmerl_platform.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, listen
+
+    listen()
+    try:
+        code = app(sys.argv[1:] if arguments is None else arguments) or EXIT_OK
+    except CycloptsError as error:
+        print(f"{name}: {' '.join(str(error).split())}; see --help", file=sys.stderr)
+        code = EXIT_INPUT
+    except (InputError, StudyError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        code = EXIT_INPUT
+    except KeyboardInterrupt:
+        print("interrupted; the same command resumes", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    sys.exit(code)

@@ -1,0 +1,37 @@
+"""`fmerl main-results`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from fmerl_platform.cli.corpora import CorpusOptions
+from fmerl_platform.cli.grid import plan_and_run
+from fmerl_platform.cli.options import FLAT, StudyOptions
+from fmerl_platform.cli.variants import ALL, OTHER_SYSTEMS, among
+from fmerl_platform.study.paper import SYSTEMS
+
+
+@dataclass(frozen=True, kw_only=True)
+class MainResultsOptions(StudyOptions):
+    """Options of a comparison of systems."""
+
+    corpora: Annotated[CorpusOptions, FLAT] = field(default_factory=CorpusOptions)
+    systems: Annotated[tuple[str, ...], Parameter(choices=[ALL, *OTHER_SYSTEMS])] = (ALL,)
+    """Systems beside FMERL, which always runs."""
+    study: str = "main-results"
+    """Name of the MLflow experiment and of the report's folder."""
+
+
+def main_results(*, options: Annotated[MainResultsOptions, FLAT] = MainResultsOptions()) -> int:
+    """Compare FMERL with other systems (the paper's Table 1) on the same features, batches, epochs and selection.
+
+    Without options: every system that runs, both synthetic corpora, five seeds, preset laptop. --meld and --emobank
+    compare them on MELD's text instead, prepared as meld-text does. Rerunning the same command resumes.
+    """
+    from fmerl_platform.studies.ablation import Ablation
+
+    variants = (SYSTEMS[0], *among(SYSTEMS, options.systems))
+    return plan_and_run(options.corpora.study(options.study, variants, options), Ablation(), options)

@@ -1,0 +1,61 @@
+"""`fmerl meld-text`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fmerl.config.presets import OFFLINE_ENCODER
+from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, results, say
+from fmerl_platform.cli.corpora import of_meld_text
+from fmerl_platform.cli.grid import plan, run
+from fmerl_platform.cli.options import FLAT, StudyOptions
+from fmerl_platform.cli.variants import VariantOptions
+from fmerl_platform.study.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeldTextOptions(StudyOptions):
+    """Options of the ablation on MELD's text."""
+
+    meld: Path
+    """Folder of MELD's three CSVs."""
+    emobank: Path
+    """EmoBank's emobank.csv."""
+    text_encoder: str = OFFLINE_ENCODER
+    """Encoder of the utterances: a Hugging Face id, a folder or package:MODULE."""
+    pooling: Literal["mean", "cls"] = "mean"
+    """Which vector of the encoder's last layer stands for an utterance."""
+    compared: Annotated[VariantOptions, FLAT] = field(default_factory=VariantOptions)
+    study: str = "meld-text"
+    """Name of the MLflow experiment and of the report's folder."""
+
+
+def meld_text(*, options: Annotated[MeldTextOptions, FLAT]) -> int:
+    """Run the paper's ablation on MELD's text: real conversations, a frozen text encoder, VAD learned from EmoBank.
+
+    Converts the raw CSVs, encodes the utterances, scores valence, arousal and dominance by a ridge regression trained
+    on EmoBank, runs the grid, and says how far FMERL lies above logistic regression on the same frozen features.
+    Rerunning the same command resumes.
+    """
+    from fmerl_platform.studies.ablation import Ablation
+    from fmerl_platform.studies.ablation.logistic_reference import REFERENCE, against_reference
+
+    study = Study(options.study, variants=options.compared.chosen(), seeds=options.seeds, inputs=options.inputs)
+    study = of_meld_text(study, options.meld, options.emobank, options.storage, options.text_encoder, options.pooling)
+    planned = plan(study, Ablation(), options)
+    if planned is None:
+        return EXIT_OK
+    found = run(planned, options)
+    for inputs, cells in zip(planned.inputs, found.corpora, strict=True):
+        if not cells.of_variant(cells.control):
+            continue
+        score, lead = against_reference(cells, inputs.data)
+        say(
+            f"{cells.control} lies {100 * lead.delta:+.2f} points "
+            f"[{100 * lead.ci_low:+.2f}, {100 * lead.ci_high:+.2f}] from "
+            f"{REFERENCE} on the same frozen features ({100 * score:.2f}), p = {lead.p_value:.2g}",
+            to=results,
+        )
+    return EXIT_OK if found.complete else EXIT_FAILED

@@ -1,0 +1,33 @@
+"""Options that several commands share.
+
+Annotations are objects here and no strings: a subclass in another module could not resolve them.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from fmerl_platform.running.options import KeepOptions, Resources
+from fmerl_platform.study.options import InputOptions
+
+FLAT = Parameter(name="*")
+"""A dataclass whose fields are options of the command."""
+ONE_EACH = Parameter(consume_multiple=False)
+"""An option that is given again for each further value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions:
+    """What every study has."""
+
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Seeds of every variant."""
+    storage: Path = Path("runs")
+    """Folder of everything that is written."""
+    inputs: Annotated[InputOptions, FLAT] = field(default_factory=InputOptions)
+    resources: Annotated[Resources, FLAT] = field(default_factory=Resources)
+    keep: Annotated[KeepOptions, FLAT] = field(default_factory=KeepOptions)
+    dry_run: bool = False
+    """Check all inputs and show the cells, train nothing."""

@@ -1,0 +1,82 @@
+"""`fmerl search`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
+from fmerl_platform.cli.options import FLAT
+from fmerl_platform.running.options import Resources
+from fmerl_platform.study.options import InputOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """Options of a search."""
+
+    corpus: str = "synthetic-iemocap"
+    """Corpus folder, or name of a synthetic corpus."""
+    trials: int = 40
+    """Trials in all, earlier ones counted."""
+    search_seeds: tuple[int, ...] = (0,)
+    """Seeds that every trial trains."""
+    evaluation_seeds: tuple[int, ...] = (100, 101, 102, 103, 104)
+    """Fresh seeds of the comparison at the end."""
+    also: tuple[Literal["learning_rate", "dropout", "temperature"], ...] = ()
+    """Fields to search besides the weights."""
+    inputs: Annotated[InputOptions, FLAT] = field(default_factory=InputOptions)
+    study: str = "search"
+    """Name of the MLflow experiment."""
+    storage: Path = Path("runs")
+    """Folder of everything that is written."""
+    cpus_per_trial: float = 1.0
+    """CPUs of a trial."""
+    gpus_per_trial: float = 0.0
+    """GPUs of a trial; fractions share a GPU."""
+    trials_at_once: int | None = None
+    """As many as the nodes at hand hold unless given; more lets the nodes grow."""
+    dry_run: bool = False
+    """Check all inputs and show the ranges, train nothing."""
+
+
+def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
+    """Search the loss weights on Ray Tune with Optuna, and compare the best with the paper's on fresh seeds.
+
+    The objective is validation weighted F1; no trial is given test data. Rerunning the same command resumes, whatever
+    ended the last one; a larger --trials goes on from there. The best configuration is
+    STORAGE/search/STUDY/best.json, which --config of other commands takes.
+    """
+    from fmerl_platform.cli.progress import RunProgress
+    from fmerl_platform.running.placement import nodes_to_expect, placement_table
+    from fmerl_platform.studies.search.run import Search, plan_search, plan_table, run_search
+
+    resources = Resources(
+        cpus_per_cell=options.cpus_per_trial,
+        gpus_per_cell=options.gpus_per_trial,
+        cells_at_once=options.trials_at_once,
+    )
+    asked = Search(
+        name=options.study,
+        corpus=options.corpus,
+        trials=options.trials,
+        seeds=options.search_seeds,
+        evaluation_seeds=options.evaluation_seeds,
+        also=options.also,
+        inputs=options.inputs,
+    )
+    plan = plan_search(asked, options.storage)
+    if options.dry_run:
+        show([plan_table(plan), placement_table(nodes_to_expect(), resources, options.trials, 1, "trial")])
+        return EXIT_OK
+    found = run_search(plan, storage=options.storage, resources=resources, progress=partial(RunProgress, console))
+    report = found.report()
+    show(report.tables)
+    for section in report.sections:
+        say(section.finding, to=results)
+    say(f"page     {found.paths.html}", to=results)
+    say(f"config   {found.best}  (fmerl ablation --config)", to=results)
+    say(f"trials   optuna-dashboard sqlite:///{found.database}", to=results)
+    return EXIT_OK if found.complete else EXIT_FAILED

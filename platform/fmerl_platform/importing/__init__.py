@@ -1,0 +1,1 @@
+"""Corpora made from raw releases."""

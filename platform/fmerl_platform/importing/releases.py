@@ -1,0 +1,143 @@
+"""From researchers' files to what a grid reads: raw releases and published feature pickles."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fmerl.corpus import SPLITS, Corpus, Problem, write_corpus
+from fmerl.corpus.id_lists import read_happy_ids, read_id_list
+from fmerl.corpus.readers import read_iemocap, read_meld, read_published
+from fmerl.corpus.readers.feature_pickles.reader import PublishedFeatures
+from fmerl.corpus.readers.iemocap.evaluation import by_utterance, read_evaluations
+from fmerl.corpus.readers.iemocap.ids import COSMIC_VALIDATION
+from fmerl.corpus.readers.iemocap.reader import Protocol
+from fmerl.corpus.readers.meld_media import with_media
+from fmerl.features.store import FeatureTable, write_features
+
+Tell = Callable[[str], object]
+"""Takes a line for the user."""
+
+_NOTHING_WRITTEN = "dry run: nothing is written"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickleImport:
+    """A published feature pickle and where it goes."""
+
+    pickle: Path
+    output: Path
+    """Gets `corpus/` and `features/`."""
+    text: str = "roberta1"
+    iemocap: Path | None = None
+    """The raw release, for its human scores."""
+    validation: Path | None = None
+    """List of dialogues to hold out, by the pickle's keys."""
+    dry_run: bool = False
+
+
+def import_features(request: PickleImport, tell: Tell) -> None:
+    """Import a feature pickle and tell what was found in it.
+
+    Raises:
+        InputError: Any fault of the files, or something in the way of the output.
+    """
+    problems: list[Problem] = []
+    evaluations = read_evaluations(request.iemocap.resolve(), problems) if request.iemocap else None
+    published = read_published(
+        request.pickle,
+        text=request.text,
+        validation=read_id_list(request.validation) if request.validation else None,
+        evaluations=by_utterance(evaluations) if evaluations is not None else None,
+    )
+    problems += published.problems
+    corpus, folder, features = published.corpus, request.output / "corpus", request.output / "features"
+    _tell_corpus(corpus, problems, folder, tell)
+    for modality, values in published.features.items():
+        absent = int(published.missing[modality].sum())
+        tell(f"{modality:<11}{values.shape[1]} wide, missing for {absent} of {len(values)} utterances")
+    for modality, warning in published.format.supervised.items():
+        tell(f"warning: the {modality} features are {warning}")
+    if not any(utterance.valence is not None for utterance in corpus.utterances()):
+        human = "" if corpus.name == "meld" or request.iemocap else ", or import IEMOCAP's own with --iemocap DIR"
+        tell(f"no VAD scores: make them with fmerl label --corpus {folder}{human}")
+    if request.dry_run:
+        tell(_NOTHING_WRITTEN)
+        return
+    for modality in published.features:
+        write_features(features, corpus.name, feature_table(published, modality))
+    write_corpus(corpus, folder, problems)
+    tell(f"written: --corpus {folder} --features {features}")
+
+
+def feature_table(published: PublishedFeatures, modality: str) -> FeatureTable:
+    """A modality of a pickle with its card, which says whether labels went into the features."""
+    card = {
+        "recipe": {"pickle": published.source, "items": list(published.items[modality])},
+        "supervised_on_labels": modality in published.format.supervised,
+    }
+    if modality in published.format.supervised:
+        card["warning"] = f"These features are {published.format.supervised[modality]}."
+    return FeatureTable(
+        modality=modality,
+        utterance_ids=tuple(utterance.utterance_id for utterance in published.corpus.utterances()),
+        values=published.features[modality],
+        missing=published.missing[modality],
+        card=card,
+    )
+
+
+def read_meld_release(meld: Path, media: Path | None = None) -> tuple[Corpus, list[Problem]]:
+    """MELD from its CSVs, with the clips that lie below `media`."""
+    corpus, problems = read_meld(meld)
+    if media is not None:
+        corpus, more = with_media(corpus, media)
+        problems += more
+    return corpus, problems
+
+
+def read_iemocap_release(
+    iemocap: Path, protocol: Protocol, ids: Path | None, validation: Path | None, keep_context: bool
+) -> tuple[Corpus, list[Problem]]:
+    """IEMOCAP by one of its two protocols, with id lists from files."""
+    return read_iemocap(
+        iemocap,
+        protocol,
+        ids=read_happy_ids(ids) if ids else None,
+        validation=read_id_list(validation) if validation else COSMIC_VALIDATION,
+        keep_context=keep_context,
+    )
+
+
+def import_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, dry_run: bool, tell: Tell) -> None:
+    """Write a corpus that was read from a raw release and tell what was found in it.
+
+    Raises:
+        InputError: Something in the way of the folder.
+    """
+    _tell_corpus(corpus, problems, folder, tell)
+    for path in ("audio_path", "video_path"):
+        count = sum(getattr(utterance, path) is not None for utterance in corpus.utterances())
+        tell(f"{path} of {count} utterances")
+    if dry_run:
+        tell(_NOTHING_WRITTEN)
+        return
+    write_corpus(corpus, folder, problems)
+    tell(f"written: --corpus {folder}")
+
+
+def _tell_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, tell: Tell) -> None:
+    emotions = Counter(utterance.emotion for utterance in corpus.utterances())
+    total, targets = emotions.total(), emotions.total() - emotions[None]
+    tell(f"{corpus.name}: {total} utterances in {len(corpus.dialogues)} dialogues, {targets} targets")
+    for split in SPLITS:
+        lengths = [len(dialogue.utterances) for dialogue in corpus.dialogues if dialogue.split == split]
+        tell(f"{split:<11}{sum(lengths)} utterances in {len(lengths)} dialogues")
+    tell("classes    " + ", ".join(f"{name} {emotions[name]}" for name in corpus.classes))
+    tell(f"{len(problems)} odd rows and files, for {folder / 'problems.csv'}")
+    # An action that quotes the mended text is counted without it.
+    for action, count in Counter(re.split(" ['\"]", problem.action)[0] for problem in problems).most_common():
+        tell(f"{count:>10} {action}")

@@ -1,0 +1,178 @@
+"""Finished cells, read back from MLflow: all that statistics and report need."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from fmerl_platform.ledger.experiment import Experiment, Planned
+from fmerl_platform.ledger.results import CellRecord
+from fmerl_platform.ledger.schema import CONDITIONS, EPOCH_METRICS, PREDICTIONS
+from fmerl_platform.study.cells import CellFailure, cell_name
+from fmerl_platform.study.record import CellKey
+
+_LEFT_OUT = "Not planned by the study's last command; the metrics are those of the last one that planned it."
+
+AnyPlanned = TypeVar("AnyPlanned", bound=Planned)
+
+
+def follow_plan(experiment: Experiment, planned: Iterable[Planned], parents: Mapping[tuple[str, str], str]) -> None:
+    """Give the runs of a study the names of its plan: a finished cell is known by its fingerprint alone.
+
+    Seed runs get tags, name and parent of the planned cell; seeds that the plan leaves out go with their variant's.
+    A variant's run that is not planned is deleted when no cell is left to it; else it is tagged `fmerl.planned=false`.
+
+    Args:
+        experiment: Of the study.
+        planned: All cells.
+        parents: Run id of each planned (corpus, variant).
+    """
+    cells, client = {cell.fingerprint: cell for cell in planned}, experiment.client()
+    runs = experiment.find(level="seed")
+    variants = {
+        _configuration(run): (cells[key].corpus, cells[key].variant)
+        for run in runs
+        if (key := run.data.tags["fmerl.fingerprint"]) in cells
+    }
+    held: set[str] = set()
+    for run in runs:
+        tags, cell = run.data.tags, cells.get(run.data.tags["fmerl.fingerprint"])
+        seed = int(tags["fmerl.seed"]) if cell is None else cell.seed
+        before = tags["fmerl.corpus"], tags["fmerl.variant"]
+        corpus, variant = variants.get(_configuration(run), before) if cell is None else (cell.corpus, cell.variant)
+        wanted = {"fmerl.corpus": corpus, "fmerl.variant": variant, "fmerl.seed": str(seed)}
+        if cell is not None or (corpus, variant) != before:
+            wanted["mlflow.parentRunId"] = parents[corpus, variant]
+        held.add(wanted.get("mlflow.parentRunId", tags["mlflow.parentRunId"]))
+        if any(tags.get(key) != value for key, value in wanted.items()):
+            client.update_run(run.info.run_id, name=cell_name(corpus, variant, seed))
+            experiment.tag(run.info.run_id, wanted)
+    for run in experiment.find(level="variant"):
+        run_id, stands = run.info.run_id, run.data.tags.get("fmerl.planned")
+        if run_id in parents.values():
+            if stands != "true":
+                experiment.tag(run_id, {"fmerl.planned": "true"})
+        elif run_id not in held:
+            client.delete_run(run_id)
+        elif stands != "false":
+            experiment.untag(run, "fmerl.verdict")
+            experiment.tag(run_id, {"fmerl.planned": "false", "mlflow.note.content": _LEFT_OUT})
+
+
+def _configuration(run: Run) -> tuple[str, frozenset[tuple[str, str]]]:
+    """What the seeds of one variant share."""
+    return run.data.tags["mlflow.parentRunId"], frozenset(run.data.params.items())
+
+
+def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned]) -> list[AnyPlanned]:
+    """Cells still to train. Half-done runs of theirs are deleted; finished runs of an older code or configuration
+    under the same corpus, variant and seed are tagged `fmerl.superseded`, and lose the tag when they are planned again.
+    """
+    planned = {cell.fingerprint for cell in cells}
+    places = {(cell.corpus, cell.variant, str(cell.seed)) for cell in cells}
+    finished: set[str] = set()
+    client = experiment.client()
+    for run in experiment.find(level="seed"):
+        tags = run.data.tags
+        place = tags["fmerl.corpus"], tags["fmerl.variant"], tags["fmerl.seed"]
+        if tags["fmerl.fingerprint"] in planned:
+            if run.info.status != "FINISHED":
+                client.delete_run(run.info.run_id)
+                continue
+            finished.add(tags["fmerl.fingerprint"])
+            if "fmerl.superseded" in tags:
+                client.delete_tag(run.info.run_id, "fmerl.superseded")
+        elif place in places and "fmerl.superseded" not in tags:
+            experiment.tag(run.info.run_id, {"fmerl.superseded": "true"})
+    return [cell for cell in cells if cell.fingerprint not in finished]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedCell(CellKey):
+    """A finished cell by its run, without what it left."""
+
+    run_id: str
+    metrics: Mapping[str, float]
+    unseen: tuple[str, ...]
+    """Classes that it held out."""
+    superseded: bool
+    """Whether a cell of other code or configuration has taken its place in the plan."""
+
+
+def finished_cells(experiment: Experiment, **tags: str) -> list[FinishedCell]:
+    """The finished cells that carry all these `fmerl.*` tags, oldest first."""
+    return [
+        FinishedCell(
+            corpus=run.data.tags["fmerl.corpus"],
+            variant=run.data.tags["fmerl.variant"],
+            seed=int(run.data.tags["fmerl.seed"]),
+            fingerprint=run.data.tags["fmerl.fingerprint"],
+            run_id=run.info.run_id,
+            metrics=run.data.metrics,
+            unseen=tuple(name for name in run.data.tags.get("fmerl.unseen", "").split(",") if name),
+            superseded="fmerl.superseded" in run.data.tags,
+        )
+        for run in experiment.find(level="seed", **tags)
+        if run.info.status == "FINISHED"
+    ]
+
+
+def read_cells(experiment: Experiment, planned: Iterable[Planned]) -> list[CellRecord]:
+    """The finished cells among these under their planned names, with their histories and predictions."""
+    wanted, client = {cell.fingerprint: cell for cell in planned}, experiment.client()
+    return [
+        _record(client, run, wanted[run.data.tags["fmerl.fingerprint"]])
+        for run in experiment.find(level="seed")
+        if run.info.status == "FINISHED" and run.data.tags["fmerl.fingerprint"] in wanted
+    ]
+
+
+def mark_failed(experiment: Experiment, failures: Iterable[CellFailure]) -> None:
+    """End the runs of cells that left no result, saying why; a worker that died could not do it itself."""
+    client = experiment.client()
+    for failure in failures:
+        for run in experiment.find(fingerprint=failure.cell.fingerprint):
+            if run.info.status == "RUNNING":
+                experiment.tag(run.info.run_id, {"fmerl.error": failure.error[:5000]})
+                client.set_terminated(run.info.run_id, "FAILED")
+
+
+def failure_reasons(experiment: Experiment) -> dict[str, str]:
+    """What went wrong, by fingerprint of each failed cell."""
+    tags = [run.data.tags for run in experiment.find(level="seed") if run.info.status == "FAILED"]
+    return {tag["fmerl.fingerprint"]: tag["fmerl.error"] for tag in tags if "fmerl.error" in tag}
+
+
+def _record(client: MlflowClient, run: Run, planned: Planned) -> CellRecord:
+    run_id = run.info.run_id
+    history = {
+        name: [metric.value for metric in sorted(client.get_metric_history(run_id, name), key=lambda m: m.step)]
+        for name in EPOCH_METRICS
+    }
+    left = {file.path for file in client.list_artifacts(run_id)}
+    with tempfile.TemporaryDirectory() as folder:
+        predictions = pq.read_table(client.download_artifacts(run_id, PREDICTIONS, folder))
+        # Only what was trained here can be tested under other conditions.
+        conditions = (
+            pq.read_table(client.download_artifacts(run_id, CONDITIONS, folder))
+            if CONDITIONS in left
+            else predictions.slice(0, 0).append_column("condition", pa.array([], pa.string()))
+        )
+    return CellRecord(
+        corpus=planned.corpus,
+        variant=planned.variant,
+        seed=planned.seed,
+        fingerprint=planned.fingerprint,
+        run_id=run_id,
+        metrics={name: value for name, value in run.data.metrics.items() if name not in EPOCH_METRICS},
+        history=history,
+        predictions=predictions,
+        conditions=conditions,
+    )

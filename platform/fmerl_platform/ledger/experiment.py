@@ -1,0 +1,287 @@
+"""MLflow: one experiment per study; runs study -> variant -> seed, found by tag or created, never doubled."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag
+
+from fmerl.errors import InputError
+from fmerl_platform.study.cells import Cell, cell_name
+
+# A new database is no news, and neither are the steps that make it.
+logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
+logging.getLogger("alembic").setLevel(logging.WARNING)
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+_BATCH = 1000
+"""Most metrics MLflow takes in one call."""
+_LONGEST_PARAM = 6000
+
+
+class Planned(Protocol):
+    """What a seed run is to hold: the result of a variant on a corpus with a seed."""
+
+    @property
+    def corpus(self) -> str: ...
+
+    @property
+    def variant(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides the result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Where a study's runs live; small enough to send to every worker."""
+
+    uri: str
+    experiment_id: str
+    study: str
+
+    @classmethod
+    def in_storage(cls, storage: Path, study: str) -> Experiment:
+        """The study's experiment on the server of `MLFLOW_TRACKING_URI`, or in SQLite and files in `storage`."""
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        # A tracking server chooses its own place for artifacts.
+        return cls.open(server or _database(storage), study, None if server else storage / "artifacts")
+
+    @classmethod
+    def existing(cls, storage: Path, study: str) -> Experiment:
+        """As `in_storage`, of a study that must be there.
+
+        Raises:
+            InputError: There is no such study.
+        """
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        if not server and not (storage / "mlflow.db").exists():
+            raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
+        known = {found.name for found in MlflowClient(server or _database(storage)).search_experiments()}
+        if study not in known:
+            where, names = server or storage / "mlflow.db", ", ".join(sorted(known))
+            raise InputError(where, f"no study {study!r}", f"give --study, one of {names}")
+        return cls.in_storage(storage, study)
+
+    @classmethod
+    def open(cls, uri: str, study: str, artifacts: Path | None) -> Experiment:
+        """The study's experiment, created when it is new.
+
+        Args:
+            uri: MLflow tracking URI.
+            study: The experiment's name.
+            artifacts: Folder for artifacts of a new experiment; None leaves it to the tracking server.
+        """
+        client = MlflowClient(uri)
+        found = client.get_experiment_by_name(study)
+        if found is not None and found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        location = None if artifacts is None else (artifacts / study).resolve().as_uri()
+        experiment_id = found.experiment_id if found else client.create_experiment(study, artifact_location=location)
+        return cls(uri=uri, experiment_id=experiment_id, study=study)
+
+    def sibling(self, study: str) -> Experiment:
+        """Another study on the same server.
+
+        Raises:
+            InputError: There is none of this name.
+        """
+        found = self.client().get_experiment_by_name(study)
+        if found is None or found.lifecycle_stage == "deleted":
+            raise InputError(f"study {study}", f"there is none in {self.uri}", "run it first, or leave it out")
+        return Experiment(uri=self.uri, experiment_id=found.experiment_id, study=study)
+
+    def client(self) -> MlflowClient:
+        return MlflowClient(self.uri)
+
+    def find(self, **tags: str) -> list[Run]:
+        """Active runs of this study that carry all these `fmerl.*` tags, oldest first."""
+        wanted = {"study": self.study, **tags}
+        text = " and ".join(f"tags.`fmerl.{key}` = '{_quoted(value)}'" for key, value in wanted.items())
+        return self._search([self.experiment_id], text)
+
+    def finished_elsewhere(self) -> dict[str, Run]:
+        """Finished seed runs of all other studies on the server, by fingerprint; of several the newest."""
+        known = (found.experiment_id for found in self.client().search_experiments())
+        others = [experiment_id for experiment_id in known if experiment_id != self.experiment_id]
+        runs = self._search(others, "tags.`fmerl.level` = 'seed' and attributes.status = 'FINISHED'") if others else []
+        return {run.data.tags["fmerl.fingerprint"]: run for run in runs}
+
+    def _search(self, experiments: list[str], text: str) -> list[Run]:
+        runs: list[Run] = []
+        client, token = self.client(), None
+        while True:
+            page = client.search_runs(experiments, text, order_by=["start_time ASC"], page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+    def find_or_create(self, name: str, parent: str | None, note: str | None = None, **tags: str) -> str:
+        """Id of the run with these tags: the study's own or a variant's."""
+        found = self.find(**tags)
+        if found:
+            run_id = found[0].info.run_id
+            self.client().update_run(run_id, status="RUNNING")
+            return run_id
+        return self.create(name, parent, note, tags)
+
+    def create(self, name: str, parent: str | None, note: str | None, tags: Mapping[str, str]) -> str:
+        """Id of a new run with these `fmerl.*` tags."""
+        own = {f"fmerl.{key}": value for key, value in {"study": self.study, **tags}.items()}
+        links = {"mlflow.parentRunId": parent, "mlflow.note.content": note}
+        given = {key: value for key, value in links.items() if value is not None}
+        return self.client().create_run(self.experiment_id, run_name=name, tags={**own, **given}).info.run_id
+
+    def begin_cell(self, cell: Cell, parent: str) -> CellRun | None:
+        """A fresh run for the cell; None when it is finished already. A half-done one is deleted first."""
+        note = f"Trained again and compared by `fmerl report --study {self.study} --reproduce {cell.fingerprint[:12]}`."
+        return self.begin(cell, parent, cell.config.flatten(), note, cell.config.training.unseen_classes)
+
+    def begin(
+        self, planned: Planned, parent: str, params: Mapping[str, Any], note: str, unseen: Sequence[str]
+    ) -> CellRun | None:
+        """A fresh seed run; None when there is a finished one. A half-done one is deleted first.
+
+        Args:
+            planned: What the run is to hold.
+            parent: Id of the variant's run.
+            params: Everything that was set, by name.
+            note: In Markdown.
+            unseen: Classes that are held out.
+        """
+        if self.discard_unfinished(planned.fingerprint):
+            return None
+        tags = {
+            "level": "seed",
+            "corpus": planned.corpus,
+            "variant": planned.variant,
+            "seed": str(planned.seed),
+            "fingerprint": planned.fingerprint,
+        }
+        if unseen:
+            tags["unseen"] = ",".join(unseen)
+        run_id = self.create(cell_name(planned.corpus, planned.variant, planned.seed), parent, note, tags)
+        self.set_params(run_id, params)
+        return CellRun(self.client(), run_id)
+
+    def discard_unfinished(self, fingerprint: str) -> bool:
+        """Whether there is a finished run; runs that are not are deleted, so that no metric stands twice.
+
+        A worker that outlived its killed driver cannot write to a deleted run.
+        """
+        finished = False
+        for run in self.find(fingerprint=fingerprint):
+            if run.info.status == "FINISHED":
+                finished = True
+            else:
+                self.client().delete_run(run.info.run_id)
+        return finished
+
+    def log_once(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
+        """Log aggregates, leaving out those that stand already, so that a rerun adds no point twice."""
+        known = self.client().get_run(run_id).data.metrics
+        now = _now()
+        new = [Metric(key, value, now, step) for key, value in metrics.items() if known.get(key) != value]
+        self.client().log_batch(run_id, metrics=new)
+
+    def log_history(self, run_id: str, name: str, values: Mapping[int, float], milliseconds: int) -> None:
+        """Log a metric's values by step, all at one time."""
+        metrics = [Metric(name, value, milliseconds, step) for step, value in sorted(values.items())]
+        self.client().log_batch(run_id, metrics=metrics)
+
+    def set_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Set params of a run that has none of these names; a longer value than MLflow takes is cut."""
+        values = [Param(name, str(value)[:_LONGEST_PARAM]) for name, value in params.items()]
+        self.client().log_batch(run_id, params=values)
+
+    def withdraw(self, run: Run) -> None:
+        """Take aggregates and verdict back: MLflow forgets no metric, so that each becomes NaN until it is logged."""
+        now = _now()
+        stale = [Metric(key, math.nan, now, 0) for key, value in run.data.metrics.items() if not math.isnan(value)]
+        self.client().log_batch(run.info.run_id, metrics=stale)
+        self.untag(run, "fmerl.verdict")
+
+    def untag(self, run: Run, tag: str) -> None:
+        if tag in run.data.tags:
+            self.client().delete_tag(run.info.run_id, tag)
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        self.client().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def read_text(self, run_id: str, name: str) -> str | None:
+        """A text artifact at the top of a run's artifacts; None when there is none of this name."""
+        client = self.client()
+        if name not in {file.path for file in client.list_artifacts(run_id)}:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
+
+
+class CellRun:
+    """One cell's run, written by the worker that trains it.
+
+    Epochs are sent together every `flush_seconds`: a short cell costs one call, a long one can be watched.
+    """
+
+    def __init__(self, client: MlflowClient, run_id: str, flush_seconds: float = 15.0) -> None:
+        self.run_id = run_id
+        self._client, self._flush_seconds = client, flush_seconds
+        self._pending: list[Metric] = []
+        self._flushed = time.monotonic()
+
+    def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        now = _now()
+        self._pending += [Metric(key, value, now, epoch) for key, value in metrics.items()]
+        if time.monotonic() - self._flushed > self._flush_seconds:
+            self._flush()
+
+    def finish(self, metrics: Mapping[str, float], epoch: int, artifacts: list[Path]) -> None:
+        """Everything the cell leaves; only then is it FINISHED, and so never trained again."""
+        now = _now()
+        self.finish_as([Metric(key, value, now, epoch) for key, value in metrics.items()], artifacts)
+
+    def finish_as(self, metrics: Sequence[Metric], artifacts: Sequence[Path]) -> None:
+        """As `finish`, with metrics of any step."""
+        for path in artifacts:
+            self._client.log_artifact(self.run_id, str(path))
+        self._pending += metrics
+        self._flush()
+        self._client.set_terminated(self.run_id, "FINISHED")
+
+    def fail(self, error: BaseException) -> None:
+        self._flush()
+        self._client.set_tag(self.run_id, "fmerl.error", f"{type(error).__name__}: {error}"[:5000])
+        self._client.set_terminated(self.run_id, "FAILED")
+
+    def _flush(self) -> None:
+        for start in range(0, len(self._pending), _BATCH):
+            self._client.log_batch(self.run_id, metrics=self._pending[start : start + _BATCH])
+        self._pending, self._flushed = [], time.monotonic()
+
+
+def _database(storage: Path) -> str:
+    return f"sqlite:///{(storage / 'mlflow.db').resolve()}"
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _quoted(value: str) -> str:
+    if "'" in value:
+        raise ValueError(f"MLflow's filters cannot hold a quote: {value}")
+    return value

@@ -1,0 +1,74 @@
+"""What a study shows in MLflow's UI: aggregates, notes, and the view that compares its variants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.runs import StudyRuns
+
+PLANNED_VARIANTS = "tags.fmerl.level = 'variant' and tags.fmerl.planned = 'true'"
+"""Filter of the runs of the variants that the study's last command planned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunView:
+    """How MLflow's UI compares a study's variants: columns, and by which the rows are sorted, largest first."""
+
+    columns: tuple[str, ...]
+    order: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """What finished cells show, on the run of their variant."""
+
+    corpus: str
+    variant: str
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    note: str
+    """Description of the run, in Markdown."""
+    cells: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Further metrics of single cells, by run id."""
+
+
+def publish(
+    experiment: Experiment, runs: StudyRuns, summaries: Iterable[RunSummary], note: str, warning: str, view: RunView
+) -> None:
+    """Write what a study shows to its runs.
+
+    Args:
+        experiment: Of the study.
+        runs: Its runs.
+        summaries: For its variants' runs.
+        note: Description of the study, in Markdown.
+        warning: Kept as a tag of the study; empty when there is none.
+        view: How the UI compares the variants.
+    """
+    for summary in summaries:
+        run_id = runs.variants[summary.corpus, summary.variant]
+        # Without steps the UI draws bars of the variants, side by side, and no lines of one point.
+        experiment.log_once(run_id, summary.metrics, step=0)
+        experiment.tag(run_id, {**summary.tags, "mlflow.note.content": summary.note})
+        for cell, metrics in summary.cells.items():
+            experiment.log_once(cell, metrics, step=0)
+    experiment.tag(runs.study, {"mlflow.note.content": note, **({"fmerl.warning": warning} if warning else {})})
+    client = experiment.client()
+    for name, value in {"mlflow.note.content": note, **_shared_view(runs.study, view)}.items():
+        client.set_experiment_tag(experiment.experiment_id, name, value)
+
+
+def _shared_view(study_run: str, view: RunView) -> dict[str, str]:
+    """Experiment tags of `?viewStateShareKey=variants`, as the UI itself writes them when a user shares a view."""
+    state = {
+        "searchFilter": PLANNED_VARIANTS,
+        "orderByKey": view.order,
+        "orderByAsc": False,
+        "selectedColumns": view.columns,
+        "runsExpanded": {study_run: True},
+        "runListHidden": False,
+    }
+    return {"mlflow.experimentKind": "custom_model_development", "mlflow.sharedViewState.variants": json.dumps(state)}

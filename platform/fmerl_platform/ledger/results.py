@@ -1,0 +1,106 @@
+"""What a study's finished cells left, ready for analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fmerl.errors import InputError
+from fmerl_platform.statistics import UNANSWERED, CellPredictions
+from fmerl_platform.study.record import AnchorCosines
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """One finished cell as its run left it."""
+
+    corpus: str
+    variant: str
+    seed: int
+    fingerprint: str
+    run_id: str
+    metrics: dict[str, float]
+    """The run's final metrics by name."""
+    history: dict[str, list[float]]
+    """Per-epoch metrics by name, from epoch 1."""
+    predictions: pa.Table
+    """`predictions.parquet`: validation and test rows at the selected epoch."""
+    conditions: pa.Table
+    """`conditions.parquet`: test rows, told by `condition`, after the first epoch and with masked modalities."""
+
+    def labelled_test(self, condition: str | None = None) -> pa.Table:
+        """Test rows that have a gold class, at the selected epoch or under a condition; others were context only."""
+        test = pc.field("split") == "test" if condition is None else pc.field("condition") == condition
+        table = self.predictions if condition is None else self.conditions
+        return table.filter(test & pc.field("gold").is_valid())
+
+
+@dataclass(frozen=True)
+class CorpusCells:
+    """All that a study has of one corpus."""
+
+    corpus: str
+    classes: tuple[str, ...]
+    """In label order."""
+    control: str
+    variants: tuple[str, ...]
+    """In table order, the control first."""
+    cells: tuple[CellRecord, ...]
+    missing: Sequence[tuple[str, int, str]] = ()
+    """Cells without a result: variant, seed, reason."""
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Configuration fields that a variant changes of the control, by dotted path."""
+    modalities: tuple[str, ...] = ()
+    """That the control reads."""
+    anchors: tuple[AnchorCosines, ...] = ()
+
+    @property
+    def compares_systems(self) -> bool:
+        """Whether variants are other models than the control's."""
+        return any("system.name" in changed for changed in self.changes.values())
+
+    def of_variant(self, variant: str) -> tuple[CellRecord, ...]:
+        """A variant's cells by ascending seed."""
+        return tuple(sorted((cell for cell in self.cells if cell.variant == variant), key=lambda cell: cell.seed))
+
+    def predictions_of(self, variant: str, condition: str | None = None) -> list[CellPredictions]:
+        """The variant's labelled test utterances with classes as indices in label order, by ascending seed.
+
+        Cells that were not tested under the condition are left out.
+
+        Raises:
+            InputError: A prediction names a class that the corpus does not have.
+        """
+        return [
+            labelled_predictions(cell, self.classes, condition)
+            for cell in self.of_variant(variant)
+            if condition is None or condition in cell.conditions["condition"].unique().to_pylist()
+        ]
+
+
+def labelled_predictions(cell: CellRecord, classes: tuple[str, ...], condition: str | None = None) -> CellPredictions:
+    """A cell's labelled test rows with classes as indices, in the ledger's order; no answer is `UNANSWERED`."""
+    rows = cell.labelled_test(condition)
+    return CellPredictions(
+        seed=cell.seed,
+        dialogue=np.asarray(rows["dialogue_id"].to_pylist()),
+        gold=_indices(cell, rows["gold"].to_pylist(), classes),
+        predicted=_indices(cell, rows["predicted"].to_pylist(), classes),
+    )
+
+
+def _indices(cell: CellRecord, names: Iterable[str | None], classes: tuple[str, ...]) -> np.ndarray:
+    index: dict[str | None, int] = {None: UNANSWERED, **{name: position for position, name in enumerate(classes)}}
+    try:
+        return np.array([index[name] for name in names], dtype=np.int64)
+    except KeyError as error:
+        raise InputError(
+            f"predictions of run {cell.run_id} ({cell.corpus}, {cell.variant}, seed {cell.seed})",
+            f"class {error.args[0]!r} is none of {', '.join(classes)}",
+            "report each corpus with the classes that it was trained on",
+        ) from None

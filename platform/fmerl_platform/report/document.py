@@ -1,0 +1,70 @@
+"""A report as every kind of study fills it: sections of tables and figures, and what they stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fmerl_platform.report.figure import ReportFigure
+from fmerl_platform.report.table import Table
+
+if TYPE_CHECKING:
+    from fmerl_platform.report.render import ReportPaths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One part of a report, usually one corpus."""
+
+    title: str
+    finding: str
+    """Plain sentences; they stand at the top of the report."""
+    warning: str = ""
+    """Stands before the finding, in bold."""
+    tables: tuple[Table, ...] = ()
+    """The result; also shown in the terminal and written as LaTeX."""
+    figures: tuple[ReportFigure, ...] = ()
+    details: tuple[Table, ...] = ()
+    """Stand below the figures."""
+    records: tuple[Table, ...] = ()
+    """Long lists, folded at the page's end and left out elsewhere."""
+    key: str = ""
+    """Goes before the file names of its figures, which a report of several sections needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileNames:
+    """Names of a report's files in its folder."""
+
+    page: str = "report.html"
+    markdown: str = "table.md"
+    latex: str = "table.tex"
+    rows: str = "results.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that a report is written from."""
+
+    title: str
+    sections: tuple[Section, ...]
+    provenance: Mapping[str, str]
+    """What made the results, by name: code digest, packages, data, command."""
+    guide: tuple[tuple[str, str], ...] = ()
+    """How to read it: what a paragraph is about, and the rest of the paragraph."""
+    rows: Mapping[str, Any] = field(default_factory=dict)
+    """The tables' rows unrounded, scores in [0, 1]; written as JSON with `provenance` unless empty."""
+    files: FileNames = field(default_factory=FileNames)
+
+    def save(self, folder: Path | str) -> ReportPaths:
+        """Write the report to a folder."""
+        from fmerl_platform.report.render import write_report
+
+        return write_report(self, Path(folder))
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The results of all sections."""
+        return tuple(table for section in self.sections for table in section.tables)

@@ -1,0 +1,1 @@
+"""Cells as they run on Ray."""

@@ -1,0 +1,89 @@
+"""A cell that several workers train together: Ray Train's TorchTrainer, inside the Tune trial of its group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import torch
+from ray.train.torch import TorchConfig, TorchTrainer, get_device
+
+from fmerl.training.distributed import Ranks
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.running.options import Resources
+from fmerl_platform.running.worker import CellFiles, train_and_log
+from fmerl_platform.study.cells import Cell, CorpusInputs
+
+_RETRIES = 2
+"""Of a cell one of whose workers died; it goes on from its last checkpoint."""
+
+_PATIENCE = 30
+"""Attempts, of one minute each, to get all of a cell's workers at once: the cluster may have to start nodes, for the
+first time or in place of lost ones."""
+
+DRIVER = {"node:__internal_head__": 0.001}
+"""What the trial itself takes: its workers hold the CPUs and GPUs, and a trial without any resource is refused."""
+
+
+def train_on_workers(
+    cell: Cell,
+    inputs: CorpusInputs,
+    experiment: Experiment,
+    parent: str,
+    files: CellFiles,
+    resources: Resources,
+    storage: Path,
+) -> str:
+    """As `train_and_log`, over `cell.config.training.workers` processes: NCCL where they have GPUs, else Gloo."""
+    on_gpu = resources.gpus_per_cell > 0
+    trainer = TorchTrainer(
+        _train,
+        train_loop_config={
+            "cell": cell,
+            "inputs": ray.put(inputs),
+            "experiment": experiment,
+            "parent": parent,
+            "files": files,
+        },
+        torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=cell.config.training.workers,
+            use_gpu=on_gpu,
+            resources_per_worker={"CPU": resources.cpus_per_cell, "GPU": resources.gpus_per_cell},
+        ),
+        run_config=ray.train.RunConfig(
+            name=f"cell-{cell.fingerprint[:16]}",
+            storage_path=str(storage.resolve()),
+            logging_config=ray.train.LoggingConfig(log_level="ERROR"),
+            failure_config=ray.train.FailureConfig(
+                max_failures=_RETRIES,
+                controller_failure_limit=_PATIENCE,  # type: ignore[call-arg]
+            ),
+        ),
+    )
+    try:
+        trainer.fit()
+    except ray.train.ControllerError as error:
+        return f"its workers could not be started: {error}"
+    except ray.train.TrainingFailedError as error:
+        return f"its workers died {_RETRIES + 1} times: {error}"
+    runs = experiment.find(fingerprint=cell.fingerprint)
+    if any(run.info.status == "FINISHED" for run in runs):
+        return ""
+    return next((run.data.tags["fmerl.error"] for run in runs if "fmerl.error" in run.data.tags), "left no result")
+
+
+def _train(config: dict[str, Any]) -> None:
+    context = ray.train.get_context()
+    device = get_device() if torch.cuda.is_available() else torch.device("cpu")
+    train_and_log(
+        config["cell"],
+        ray.get(config["inputs"]),
+        config["experiment"],
+        config["parent"],
+        config["files"],
+        Ranks(context.get_world_rank(), context.get_world_size()),
+        device,
+    )

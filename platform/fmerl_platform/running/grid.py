@@ -1,0 +1,160 @@
+"""Runs cells on Ray Tune: warm workers, data shared by reference, every finished cell safe in MLflow at once.
+
+One trial trains one group of cells, one after the other. Trial ids are no identity: a cell is known by its
+fingerprint, and a trial that is repeated after a crash skips what its group has finished.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.running.ddp import DRIVER, train_on_workers
+from fmerl_platform.running.options import Resources
+from fmerl_platform.running.placement import nodes_at_hand
+from fmerl_platform.running.progress import RunEvents
+from fmerl_platform.running.worker import CellFiles, TrainAndLog, train_and_log
+from fmerl_platform.study.cells import Cell, CellFailure, CorpusInputs
+
+_GROUPS_PER_SLOT = 32
+"""Enough groups that no worker idles long at the end; starting a trial on a warm worker takes about .1 s."""
+_LONGEST_GROUP = 16
+_RETRIES = 3
+"""Of a group whose worker died; errors of the cell itself are not repeated."""
+
+
+def group_cells(cells: Sequence[Cell], slots: int) -> list[tuple[Cell, ...]]:
+    """Neighbouring cells together, in groups as large as keeps the slots evenly loaded."""
+    size = min(_LONGEST_GROUP, max(1, len(cells) // (_GROUPS_PER_SLOT * slots)))
+    return [tuple(cells[start : start + size]) for start in range(0, len(cells), size)]
+
+
+def run_grid(
+    cells: Sequence[Cell],
+    corpora: Mapping[str, CorpusInputs],
+    experiment: Experiment,
+    parents: Mapping[tuple[str, str], str],
+    *,
+    resources: Resources,
+    files: CellFiles,
+    storage: Path,
+    progress: RunEvents,
+    train: TrainAndLog = train_and_log,
+) -> list[CellFailure]:
+    """Train cells on the connected Ray cluster.
+
+    Args:
+        cells: Unfinished ones.
+        corpora: Inputs by corpus.
+        experiment: Where cells are logged.
+        parents: Run id of each (corpus, variant).
+        resources: Per cell.
+        files: Where weights and the state of unfinished cells go.
+        storage: Tune's and Train's own files go to `tune/` and `train/` below it.
+        progress: Told of every cell that starts or ends.
+        train: What a worker does with a cell.
+
+    Returns:
+        The cells that failed; all others are finished in MLflow.
+    """
+    workers = max(cell.config.training.workers for cell in cells)
+    slots = resources.slots(nodes_at_hand(), workers)
+    groups = group_cells(cells, slots)
+    trainable = tune.with_parameters(
+        _train_group,
+        groups=groups,
+        corpora=dict(corpora),
+        experiment=experiment,
+        parents=dict(parents),
+        files=files,
+        resources=resources,
+        storage=storage,
+        train=train,
+    )
+    # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    listener = _Listener(groups, progress)
+    tuner = tune.Tuner(
+        tune.with_resources(
+            trainable, {"CPU": resources.cpus_per_cell, "GPU": resources.gpus_per_cell} if workers == 1 else DRIVER
+        ),
+        param_space={"group": tune.grid_search(list(range(len(groups))))},
+        tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=slots),
+        run_config=tune.RunConfig(
+            name=experiment.study,
+            storage_path=str((storage / "tune").resolve()),
+            failure_config=tune.FailureConfig(max_failures=_RETRIES),
+            callbacks=[listener],
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+    return listener.failures()
+
+
+def _train_group(
+    config: dict[str, Any],
+    *,
+    groups: Sequence[Sequence[Cell]],
+    corpora: Mapping[str, CorpusInputs],
+    experiment: Experiment,
+    parents: Mapping[tuple[str, str], str],
+    files: CellFiles,
+    resources: Resources,
+    storage: Path,
+    train: TrainAndLog,
+) -> None:
+    for index, cell in enumerate(groups[config["group"]]):
+        own = cell, corpora[cell.corpus], experiment, parents[cell.corpus, cell.variant], files
+        alone = cell.config.training.workers == 1
+        error = train(*own) if alone else train_on_workers(*own, resources, storage / "train")
+        tune.report({"fmerl_cell": index, "fmerl_error": error})
+
+
+class _Listener(tune.Callback):
+    """Turns Tune's events into progress, and remembers which cells are not done."""
+
+    def __init__(self, groups: Sequence[Sequence[Cell]], progress: RunEvents) -> None:
+        self._groups, self._progress = groups, progress
+        self._open = {cell.fingerprint: CellFailure(cell=cell, error="never ran") for group in groups for cell in group}
+        self._told: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune saves its callbacks beside the experiment; this one lives and ends with the driver."""
+        return {}
+
+    def failures(self) -> list[CellFailure]:
+        return list(self._open.values())
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._progress.started(trial.trial_id)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        group = self._groups[trial.config["group"]]
+        index, error = result["fmerl_cell"], result["fmerl_error"]
+        cell = group[index]
+        if not error:
+            self._open.pop(cell.fingerprint, None)
+        self._ended(trial.trial_id, cell, error)
+        if index + 1 < len(group):
+            self._progress.started(trial.trial_id)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        for cell in self._groups[trial.config["group"]]:
+            if cell.fingerprint in self._open:
+                self._ended(trial.trial_id, cell, f"its worker died {_RETRIES + 1} times")
+
+    def _ended(self, worker: str, cell: Cell, error: str) -> None:
+        """A repeated trial reports its finished cells again: each is told once."""
+        if error:
+            self._open[cell.fingerprint] = CellFailure(cell=cell, error=error)
+        if cell.fingerprint not in self._told:
+            self._told.add(cell.fingerprint)
+            self._progress.ended(worker, cell.name, error)

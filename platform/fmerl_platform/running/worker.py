@@ -1,0 +1,88 @@
+"""What a worker does with a cell: trains it through the door and writes what it leaves to MLflow."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import torch
+
+from fmerl.checkpoint import Checkpoint
+from fmerl.files import replaced_file
+from fmerl.training.cell import train_cell
+from fmerl.training.distributed import ALONE, Ranks
+from fmerl.training.loop import DivergedError
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.schema import CONDITIONS, PREDICTIONS
+from fmerl_platform.study.cells import Cell, CorpusInputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellFiles:
+    """Where cells' files lie; for cells to go on elsewhere, on storage that all nodes share."""
+
+    folder: Path
+    weights: bool
+    """Keep each cell's selected weights as `<fingerprint>.pt`."""
+    every_seconds: float
+    """Least time between two checkpoints of a cell that is being trained, `<fingerprint>.resume`."""
+
+    def checkpoint(self, cell: Cell) -> Checkpoint:
+        return Checkpoint(self.folder / f"{cell.fingerprint}.resume", self.every_seconds)
+
+
+TrainAndLog = Callable[[Cell, CorpusInputs, Experiment, str, CellFiles], str]
+"""What `train_and_log` is to a worker that trains a cell alone."""
+
+
+def train_and_log(
+    cell: Cell,
+    inputs: CorpusInputs,
+    experiment: Experiment,
+    parent: str,
+    files: CellFiles,
+    ranks: Ranks = ALONE,
+    device: torch.device | None = None,
+) -> str:
+    """Train a cell that is not finished. Only rank 0 writes.
+
+    Returns:
+        Empty when the cell is finished, else what went wrong.
+    """
+    run = experiment.begin_cell(cell, parent) if ranks.rank == 0 else None
+    if not ranks.from_first(run is not None):
+        return ""
+    try:
+        result = train_cell(
+            cell.config,
+            inputs.data,
+            inputs.anchors[cell.config.anchors],
+            cell.seed,
+            on_epoch=run.log_epoch if run else None,
+            device=device,
+            checkpoint=files.checkpoint(cell),
+            ranks=ranks,
+        )
+        if run is None:
+            return ""
+        with tempfile.TemporaryDirectory() as folder:
+            tables = {PREDICTIONS: result.predictions, CONDITIONS: result.conditions}
+            for name, table in tables.items():
+                pq.write_table(table, Path(folder) / name)
+            if files.weights:
+                files.folder.mkdir(parents=True, exist_ok=True)
+                with replaced_file(files.folder / f"{cell.fingerprint}.pt") as file:
+                    torch.save(result.weights, file)
+            run.finish(result.metrics, cell.config.training.epochs, [Path(folder) / name for name in tables])
+        files.checkpoint(cell).discard()
+    except Exception as error:
+        if run is not None:
+            run.fail(error)
+        # All ranks diverge together; of any other error the rest know nothing, and would wait for this one for ever.
+        if ranks.size > 1 and not isinstance(error, DivergedError):
+            raise
+        return f"{type(error).__name__}: {error}"
+    return ""

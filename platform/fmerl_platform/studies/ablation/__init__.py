@@ -1,0 +1,58 @@
+"""Ablations: variants judged against a control (the paper's Tables 1 and 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.publish import RunSummary, RunView
+from fmerl_platform.ledger.results import CorpusCells
+from fmerl_platform.report.document import Report
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, analyse
+from fmerl_platform.studies.ablation.publish import run_summary, study_note
+from fmerl_platform.studies.ablation.sections import ablation_report
+from fmerl_platform.study.cells import CorpusInputs
+from fmerl_platform.study.record import StudyRecord
+from fmerl_platform.study.variant import Variant
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A study whose variants are compared with its control by weighted F1, paired by seed."""
+
+    name: ClassVar[str] = "ablation"
+    view: ClassVar[RunView] = RunView(
+        columns=(
+            "tags.`fmerl.verdict`",
+            "metrics.`delta_weighted_f1`",
+            "metrics.`delta_ci_low`",
+            "metrics.`delta_ci_high`",
+            "metrics.`p_value_holm`",
+            "metrics.`test_weighted_f1_mean`",
+            "tags.`fmerl.changes`",
+        ),
+        order="metrics.`delta_weighted_f1`",
+    )
+
+    def variants(self, inputs: CorpusInputs) -> Sequence[Variant]:
+        """None: all variants are the study's own."""
+        return ()
+
+    def check(self, experiment: Experiment) -> None:
+        """Nothing is needed besides the cells."""
+
+    def analyse(
+        self, record: StudyRecord, corpora: Sequence[CorpusCells], experiment: Experiment
+    ) -> tuple[CorpusAnalysis, ...]:
+        return tuple(map(analyse, corpora))
+
+    def report(self, record: StudyRecord, analyses: Sequence[CorpusAnalysis]) -> Report:
+        return ablation_report(record, analyses)
+
+    def summaries(self, record: StudyRecord, analyses: Sequence[CorpusAnalysis]) -> Sequence[RunSummary]:
+        return [run_summary(analysis, row) for analysis in analyses for row in analysis.rows]
+
+    def note(self, record: StudyRecord, analyses: Sequence[CorpusAnalysis]) -> str:
+        return study_note(analyses)

@@ -1,0 +1,115 @@
+"""From finished cells to the rows of an ablation table. Scores are in [0, 1] here; percent is a matter of print."""
+
+from __future__ import annotations
+
+import math
+import statistics as moments
+from dataclasses import dataclass
+
+from fmerl_platform.ledger.results import CellRecord, CorpusCells
+from fmerl_platform.statistics import Comparison, Estimate, compare, estimate
+from fmerl_platform.studies.paper_results import PublishedScore, published_score
+
+
+@dataclass(frozen=True)
+class VariantRow:
+    """What the table says of one variant."""
+
+    variant: str
+    weighted_f1: Estimate
+    accuracy_mean: float
+    accuracy_sd: float
+    """Between seeds, ddof = 1; NaN for one seed."""
+    macro_f1: float
+    """Mean over seeds."""
+    oracle_weighted_f1: float
+    """Mean over seeds of each seed's best test epoch: not a result, only a measure of what peeking would gain."""
+    comparison: Comparison | None
+    """None for the control."""
+    seed_deltas: tuple[float, ...] = ()
+    """Weighted F1 minus the control's, of each seed that both have."""
+    published: PublishedScore | None = None
+    published_delta: float | None = None
+    """The paper's weighted F1 minus its control's, in points."""
+
+    @property
+    def peek_gap(self) -> float:
+        """What weighted F1 would gain if the epoch were picked on the test set."""
+        return self.oracle_weighted_f1 - self.weighted_f1.mean
+
+
+@dataclass(frozen=True)
+class CorpusAnalysis:
+    """One corpus's results with the rows made of them; variants without a finished cell have none."""
+
+    results: CorpusCells
+    rows: tuple[VariantRow, ...]
+
+    @property
+    def compared(self) -> tuple[tuple[VariantRow, Comparison], ...]:
+        """Rows that share at least one seed with the control, with their comparisons."""
+        pairs = ((row, row.comparison) for row in self.rows)
+        return tuple((row, comparison) for row, comparison in pairs if comparison and comparison.n_pairs)
+
+
+def analyse(results: CorpusCells, *, resamples: int = 10_000) -> CorpusAnalysis:
+    """Make the table's rows: estimates, comparisons with the control, and the paper's numbers where it has any.
+
+    Args:
+        results: Finished cells of one corpus.
+        resamples: Bootstrap resamples behind intervals and p-values.
+
+    Raises:
+        InputError: A prediction names a class that the corpus does not have, or cells were tested on different
+            utterances.
+    """
+    cells = {variant: results.of_variant(variant) for variant in results.variants}
+    finished = [variant for variant in results.variants if cells[variant]]
+    if not finished:
+        return CorpusAnalysis(results, ())
+    predictions = {variant: results.predictions_of(variant) for variant in finished}
+    others = {variant: predictions[variant] for variant in finished if variant != results.control}
+    n_classes = len(results.classes)
+    compared = compare(predictions.get(results.control, []), others, n_classes, resamples=resamples) if others else {}
+    return CorpusAnalysis(
+        results,
+        tuple(
+            _row(
+                results,
+                cells[variant],
+                estimate(predictions[variant], n_classes, resamples=resamples),
+                compared.get(variant),
+            )
+            for variant in finished
+        ),
+    )
+
+
+def _row(
+    results: CorpusCells, cells: tuple[CellRecord, ...], weighted_f1: Estimate, comparison: Comparison | None
+) -> VariantRow:
+    variant = cells[0].variant
+    accuracy = [cell.metrics["test_accuracy"] for cell in cells]
+    control = {cell.seed: cell.metrics["test_weighted_f1"] for cell in results.of_variant(results.control)}
+    published = published_score(results.corpus, variant)
+    published_control = published_score(results.corpus, results.control)
+    return VariantRow(
+        variant=variant,
+        weighted_f1=weighted_f1,
+        accuracy_mean=moments.fmean(accuracy),
+        accuracy_sd=moments.stdev(accuracy) if len(accuracy) > 1 else math.nan,
+        macro_f1=moments.fmean(cell.metrics["test_macro_f1"] for cell in cells),
+        oracle_weighted_f1=moments.fmean(cell.metrics["test_oracle_weighted_f1"] for cell in cells),
+        comparison=comparison,
+        seed_deltas=tuple(
+            cell.metrics["test_weighted_f1"] - control[cell.seed]
+            for cell in cells
+            if comparison and cell.seed in control
+        ),
+        published=published,
+        published_delta=(
+            published.weighted_f1 - published_control.weighted_f1
+            if comparison and published and published_control
+            else None
+        ),
+    )

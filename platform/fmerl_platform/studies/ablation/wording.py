@@ -1,0 +1,142 @@
+"""Sentences of an ablation's report: what was found, what a reader must know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from fmerl_platform.report.numbers import mean_sd, percent, seeds
+from fmerl_platform.statistics import Comparison
+from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, VariantRow
+from fmerl_platform.studies.paper_results import NOT_RUN
+from fmerl_platform.studies.wording import missing_notes, missing_sentence
+
+_SYSTEM_VERBS = {"helps": "is ahead", "hurts": "is behind"}
+"""Of another system, in place of the verdict on a change."""
+
+GUIDE = (
+    (
+        "Start with the effect and its interval.",
+        "Δ is the mean over seeds of the variant's weighted F1 minus the control's with the same seed on the same "
+        "dialogues. Its 95% interval covers new seeds and new dialogues: a paired bootstrap over dialogues, joined "
+        "with the spread over seeds by Student's t.",
+    ),
+    (
+        "The verdict",
+        "is helps or hurts where the p-value, adjusted over the variants by Holm's method, is below 0.05; else it is "
+        "inconclusive, which does not mean “no effect”. Intervals are per comparison and not adjusted, so one may "
+        "leave out zero while its verdict is inconclusive.",
+    ),
+    (
+        "The epoch is selected without test data:",
+        "the first with the best validation weighted F1, or the last one where the study's configuration says so. Test "
+        "scores are that epoch's.",
+    ),
+    (
+        "The peek gap",
+        "is what weighted F1 would gain had each seed's epoch been picked on the test set, as some published code does "
+        "(test_oracle). It measures how far such numbers flatter; it never is a result, and no Δ or verdict here uses "
+        "it.",
+    ),
+    (
+        "The paper's columns",
+        "appear for MELD and IEMOCAP only and show its Table 3, of systems its Table 1. It prints no deviations, so "
+        "they are a reference and not a test.",
+    ),
+)
+"""How to read the report: what each paragraph is about, and the rest of it."""
+
+
+def finding(analysis: CorpusAnalysis) -> str:
+    """What the study found on one corpus, largest effect first, in one to four sentences."""
+    results = analysis.results
+    control = next((row for row in analysis.rows if row.variant == results.control), None)
+    if control is None:
+        return f"On {results.corpus}, no cell of the control {results.control} finished: nothing can be compared."
+    score = mean_sd(control.weighted_f1.mean, control.weighted_f1.sd)
+    sentences = [
+        f"On {results.corpus}, {results.control} reaches {score} weighted F1 over {seeds(control.weighted_f1.n_seeds)}."
+    ]
+    decided = [(row, comparison) for row, comparison in analysis.compared if comparison.verdict != "inconclusive"]
+    decided.sort(key=lambda pair: -abs(pair[1].delta))
+    if decided:
+        verbs = _SYSTEM_VERBS if results.compares_systems else {}
+        sentences.append("; ".join(_effect(row, comparison, verbs) for row, comparison in decided) + ".")
+    open_rows = [row.variant for row, comparison in analysis.compared if comparison.verdict == "inconclusive"]
+    if open_rows:
+        others = "The other " if decided else "All "
+        kind = "systems" if results.compares_systems else "variants"
+        many = f"{others}{len(open_rows)} {kind} are inconclusive."
+        sentences.append(many if len(open_rows) > 1 else f"{open_rows[0]} is inconclusive.")
+    return " ".join([*sentences, *missing_sentence(results)])
+
+
+def table_notes(analysis: CorpusAnalysis) -> tuple[str, ...]:
+    """Foot notes of the table: what its numbers mean, how far they reach, and what is not in it."""
+    results = analysis.results
+    notes = [
+        "w-F1: test weighted F1 in percent at the selected epoch, mean ± sd (ddof = 1) over n seeds. "
+        f"Δ: points against {results.control}, paired by seed; its 95% interval covers new seeds and new dialogues. "
+        "Holm p: adjusted over the variants."
+    ]
+    most_pairs = max((comparison.n_pairs for _, comparison in analysis.compared), default=0)
+    if most_pairs > 1:
+        notes.append(_sign_flip_note(most_pairs))
+    single = [row.variant for row, comparison in analysis.compared if comparison.n_pairs == 1]
+    if single:
+        notes.append(f"One shared seed, so no test, and an interval for new dialogues only: {', '.join(single)}.")
+    notes += _seeds_to_decide_notes(analysis.compared)
+    notes += [
+        f"Not compared: {row.variant} shares no seed with {results.control}."
+        for row in analysis.rows
+        if row.comparison and not row.comparison.n_pairs
+    ]
+    published = any(row.published for row in analysis.rows)
+    if results.compares_systems:
+        notes += _system_notes(results.control, published)
+    elif published:
+        notes.append("Paper: Table 3 of the FMERL paper, means of five runs; it prints no deviations.")
+    return (*notes, *missing_notes(results))
+
+
+def _system_notes(control: str, published: bool) -> list[str]:
+    notes = [
+        f"Verdict: of putting the system in {control}'s place, on the same features, batches, epochs and selection.",
+        "Oracle w-F1: if each seed's epoch were picked on the test set; never a result, and no Δ or verdict uses it.",
+    ]
+    if published:
+        why = "; ".join(f"{name} {reason}" for name, reason in NOT_RUN.items())
+        notes += [
+            "Paper: Table 1 of the FMERL paper, on its features of three modalities; no deviations. SDT's and "
+            "MultiEMO's published numbers pick the epoch on the test set, so the oracle is what they compare with.",
+            f"Published only: {why}.",
+        ]
+    return notes
+
+
+def _effect(row: VariantRow, comparison: Comparison, verbs: Mapping[str, str]) -> str:
+    low, high = sorted((abs(comparison.ci_low), abs(comparison.ci_high)))
+    size = f"{percent(abs(comparison.delta))} points [{percent(low)}, {percent(high)}]"
+    return f"{row.variant} {verbs.get(comparison.verdict, comparison.verdict)} by {size}"
+
+
+def _sign_flip_note(n_pairs: int) -> str:
+    least = 2 / 2**n_pairs
+    note = f"An exact sign-flip test over {n_pairs} seeds cannot give a p-value below {least:.4g}"
+    return f"{note}, so never p < 0.05: read the effect and its interval first." if least >= 0.05 else f"{note}."
+
+
+def _seeds_to_decide_notes(compared: Sequence[tuple[VariantRow, Comparison]]) -> list[str]:
+    plans = [
+        (row.variant, comparison.seeds_to_decide)
+        for row, comparison in compared
+        if comparison.verdict == "inconclusive" and not math.isnan(comparison.p_value)
+    ]
+    enough = [f"{variant} about {number}" for variant, number in plans if number is not None]
+    never = [variant for variant, number in plans if number is None]
+    notes = []
+    if enough:
+        notes.append(f"Seeds that would decide, if the effect is as large as it looks: {', '.join(enough)}.")
+    if never:
+        notes.append(f"More seeds alone would not decide (the test set is the limit): {', '.join(never)}.")
+    return notes

@@ -1,0 +1,64 @@
+"""Keeps what was published, so that a rerun of a finished study neither judges nor draws it again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from fmerl.card import recipe_digest
+from fmerl.files import replaced_file
+from fmerl_platform.ledger.cells import failure_reasons, finished_cells
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.provenance import engine_digest
+from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.report.table import Table
+from fmerl_platform.study.record import StudyRecord
+
+_FILE = ".published.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A report that was written."""
+
+    key: str
+    """Hash of all that it was made from."""
+    paths: ReportPaths
+    tables: tuple[Table, ...]
+    """For a terminal."""
+
+
+_JSON = TypeAdapter(Published)
+
+
+def key_of(experiment: Experiment, record: StudyRecord) -> str:
+    """Hash of all that a report is made from: the study's record, its finished cells' runs, failures, the code."""
+    return recipe_digest(
+        {
+            "record": json.loads(record.json()),
+            "runs": {cell.fingerprint: cell.run_id for cell in finished_cells(experiment)},
+            "failures": failure_reasons(experiment),
+            "tracking": experiment.uri,
+            "code": engine_digest(),
+        }
+    )
+
+
+def read(folder: Path, key: str) -> Published | None:
+    """What was last published to `folder`; None unless it was made from the same and all its files are there."""
+    try:
+        published = _JSON.validate_json((folder / _FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    paths = published.paths
+    files = [paths.html, paths.markdown, paths.latex, *([paths.rows] if paths.rows else []), *paths.figures]
+    return published if published.key == key and all(path.exists() for path in files) else None
+
+
+def write(folder: Path, published: Published) -> None:
+    """Remember what was published to `folder`."""
+    with replaced_file(folder / _FILE) as file:
+        file.write(_JSON.dump_json(published))

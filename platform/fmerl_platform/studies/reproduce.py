@@ -1,0 +1,117 @@
+"""Trains one cell of a finished study again and says how far the numbers are from the recorded ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from fmerl.errors import InputError
+from fmerl.training.cell import train_cell
+from fmerl_platform.ledger.cells import read_cells
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.provenance import SAME_NUMBERS, provenance
+from fmerl_platform.ledger.results import CellRecord
+from fmerl_platform.study.fingerprint import fingerprint
+from fmerl_platform.study.inputs import join_inputs, open_corpus
+from fmerl_platform.study.record import CellKey, CorpusRecord, StudyRecord
+
+TOLERANCE = 0.005
+"""Of test weighted F1 where code, packages or processor are others: sums in another order take another path."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """A cell's recorded numbers beside those of its second training."""
+
+    cell: CellRecord
+    weighted_f1: float
+    """Of the second training, on test."""
+    changed_predictions: int
+    """Utterances of validation and test that are given another class."""
+    largest_score_difference: float
+    """Between cosines with an anchor."""
+    differs: tuple[str, ...]
+    """What is not as it was when the cell was trained (`fmerl_platform.ledger.provenance.SAME_NUMBERS`)."""
+
+    @property
+    def identical(self) -> bool:
+        return not self.changed_predictions and self.largest_score_difference == 0
+
+    @property
+    def within_tolerance(self) -> bool:
+        """Bit for bit where nothing differs, else test weighted F1 to `TOLERANCE`."""
+        if not self.differs:
+            return self.identical
+        return abs(self.weighted_f1 - self.cell.metrics["test_weighted_f1"]) <= TOLERANCE
+
+
+def find_cell(record: StudyRecord, name: str) -> tuple[CorpusRecord, CellKey]:
+    """A cell by the beginning of its fingerprint or by `corpus/variant/seed`.
+
+    Raises:
+        InputError: No such cell, or several.
+    """
+    found = [
+        (corpus, cell)
+        for corpus in record.corpora
+        for cell in corpus.cells
+        if cell.fingerprint.startswith(name) or name == f"{corpus.corpus}/{cell.variant}/{cell.seed}"
+    ]
+    if len(found) != 1:
+        corpus, cell = record.corpora[0], record.corpora[0].cells[0]
+        what = f"{len(found)} cells begin so" if found else "no such cell in the study's last command"
+        remedy = f"give a fingerprint or CORPUS/VARIANT/SEED, such as {corpus.corpus}/{cell.variant}/{cell.seed}"
+        raise InputError(f"--reproduce {name}", what, remedy)
+    return found[0]
+
+
+def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: Path) -> Reproduction:
+    """Train a cell again from the inputs that its study recorded. Nothing is logged.
+
+    Args:
+        experiment: Of the study.
+        record: Of the study.
+        name: As `find_cell` takes it.
+        storage: Synthetic corpora are looked for, or written again, here.
+
+    Raises:
+        InputError: No such cell, it never finished, or its inputs are gone or not what they were.
+    """
+    corpus_record, key = find_cell(record, name)
+    recorded = read_cells(experiment, [key])
+    if not recorded:
+        raise InputError(f"--reproduce {name}", "the cell never finished", "run the study's command again")
+    config, options = corpus_record.config(key.variant), record.input_options()
+    corpus, features = open_corpus(corpus_record.source, options, storage)
+    inputs = join_inputs(corpus_record.source, corpus, features, [config], options)
+    for digest, value in inputs.data.digests.items():
+        if corpus_record.digests[digest] != value:
+            raise InputError(
+                f"{digest} of {corpus_record.corpus}", "its content is not what the study read", "restore it"
+            )
+    anchors = inputs.anchors[config.anchors]
+    now = provenance()
+    differs = tuple(name for name in SAME_NUMBERS if now[name] != record.provenance[name])
+    if not differs and fingerprint(config, inputs.data, anchors, key.seed) != key.fingerprint:
+        differs = ("anchors",)
+    if config.training.workers > 1:  # this process trains it alone, with other dropout masks
+        differs = (*differs, "workers")
+    result = train_cell(config, inputs.data, anchors, key.seed)
+    return Reproduction(
+        cell=recorded[0],
+        weighted_f1=result.metrics["test_weighted_f1"],
+        changed_predictions=_changed(recorded[0].predictions, result.predictions),
+        largest_score_difference=float(np.abs(_scores(recorded[0].predictions) - _scores(result.predictions)).max()),
+        differs=differs,
+    )
+
+
+def _changed(before: pa.Table, after: pa.Table) -> int:
+    return sum(a != b for a, b in zip(before["predicted"].to_pylist(), after["predicted"].to_pylist(), strict=True))
+
+
+def _scores(table: pa.Table) -> np.ndarray:
+    return np.array(table["scores"].to_pylist(), dtype=np.float32)

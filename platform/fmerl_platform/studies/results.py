@@ -1,0 +1,176 @@
+"""What a study found: rows, predictions and a report, read from MLflow alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fmerl.errors import InputError
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.publish import RunSummary, publish
+from fmerl_platform.ledger.results import CellRecord, CorpusCells
+from fmerl_platform.ledger.runs import StudyRuns, read_results, read_study
+from fmerl_platform.report.document import Report
+from fmerl_platform.report.render import table_html
+from fmerl_platform.studies import kept
+from fmerl_platform.studies.kept import Published
+from fmerl_platform.studies.kind import StudyKind
+from fmerl_platform.study.cells import CellFailure
+from fmerl_platform.study.record import StudyRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyResults:
+    """A study's finished cells and what they show. In a notebook it shows its tables."""
+
+    experiment: Experiment
+    record: StudyRecord
+    runs: StudyRuns
+    kind: StudyKind
+    folder: Path
+    """Of its report, unless another is named."""
+    failures: tuple[CellFailure, ...] = ()
+    """Cells of this run that ended without a result."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether no cell of this run failed."""
+        return not self.failures
+
+    @cached_property
+    def corpora(self) -> tuple[CorpusCells, ...]:
+        """Finished and missing cells of every corpus."""
+        return read_results(self.experiment, self.record)
+
+    @cached_property
+    def analysis(self) -> Any:
+        """What the kind of study makes of the cells: of an ablation a `CorpusAnalysis` per corpus."""
+        return self.kind.analyse(self.record, self.corpora, self.experiment)
+
+    @cached_property
+    def summaries(self) -> Sequence[RunSummary]:
+        """A summary per corpus and variant, as MLflow has it too."""
+        return self.kind.summaries(self.record, self.analysis)
+
+    def report(self) -> Report:
+        """The report; `.save(folder)` writes it."""
+        return self.kind.report(self.record, self.analysis)
+
+    def frame(self) -> pd.DataFrame:
+        """One row per corpus and variant: scores in [0, 1], effect, interval, p-values and verdict."""
+        import pandas as pd
+
+        rows = [
+            {
+                "corpus": each.corpus,
+                "variant": each.variant,
+                **each.metrics,
+                **{key.removeprefix("fmerl."): value for key, value in each.tags.items()},
+            }
+            for each in self.summaries
+        ]
+        return pd.DataFrame(rows)
+
+    def __getitem__(self, variant: str) -> VariantResults:
+        """The cells of one variant.
+
+        Raises:
+            KeyError: The study has no variant of this name.
+        """
+        if not any(variant in corpus.variants for corpus in self.corpora):
+            known = dict.fromkeys(name for corpus in self.corpora for name in corpus.variants)
+            raise KeyError(f"{variant!r} is none of {', '.join(known)}")
+        return VariantResults(variant=variant, corpora=self.corpora)
+
+    def of_corpora(self, names: Sequence[str]) -> StudyResults:
+        """The same study, restricted to some of its corpora.
+
+        Raises:
+            InputError: The study has no corpus of this name.
+        """
+        known = {corpus.corpus: corpus for corpus in self.record.corpora}
+        for name in names:
+            if name not in known:
+                raise InputError(f"--corpus {name}", "not in this study", f"name one of {', '.join(known)}")
+        return replace(self, record=replace(self.record, corpora=tuple(known[name] for name in names)))
+
+    @cached_property
+    def published(self) -> Published:
+        """The report in `folder`."""
+        return self.publish(self.folder)
+
+    def publish(self, folder: Path) -> Published:
+        """Write the report to `folder` and to the study's run, aggregates to the variants' runs.
+
+        What was published of the same cells by the same code is left as it is.
+        """
+        folder = folder.resolve()
+        key = kept.key_of(self.experiment, self.record)
+        if (published := kept.read(folder, key)) is not None:
+            return published
+        report = self.report()
+        warning = " ".join(section.warning for section in report.sections if section.warning)
+        note = self.kind.note(self.record, self.analysis)
+        publish(self.experiment, self.runs, self.summaries, note, warning, self.kind.view)
+        published = Published(key=key, paths=report.save(folder), tables=report.tables)
+        self.experiment.client().log_artifacts(self.runs.study, str(folder), "report")
+        kept.write(folder, published)
+        return published
+
+    def _repr_html_(self) -> str:
+        return "".join(map(table_html, self.report().tables))
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantResults:
+    """Cells of one variant."""
+
+    variant: str
+    corpora: tuple[CorpusCells, ...] = field(repr=False)
+
+    def cell(self, seed: int, corpus: str | None = None) -> CellRecord:
+        """One finished cell.
+
+        Args:
+            seed: One of the study's.
+            corpus: Name of the corpus; may be left out where the study has one.
+
+        Raises:
+            KeyError: There is no such cell, or there are several.
+        """
+        found = [
+            cell
+            for cells in self.corpora
+            if corpus in (None, cells.corpus)
+            for cell in cells.of_variant(self.variant)
+            if cell.seed == seed
+        ]
+        if len(found) != 1:
+            where = " or ".join(cells.corpus for cells in self.corpora)
+            raise KeyError(f"{len(found)} finished cells of {self.variant!r} have seed {seed}; corpus is {where}")
+        return found[0]
+
+    def predictions(self, seed: int, corpus: str | None = None) -> pd.DataFrame:
+        """Validation and test rows at the selected epoch: gold, predicted, scores per class, predicted VAD."""
+        return self.cell(seed, corpus).predictions.to_pandas()
+
+
+def open_study(name: str, storage: Path | str = "runs") -> StudyResults:
+    """A study that has run, read from MLflow alone.
+
+    Raises:
+        InputError: There is no such study.
+    """
+    from fmerl_platform.studies import kind_of
+
+    experiment = Experiment.existing(Path(storage), name)
+    record, runs = read_study(experiment)
+    return StudyResults(
+        experiment=experiment, record=record, runs=runs, kind=kind_of(record), folder=Path(storage) / "reports" / name
+    )

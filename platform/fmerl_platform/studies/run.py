@@ -1,0 +1,136 @@
+"""A study from start to end: inputs -> cells -> Ray Tune -> MLflow -> analysis -> report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from fmerl_platform.ledger.cells import mark_failed, unfinished
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.provenance import command_line, provenance
+from fmerl_platform.ledger.reuse import reuse
+from fmerl_platform.ledger.runs import StudyRuns, open_runs
+from fmerl_platform.running.lock import exclusive
+from fmerl_platform.running.options import KeepOptions, Resources
+from fmerl_platform.running.progress import Progress, silent
+from fmerl_platform.studies.ablation import Ablation
+from fmerl_platform.studies.kind import StudyKind
+from fmerl_platform.studies.plan import StudyPlan, plan_study
+from fmerl_platform.studies.results import StudyResults
+from fmerl_platform.study.cells import Cell, CellFailure
+from fmerl_platform.study.record import record_study
+from fmerl_platform.study.study import Study
+
+_log = logging.getLogger(__name__)
+
+
+def run_study(
+    study: Study,
+    *,
+    storage: Path | str = "runs",
+    kind: StudyKind | None = None,
+    resources: Resources | None = None,
+    keep: KeepOptions | None = None,
+    progress: Progress = silent,
+) -> StudyResults:
+    """Train what is not trained yet, and report on everything the study asks for.
+
+    Args:
+        study: What is asked.
+        storage: Folder of everything that is written: `mlflow.db`, artifacts, checkpoints, `reports/<study>/`.
+        kind: How the cells are judged and shown; an ablation unless given.
+        resources: What a cell may use.
+        keep: What a cell leaves besides its results.
+        progress: Told of every cell that starts or ends.
+
+    Raises:
+        InputError, StudyError: Before anything is trained.
+    """
+    plan = plan_study(study, kind or Ablation(), Path(storage))
+    return run_plan(plan, storage=Path(storage), resources=resources, keep=keep, progress=progress)
+
+
+def run_plan(
+    plan: StudyPlan,
+    *,
+    storage: Path,
+    resources: Resources | None = None,
+    keep: KeepOptions | None = None,
+    progress: Progress = silent,
+) -> StudyResults:
+    """As `run_study`, of a study whose inputs were read."""
+    study, kind, cells = plan.study, plan.kind, plan.cells
+    storage.mkdir(parents=True, exist_ok=True)
+    # Two drivers would train each other's cells.
+    with exclusive(storage / f".{study.name}.lock", "this study is running already", "wait for it, or name another"):
+        experiment = Experiment.in_storage(storage, study.name)
+        kind.check(experiment)
+        record = record_study(
+            study,
+            plan.inputs,
+            cells,
+            kind=kind.name,
+            kind_options=asdict(kind),  # type: ignore[call-overload]
+            command=command_line(),
+            provenance=provenance(),
+        )
+        runs = open_runs(experiment, record)
+        waiting = unfinished(experiment, cells)
+        if len(waiting) < len(cells):
+            _log.info("%d of %d cells are finished already", len(cells) - len(waiting), len(cells))
+        here, waiting = len(waiting), reuse(experiment, waiting, runs.variants)
+        if len(waiting) < here:
+            _log.info("%d cells are reused from other studies", here - len(waiting))
+        failures = _train(
+            waiting, plan, experiment, runs, storage, resources or Resources(), keep or KeepOptions(), progress
+        )
+        mark_failed(experiment, failures)
+        results = StudyResults(
+            experiment=experiment,
+            record=record,
+            runs=runs,
+            kind=kind,
+            folder=storage / "reports" / study.name,
+            failures=tuple(failures),
+        )
+        _ = results.published
+        runs.close(experiment, complete=not failures)
+    return results
+
+
+def _train(
+    waiting: Sequence[Cell],
+    plan: StudyPlan,
+    experiment: Experiment,
+    runs: StudyRuns,
+    storage: Path,
+    resources: Resources,
+    keep: KeepOptions,
+    progress: Progress,
+) -> list[CellFailure]:
+    if not waiting:
+        return []
+    from fmerl_platform.running.grid import run_grid  # Ray starts slowly, and is not needed for finished cells
+    from fmerl_platform.running.session import ray_session
+    from fmerl_platform.running.worker import CellFiles
+
+    shared = sum(values.nbytes for item in plan.inputs for values in item.data.features.values())
+    dashboard = any(cell.config.training.workers > 1 for cell in waiting)
+    done = len(plan.cells) - len(waiting)
+    with progress("cells", len(waiting), done) as told, ray_session(shared, dashboard=dashboard):
+        return run_grid(
+            waiting,
+            {item.data.corpus: item for item in plan.inputs},
+            experiment,
+            runs.variants,
+            resources=resources,
+            files=CellFiles(
+                folder=(storage / "checkpoints").resolve(),
+                weights=keep.keep_weights,
+                every_seconds=keep.checkpoint_seconds,
+            ),
+            storage=storage,
+            progress=told,
+        )

@@ -1,0 +1,80 @@
+"""What is searched: fields of the configuration, their ranges, and where a search starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from optuna.distributions import FloatDistribution
+from optuna.trial import Trial
+
+from fmerl.config import DIMENSIONS, CellConfig, ContrastiveConfig, RegressionConfig
+from fmerl.errors import InputError
+
+NEGATIVE, TRIPLE = "contrastive.negative_weight", "contrastive.triple_weight"
+OPTIONAL = {
+    "learning_rate": "training.learning_rate",
+    "dropout": "backbone.dropout",
+    "temperature": "contrastive.temperature",
+}
+"""Fields searched on demand, by their short names."""
+OBJECTIVE = "objective"
+"""Validation weighted F1 of each seed's epoch that would be reported so far, averaged over the seeds."""
+NUMBER = "trial_number"
+"""Key of a trial's number in Optuna, which is its identity, in the configuration that Tune gives a worker."""
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Ranges by dotted field path."""
+
+    ranges: Mapping[str, FloatDistribution]
+
+    def __call__(self, trial: Trial) -> dict[str, int]:
+        """Ask the sampler for every field; Tune adds them to what is returned."""
+        for path, range_ in self.ranges.items():
+            trial.suggest_float(path, range_.low, range_.high, log=range_.log)
+        return {NUMBER: trial.number}
+
+    def values_of(self, config: CellConfig) -> dict[str, float]:
+        """A configuration as a point of this space.
+
+        Raises:
+            InputError: It lies outside.
+        """
+        flat = config.flatten()
+        for path, range_ in self.ranges.items():
+            if not range_.low <= flat[path] <= range_.high:
+                what = f"{flat[path]} is outside the search's {range_.low:g} to {range_.high:g}"
+                raise InputError(path, what, "start from a configuration inside")
+        return {path: float(flat[path]) for path in self.ranges}
+
+
+def search_space(control: CellConfig, also: Sequence[str]) -> SearchSpace:
+    """The loss weights that this control has, on logarithmic scales, and optional fields around its own values.
+
+    Args:
+        control: A regression net that it lacks has no weight to search.
+        also: Keys of `OPTIONAL`.
+    """
+    ranges = {NEGATIVE: FloatDistribution(0.02, 5.0, log=True), TRIPLE: FloatDistribution(0.1, 10.0, log=True)}
+    for dimension in DIMENSIONS:
+        if dimension in control.regression.dimensions:
+            ranges[f"regression.{dimension}_weight"] = FloatDistribution(0.02, 10.0, log=True)
+    rate = control.training.learning_rate
+    optional = {
+        "learning_rate": FloatDistribution(rate / 10, rate * 10, log=True),
+        "dropout": FloatDistribution(0.0, 0.8),
+        "temperature": FloatDistribution(0.02, 1.0, log=True),
+    }
+    return SearchSpace({**ranges, **{OPTIONAL[name]: optional[name] for name in also}})
+
+
+def with_paper_weights(control: CellConfig) -> CellConfig:
+    """The control with the paper's loss weights; all other fields stay (section 5: lambda_neg .5, lambda_tri 1)."""
+    losses, regression = ContrastiveConfig(), RegressionConfig()
+    return control.changed(
+        contrastive__negative_weight=losses.negative_weight,
+        contrastive__triple_weight=losses.triple_weight,
+        **{f"regression__{name}_weight": getattr(regression, f"{name}_weight") for name in DIMENSIONS},
+    )

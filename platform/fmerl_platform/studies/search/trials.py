@@ -1,0 +1,155 @@
+"""Runs trials on Ray Tune: Optuna proposes, ASHA stops the hopeless early, workers stay warm between trials."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+from optuna.storages import RDBStorage
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search.optuna import OptunaSearch
+
+from fmerl.config import CellConfig
+from fmerl.training.dataset import ConversationData
+from fmerl.training.loop import build_model, deterministic, train_epochs
+from fmerl_platform.running.options import Resources
+from fmerl_platform.running.placement import nodes_at_hand
+from fmerl_platform.running.progress import RunEvents
+from fmerl_platform.studies.search.space import NUMBER, OBJECTIVE, SearchSpace
+from fmerl_platform.study.cells import CorpusInputs
+
+_RETRIES = 1
+_STARTUP_TRIALS = 10
+"""Drawn at random before Optuna's TPE learns from them, its own default."""
+
+
+def run_trials(
+    inputs: CorpusInputs,
+    space: SearchSpace,
+    seeds: Sequence[int],
+    trials: int,
+    *,
+    study: optuna.Study,
+    storage: RDBStorage,
+    resources: Resources,
+    folder: Path,
+    progress: RunEvents,
+    random_seed: int,
+) -> dict[int, str]:
+    """Run this many more trials on the connected Ray cluster.
+
+    Args:
+        inputs: Only its train and validation splits are sent to workers.
+        space: What is searched.
+        seeds: Each trial trains all of them, epoch by epoch.
+        trials: How many to add to the study.
+        study: Where they are kept, repaired.
+        storage: Of `study`.
+        resources: Per trial.
+        folder: Of Tune's own files.
+        progress: Told of every trial that starts or ends.
+        random_seed: Of the sampler.
+
+    Returns:
+        What went wrong, by number of each failed trial.
+    """
+    slots = resources.slots(nodes_at_hand())
+    epochs = inputs.control.training.epochs
+    unseen = inputs.control.training
+    data = inputs.data.subset("train", "validation").without_classes(unseen.unseen_classes, unseen.unseen_utterances)
+    anchors = inputs.anchors[inputs.control.anchors]
+    trainable = tune.with_parameters(_train_trial, control=inputs.control, data=data, anchors=anchors, seeds=seeds)
+    sampler = optuna.samplers.TPESampler(
+        multivariate=True, constant_liar=True, n_startup_trials=_STARTUP_TRIALS, seed=random_seed
+    )
+    searcher = OptunaSearch(
+        space=space, metric=OBJECTIVE, mode="max", sampler=sampler, study_name=study.study_name, storage=storage
+    )
+    # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    listener = _Listener(progress)
+    tune.Tuner(
+        tune.with_resources(trainable, {"CPU": resources.cpus_per_cell, "GPU": resources.gpus_per_cell}),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=_early_stopping(epochs),
+            num_samples=trials,
+            max_concurrent_trials=slots,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name=study.study_name,
+            storage_path=str((folder / "tune").resolve()),
+            failure_config=tune.FailureConfig(max_failures=_RETRIES),
+            callbacks=[listener],
+            verbose=0,
+        ),
+    ).fit()
+    return listener.errors
+
+
+def _early_stopping(epochs: int) -> ASHAScheduler | None:
+    """ASHA (Li et al. 2020), whose last check lies before the last epoch: a trial that gets there is not stopped."""
+    if epochs < 2:
+        return None
+    grace = max(1, epochs // 4)
+    return ASHAScheduler(
+        metric=OBJECTIVE,
+        mode="max",
+        max_t=epochs - 1,
+        grace_period=grace,
+        reduction_factor=2,
+        stop_last_trials=False,
+    )
+
+
+def _train_trial(
+    config: dict[str, Any],
+    *,
+    control: CellConfig,
+    data: ConversationData,
+    anchors: Any,
+    seeds: Sequence[int],
+) -> None:
+    """Train all seeds side by side, an epoch of each at a time, so that a bad trial can be stopped at any epoch."""
+    cell = control.with_values({path: value for path, value in config.items() if path != NUMBER})
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with deterministic(cell.training.threads):
+        models = [build_model(cell, data.subset("train"), anchors, seed).to(device) for seed in seeds]
+        runs = [train_epochs(model, data, seed, device) for model, seed in zip(models, seeds, strict=True)]
+        best = [0.0] * len(seeds)
+        for epoch in zip(*runs, strict=True):
+            scores = [metrics["validation_weighted_f1"] for metrics in epoch]
+            best = scores if cell.training.selection == "last" else list(map(max, best, scores))
+            tune.report({OBJECTIVE: sum(best) / len(best)})
+
+
+class _Listener(tune.Callback):
+    """Turns Tune's events into progress, and remembers errors."""
+
+    def __init__(self, progress: RunEvents) -> None:
+        self._progress = progress
+        self.errors: dict[int, str] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune saves its callbacks beside the experiment; this one lives and ends with the driver."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._progress.started(trial.trial_id)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        score = trial.last_result.get(OBJECTIVE, float("nan"))
+        self._progress.ended(trial.trial_id, f"trial {trial.config[NUMBER]}: {100 * score:.2f}", "")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        error = trial.get_error()
+        # Tune wraps what the worker raised; the last line names it.
+        text = str(error).strip().splitlines()[-1] if error else "its worker died"
+        self.errors[trial.config[NUMBER]] = text
+        self._progress.ended(trial.trial_id, f"trial {trial.config[NUMBER]}", text)

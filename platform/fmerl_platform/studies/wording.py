@@ -1,0 +1,52 @@
+"""Sentences and lists that several kinds of study have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fmerl_platform.ledger.results import CorpusCells
+from fmerl_platform.report.table import Column, Table
+
+
+def supervised_warning(corpus: str, modalities: Sequence[str], unseen: Sequence[str]) -> str:
+    """What a reader of zero-shot numbers must know of features whose encoder may have seen the labels."""
+    return (
+        f"Warning: by its card, the encoder of {corpus}'s {' and '.join(modalities)} features was trained on emotion "
+        f"labels, or may have been: then they know {', '.join(unseen)} and these numbers are not zero-shot."
+    )
+
+
+def missing_sentence(results: CorpusCells) -> list[str]:
+    """How many cells are missing, when any are."""
+    if not results.missing:
+        return []
+    return [f"{len(results.missing)} of {len(results.cells) + len(results.missing)} cells are missing."]
+
+
+def missing_notes(results: CorpusCells) -> list[str]:
+    """One line per variant and reason, in the order of the plan."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for variant, seed, reason in results.missing:
+        groups.setdefault((variant, " ".join(reason.split())), []).append(seed)
+    return [
+        f"Missing: {variant}, seed{'s' * (len(group) != 1)} {', '.join(map(str, group))}: {reason}"
+        for (variant, reason), group in groups.items()
+    ]
+
+
+def missing_rows(results: CorpusCells) -> list[dict[str, Any]]:
+    """The missing cells for JSON."""
+    return [{"variant": variant, "seed": seed, "reason": reason} for variant, seed, reason in results.missing]
+
+
+def cells_table(results: CorpusCells) -> Table:
+    """Every finished cell with its fingerprint and its MLflow run."""
+    headers = ("Variant", "Seed", "Fingerprint", "MLflow run")
+    return Table(
+        name=f"{results.corpus} cells",
+        caption=f"Cells of {results.corpus}",
+        columns=tuple(Column(header, numeric=header == "Seed") for header in headers),
+        rows=tuple((cell.variant, str(cell.seed), cell.fingerprint, cell.run_id) for cell in results.cells),
+        notes=(),
+    )

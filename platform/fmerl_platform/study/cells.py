@@ -1,0 +1,106 @@
+"""Corpus x variant x seed: the cells of a study, each known by its fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmerl.config import AnchorConfig, CellConfig
+from fmerl.training.dataset import ConversationData
+from fmerl_platform.study.fingerprint import fingerprint
+from fmerl_platform.study.variant import StudyError, Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusInputs:
+    """One corpus of a study, ready to train on."""
+
+    data: ConversationData
+    control: CellConfig
+    """With the change that the study's first variant, the control, makes of the preset."""
+    anchors: Mapping[AnchorConfig, NDArray[np.float32]]
+    """Encoded descriptions in label order, [C, E], for every `AnchorConfig` of the study's variants."""
+    supervised: tuple[str, ...] = ()
+    """Modalities whose card does not rule out that their encoder was trained on the corpus's labels, unseen classes'
+    among them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One training: a corpus, a variant, a seed."""
+
+    corpus: str
+    variant: str
+    seed: int
+    config: CellConfig
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        return cell_name(self.corpus, self.variant, self.seed)
+
+
+def cell_name(corpus: str, variant: str, seed: int) -> str:
+    """A cell as people read it."""
+    return f"{corpus} · {variant} · seed {seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellFailure:
+    """A cell that ended without a result."""
+
+    cell: Cell
+    error: str
+
+
+def plan_cells(
+    corpora: Sequence[CorpusInputs],
+    variants: Sequence[Variant],
+    seeds: Sequence[int],
+    more: Callable[[CorpusInputs], Sequence[Variant]] = lambda inputs: (),
+) -> list[Cell]:
+    """Every corpus x variant x seed, the control first.
+
+    Args:
+        corpora: What the study reads.
+        variants: Of every corpus, control first.
+        seeds: Of every variant.
+        more: Further variants of one corpus, which what is in it decides.
+
+    Raises:
+        StudyError: No or double seeds, variants or corpora, a variant that is not what it declares, or two variants
+            that are one and the same configuration.
+    """
+    for kind, names in (
+        ("seed", list(seeds)),
+        ("variant", [variant.name for variant in variants]),
+        ("corpus", [inputs.data.corpus for inputs in corpora]),
+    ):
+        if not names or len(set(names)) != len(names):
+            raise StudyError(f"a study needs each {kind} once and at least one, not {names}")
+    cells = []
+    for inputs in corpora:
+        for variant in (*variants, *more(inputs)):
+            config = inputs.control if variant is variants[0] else variant.derive(inputs.control)
+            if variant.skip_if_equal and config == inputs.control:
+                continue
+            anchors = inputs.anchors[config.anchors]
+            cells += [
+                Cell(
+                    corpus=inputs.data.corpus,
+                    variant=variant.name,
+                    seed=seed,
+                    config=config,
+                    fingerprint=fingerprint(config, inputs.data, anchors, seed),
+                )
+                for seed in seeds
+            ]
+    owner: dict[str, Cell] = {}
+    for cell in cells:
+        twin = owner.setdefault(cell.fingerprint, cell)
+        if twin is not cell:
+            raise StudyError(f"variants {twin.variant!r} and {cell.variant!r} are the same on {cell.corpus}")
+    return cells

@@ -1,0 +1,147 @@
+"""What a study reads, checked before anything is trained: corpora, feature tables, label sets, anchors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fmerl.card import recipe_digest
+from fmerl.config import MODALITIES, CellConfig
+from fmerl.config.presets import PRESETS
+from fmerl.corpus import Corpus, read_corpus, write_corpus
+from fmerl.errors import InputError
+from fmerl.features.store import FeatureTable, features_current, read_features, write_features
+from fmerl.supervision.anchors import encode_anchors
+from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
+from fmerl.supervision.labels import read_labels_of
+from fmerl.synthetic import SHAPES, SyntheticSpec, generate
+from fmerl.training.assembly import assemble
+from fmerl_platform.study.cells import CorpusInputs
+from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.study import Study
+
+
+def load_inputs(study: Study, storage: Path) -> list[CorpusInputs]:
+    """Read and check every corpus: a name of SHAPES is generated in `storage`, anything else is a corpus folder.
+
+    Raises:
+        InputError: Any fault of the inputs, with file, row and remedy.
+    """
+    inputs = [_load(name, study, storage) for name in study.corpora]
+    if study.hold_out is not None:
+        study.hold_out.check(item.data.corpus for item in inputs)
+    return inputs
+
+
+def _load(name: str, study: Study, storage: Path) -> CorpusInputs:
+    options = study.inputs
+    corpus, features = open_corpus(name, options, storage)
+    preset = control_config(corpus, _tables_found(features, corpus, options.modalities), options)
+    if study.hold_out is not None:
+        preset = study.hold_out.of_config(preset, corpus)
+    control = study.variants[0].derive(preset)
+    configs = [control, *(variant.derive(control) for variant in study.variants[1:])]
+    return join_inputs(name, corpus, features, configs, options)
+
+
+def open_corpus(name: str, options: InputOptions, storage: Path) -> tuple[Corpus, Path]:
+    """A corpus and the folder of its feature tables.
+
+    Raises:
+        InputError: Neither a synthetic corpus nor a sound folder with features.
+    """
+    folder, features = Path(name), options.features
+    if name in SHAPES:
+        folder, features = materialise(replace(SHAPES[name], scale=options.scale), storage)
+    elif not folder.is_dir():
+        raise InputError(
+            name, "neither a folder nor a synthetic corpus", f"give a folder or one of {', '.join(SHAPES)}"
+        )
+    elif features is None:
+        raise InputError(name, "a corpus folder needs feature tables", "give their folder with --features")
+    return read_corpus(folder), features
+
+
+def join_inputs(
+    name: str, corpus: Corpus, features: Path, configs: Sequence[CellConfig], options: InputOptions
+) -> CorpusInputs:
+    """All that these configurations read, the control's first.
+
+    Raises:
+        InputError: Any fault of feature tables, label set or anchors.
+    """
+    used = {modality for config in configs for modality in config.backbone.modalities}
+    ids = [utterance.utterance_id for utterance in corpus.utterances()]
+    tables: list[FeatureTable] = [
+        read_features(features, corpus.name, modality, ids) for modality in MODALITIES if modality in used
+    ]
+    # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
+    labelled = options.labels is not None and name not in SHAPES
+    labels = read_labels_of(options.labels, corpus) if options.labels and labelled else None
+    descriptions = labels.descriptions if labels else read_descriptions(DEFAULT_DESCRIPTIONS)
+    return CorpusInputs(
+        data=assemble(corpus, tables, labels),
+        control=configs[0],
+        anchors=encode_anchors(corpus.classes, descriptions, dict.fromkeys(config.anchors for config in configs)),
+        supervised=tuple(table.modality for table in tables if table.card.get("supervised_on_labels", True)),
+    )
+
+
+def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:
+    """The preset for this corpus with the command line's few changes."""
+    changes = {
+        "backbone.modalities": modalities,
+        "training.workers": options.workers_per_cell,
+        "training.epochs": options.epochs,
+        "anchors.encoder": options.emotion_encoder,
+    }
+    given = {path: value for path, value in changes.items() if value is not None}
+    control = PRESETS[options.preset](corpus.name).with_values(given)
+    return control if options.config is None else _with_file(control, options.config)
+
+
+def _with_file(control: CellConfig, path: Path) -> CellConfig:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return control.with_values(fields)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        remedy = 'give a JSON object of fields, such as {"contrastive.negative_weight": 0.3}'
+        raise InputError(path, str(error), remedy) from error
+
+
+def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:
+    """Write a synthetic corpus and its features, unless this very one lies there: (corpus folder, features folder)."""
+    home = storage / "synthetic" / f"{spec.name}-{spec.digest()[:12]}"
+    folder, features = home / "corpus", home / "features"
+    recipe = {"generator": "fmerl.synthetic.corpus", "spec": spec.digest()}
+    made = (folder / "corpus.json").exists() and all(
+        features_current(features, spec.name, modality, recipe_digest(recipe)) for modality in spec.modalities
+    )
+    if not made:
+        synthetic = generate(spec)
+        ids = tuple(utterance.utterance_id for utterance in synthetic.corpus.utterances())
+        for modality, (values, missing) in synthetic.features.items():
+            write_features(
+                features,
+                spec.name,
+                FeatureTable(
+                    modality=modality,
+                    utterance_ids=ids,
+                    values=values,
+                    missing=missing,
+                    card={"recipe": recipe, "supervised_on_labels": False},
+                ),
+            )
+        write_corpus(synthetic.corpus, folder)
+    return folder, features
+
+
+def _tables_found(features: Path, corpus: Corpus, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
+    if wanted:
+        return wanted
+    found = tuple(name for name in MODALITIES if (features / corpus.name / name).is_dir())
+    if not found:
+        raise InputError(features / corpus.name, "no feature table", f"extract one of {', '.join(MODALITIES)} into it")
+    return found

@@ -1,0 +1,46 @@
+"""Where a study's inputs come from and how its control is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fmerl.errors import InputError
+
+Preset = Literal["laptop", "paper", "robust"]
+Modality = Literal["text", "audio", "visual"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputOptions:
+    """Where a study's inputs come from and how its control is made."""
+
+    features: Path | None = None
+    """Feature tables of the corpus folders."""
+    labels: Path | None = None
+    """Label sets, in place of the corpora's own scores."""
+    preset: Preset = "laptop"
+    """Configuration that the control starts from."""
+    config: Path | None = None
+    """JSON of configuration fields in place of the preset's, such as a search's best.json."""
+    epochs: int | None = None
+    """Epochs in place of the preset's."""
+    modalities: tuple[Modality, ...] | None = None
+    """Modalities to read; all that have a feature table unless given."""
+    emotion_encoder: str | None = None
+    """Encoder of the emotion descriptions in place of the preset's: a Hugging Face id, a folder or package:MODULE."""
+    scale: float = 1.0
+    """Size of the synthetic corpora; 1 is their true size."""
+    workers_per_cell: int = 1
+    """Processes that train one cell together by DDP."""
+
+    def __post_init__(self) -> None:
+        if self.workers_per_cell < 1:
+            raise InputError("--workers-per-cell", "less than 1", "give at least 1")
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError("--epochs", f"{self.epochs} is no number of epochs", "give at least 1")
+        if not 0 < self.scale < float("inf"):
+            raise InputError("--scale", f"{self.scale} is no size", "give a number above 0")
+        if self.modalities is not None and len(set(self.modalities)) != len(self.modalities):
+            raise InputError("--modalities", f"one stands twice in {' '.join(self.modalities)}", "name each once")

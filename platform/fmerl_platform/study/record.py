@@ -1,0 +1,209 @@
+"""What a study was asked for and what it stood on, kept on its MLflow run as `study.json`.
+
+With the runs of its cells this is enough to report on the study again and to train any of its cells again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fmerl.card import recipe_digest
+from fmerl.config import CellConfig
+from fmerl.supervision.anchors import cosines
+from fmerl_platform.study.cells import Cell, CorpusInputs
+from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.study import Study
+
+
+@dataclass(frozen=True)
+class AnchorCosines:
+    """How alike the emotion descriptions of some variants are to their encoder."""
+
+    variants: tuple[str, ...]
+    cosines: tuple[tuple[float, ...], ...]
+    """Of every pair of classes in label order, [C, C]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellKey:
+    """One cell of a study, as `fmerl_platform.tracking.Planned` asks for."""
+
+    corpus: str
+    variant: str
+    seed: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusRecord:
+    """One corpus of a study."""
+
+    corpus: str
+    source: str
+    """What the command named: a synthetic corpus or a folder."""
+    classes: tuple[str, ...]
+    """In label order."""
+    control: dict[str, Any]
+    """`CellConfig.flatten()`."""
+    changes: dict[str, dict[str, Any]]
+    """Fields that each variant changes of the control, the control first."""
+    cells: tuple[CellKey, ...]
+    digests: dict[str, str]
+    """Content hashes of corpus, features and scores."""
+    anchors: tuple[AnchorCosines, ...]
+    supervised: tuple[str, ...] = ()
+    """`CorpusInputs.supervised`."""
+
+    def config(self, variant: str) -> CellConfig:
+        """The configuration of a variant's cells."""
+        return CellConfig.from_flat({**self.control, **self.changes[variant]})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """A study as its last command asked for it."""
+
+    study: str
+    control: str
+    command: str
+    features: str | None
+    labels: str | None
+    scale: float
+    corpora: tuple[CorpusRecord, ...]
+    provenance: dict[str, str]
+    kind: str
+    """Name of the kind of study, which judges and shows the cells."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The kind's own fields."""
+
+    @classmethod
+    def parse(cls, text: str) -> StudyRecord:
+        """From its JSON."""
+        raw = json.loads(text)
+        if "kind" not in raw:  # written by version 0.1.0, whose only kinds were these two
+            zero_shot, llm_study = raw.pop("zero_shot", False), raw.pop("llm_study", None)
+            raw |= {"kind": "zero-shot", "options": {"llm_study": llm_study}} if zero_shot else {"kind": "ablation"}
+        return cls(**{**raw, "corpora": tuple(_corpus_record(corpus) for corpus in raw["corpora"])})
+
+    def facts(self) -> dict[str, str]:
+        """Provenance, command, seeds and data, as short strings by name."""
+        seeds = sorted({cell.seed for cell in self.cells})
+        return {
+            "command": self.command,
+            "seeds": " ".join(map(str, seeds)),
+            **self.provenance,
+            "data": "; ".join(
+                f"{corpus.corpus}: {' '.join(f'{name}={digest}' for name, digest in corpus.digests.items())}"
+                for corpus in self.corpora
+            ),
+        }
+
+    @property
+    def cells(self) -> tuple[CellKey, ...]:
+        """All planned cells."""
+        return tuple(cell for corpus in self.corpora for cell in corpus.cells)
+
+    def recipe(self, corpus: CorpusRecord, variant: str) -> str:
+        """Hash of all that a variant's numbers and its comparison with the control stand on, whatever its name."""
+        return recipe_digest(
+            {
+                "control": corpus.control,
+                "changes": corpus.changes[variant],
+                "data": corpus.digests,
+                "code": self.provenance["code_digest"],
+            }
+        )
+
+    def json(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def input_options(self) -> InputOptions:
+        """Where the inputs lie."""
+        features, labels = (None if place is None else Path(place) for place in (self.features, self.labels))
+        return InputOptions(features=features, labels=labels, scale=self.scale)
+
+
+def record_study(
+    study: Study,
+    inputs: Sequence[CorpusInputs],
+    cells: Sequence[Cell],
+    *,
+    kind: str,
+    kind_options: Mapping[str, Any],
+    command: str,
+    provenance: Mapping[str, str],
+) -> StudyRecord:
+    """The record of a study that is about to run.
+
+    Args:
+        study: As it was asked for.
+        inputs: What was read, one for each of its corpora.
+        cells: All planned ones, the control's first.
+        kind: Name of the kind of study.
+        kind_options: The kind's own fields.
+        command: The command line.
+        provenance: Code, packages, host.
+    """
+    return StudyRecord(
+        study=study.name,
+        control=cells[0].variant,
+        command=command,
+        features=_absolute(study.inputs.features),
+        labels=_absolute(study.inputs.labels),
+        scale=study.inputs.scale,
+        corpora=tuple(
+            _record_corpus(source, item, [cell for cell in cells if cell.corpus == item.data.corpus])
+            for source, item in zip(study.corpora, inputs, strict=True)
+        ),
+        provenance=dict(provenance),
+        kind=kind,
+        options=dict(kind_options),
+    )
+
+
+def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> CorpusRecord:
+    configs = {cell.variant: cell.config for cell in cells}
+    return CorpusRecord(
+        corpus=inputs.data.corpus,
+        source=str(Path(source).resolve()) if Path(source).is_dir() else source,
+        classes=inputs.data.classes,
+        control=inputs.control.flatten(),
+        changes={variant: config.difference(inputs.control) for variant, config in configs.items()},
+        cells=tuple(
+            CellKey(corpus=cell.corpus, variant=cell.variant, seed=cell.seed, fingerprint=cell.fingerprint)
+            for cell in cells
+        ),
+        digests=dict(inputs.data.digests),
+        anchors=tuple(
+            AnchorCosines(
+                variants=tuple(variant for variant, config in configs.items() if config.anchors == anchors),
+                cosines=tuple(map(tuple, np.round(cosines(vectors), 5).tolist())),
+            )
+            for anchors, vectors in inputs.anchors.items()
+        ),
+        supervised=inputs.supervised,
+    )
+
+
+def _corpus_record(raw: Mapping[str, Any]) -> CorpusRecord:
+    return CorpusRecord(
+        **{
+            **raw,
+            "classes": tuple(raw["classes"]),
+            "supervised": tuple(raw.get("supervised", ())),
+            "cells": tuple(CellKey(**{"corpus": raw["corpus"], **cell}) for cell in raw["cells"]),
+            "anchors": tuple(
+                AnchorCosines(tuple(item["variants"]), tuple(map(tuple, item["cosines"]))) for item in raw["anchors"]
+            ),
+        }
+    )
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.resolve())

@@ -1,0 +1,59 @@
+"""A study as a user asks for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fmerl.errors import InputError
+from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.paper import PAPER
+from fmerl_platform.study.variant import Variant
+
+if TYPE_CHECKING:
+    from fmerl_platform.study.hold_out import HoldOut
+
+SYNTHETIC = ("synthetic-iemocap", "synthetic-meld")
+"""Corpora that need no data."""
+_NAME = re.compile(r"\w[\w .+=-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Study:
+    """Variants of a control, on some corpora, with some seeds.
+
+    >>> Study("mine", corpora=["synthetic-meld"], seeds=range(3)).name
+    'mine'
+
+    Raises:
+        InputError: A name that cannot be a folder, or a seed that stands twice.
+    """
+
+    name: str
+    """Name of the MLflow experiment and of the report's folder."""
+    corpora: Sequence[str] = SYNTHETIC
+    """Names of synthetic corpora, or folders."""
+    variants: Sequence[Variant] = PAPER
+    """Control first."""
+    seeds: Sequence[int] = range(5)
+    inputs: InputOptions = field(default_factory=InputOptions)
+    hold_out: HoldOut | None = None
+    """Classes that no cell of the study learns."""
+
+    def __post_init__(self) -> None:
+        check_study_name(self.name)
+        if len(set(self.seeds)) != len(self.seeds):
+            raise InputError("--seeds", f"a seed stands twice in {list(self.seeds)}", "name each once")
+
+
+def check_study_name(name: str) -> None:
+    """Refuse a name that cannot be a folder, a file and part of MLflow's filters alike.
+
+    Raises:
+        InputError: It is empty, longer than 100 characters, or has others than letters, digits, spaces and `_.+=-`.
+    """
+    if not _NAME.fullmatch(name) or name.endswith((".", " ")):
+        what = "letters, digits, spaces and _.+=- make a study's name, at most 100 of them, a letter or digit first"
+        raise InputError(f"study {name[:120]!r}", what, "choose another name")

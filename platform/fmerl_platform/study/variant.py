@@ -1,0 +1,49 @@
+"""A variant: its control with declared fields changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fmerl.config import CellConfig
+
+
+class StudyError(ValueError):
+    """A study that cannot show what it claims to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A small change of the control, and the fields it declares to change."""
+
+    name: str
+    change: Callable[[CellConfig], CellConfig]
+    declares: tuple[str, ...] = ()
+    """Dotted paths of `CellConfig.flatten()`; empty for the control."""
+    skip_if_equal: bool = False
+    """A value on an axis may be the control's own on some corpus, and is then no cell of that corpus."""
+
+    def derive(self, control: CellConfig) -> CellConfig:
+        """The control with this change made.
+
+        Raises:
+            StudyError: It changes other fields than it declares, leaves a declared one as it was, or gives one a value
+                that the config refuses.
+        """
+        try:
+            config = self.change(control)
+        except ValueError as error:
+            raise StudyError(f"variant {self.name!r}: {error}") from error
+        changed = set(config.difference(control)) | set(control.difference(config))
+        if "system.name" in changed:  # with it come and go the settings that one system alone has
+            changed = {path for path in changed if path == "system.name" or not path.startswith("system.")}
+        if changed != set(self.declares) and (changed or not self.skip_if_equal):
+            raise StudyError(
+                f"variant {self.name!r} declares {sorted(self.declares)} but changes {sorted(changed)} of its control"
+            )
+        return config
+
+
+def by_name(variants: Sequence[Variant]) -> dict[str, Variant]:
+    """The variants by their names, in order."""
+    return {variant.name: variant for variant in variants}
