@@ -7,11 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmerl_platform.report.figure import ReportFigure
 from fmerl_platform.report.table import Table
 
 if TYPE_CHECKING:
-    from fmerl_platform.report.render import ReportPaths
+    from fmerl_platform.report.figure import ReportFigure
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportPaths:
+    """Files of a written report."""
+
+    html: Path
+    markdown: Path
+    latex: Path
+    rows: Path | None
+    """None of a report without rows."""
+    figures: tuple[Path, ...]
+    """PNG and SVG of each."""
 
 
 @dataclass(frozen=True, kw_only=True)

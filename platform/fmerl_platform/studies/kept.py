@@ -13,7 +13,7 @@ from fmerl.files import replaced_file
 from fmerl_platform.ledger.cells import failure_reasons, finished_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import engine_digest
-from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.report.document import ReportPaths
 from fmerl_platform.report.table import Table
 from fmerl_platform.study.record import StudyRecord
 

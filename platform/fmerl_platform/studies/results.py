@@ -14,7 +14,6 @@ from fmerl_platform.ledger.publish import RunSummary, publish
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.ledger.runs import StudyRuns, read_results, read_study
 from fmerl_platform.report.document import Report
-from fmerl_platform.report.render import table_html
 from fmerl_platform.studies import kept
 from fmerl_platform.studies.kept import Published
 from fmerl_platform.studies.kind import StudyKind
@@ -124,6 +123,8 @@ class StudyResults:
         return published
 
     def _repr_html_(self) -> str:
+        from fmerl_platform.report.render import table_html
+
         return "".join(map(table_html, self.report().tables))
 
 

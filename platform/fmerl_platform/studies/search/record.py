@@ -12,7 +12,7 @@ from pathlib import Path
 import optuna
 
 from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.report.document import ReportPaths
 from fmerl_platform.studies.search.sections import SearchFindings
 from fmerl_platform.studies.search.space import OBJECTIVE
 from fmerl_platform.studies.search.trial_store import ended, start_name

@@ -15,8 +15,7 @@ from fmerl.errors import InputError
 from fmerl.files import replaced_file
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import command_line, provenance
-from fmerl_platform.report.document import Report
-from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.report.document import Report, ReportPaths
 from fmerl_platform.report.table import Table, columns
 from fmerl_platform.running.lock import exclusive
 from fmerl_platform.running.options import Resources
