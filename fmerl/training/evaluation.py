@@ -6,7 +6,7 @@ Shapes: U utterances, C classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -79,25 +79,41 @@ def classification_scores(gold: NDArray[np.int64], predicted: NDArray[np.int64],
 
 
 def prediction_table(data: ConversationData, predictions: Predictions) -> pa.Table:
-    """The ledger's rows, one per utterance: all that any table, figure or test needs without training again."""
-    lengths = np.diff(data.offsets)
+    """The ledger's rows of a `ConversationData`."""
     names = np.array([*data.classes, None], dtype=object)
-    vad = {
-        name: pa.array(predictions.vad[:, column], from_pandas=True)  # NaN becomes null
-        for column, name in enumerate(DIMENSIONS)
-    }
-    scores = pa.array(predictions.scores.reshape(-1), pa.float32())
-    offsets = pa.array(np.arange(len(predictions.scores) + 1) * len(data.classes), pa.int32())
+    return prediction_rows(
+        utterance_id=data.utterance_id,
+        dialogue_id=data.dialogue_id,
+        turn=data.turn,
+        speaker=data.speaker_name,
+        split=np.repeat(np.array(SPLITS)[data.split], np.diff(data.offsets)),
+        gold=names[data.label],
+        predicted=names[predictions.predicted],
+        scores=predictions.scores,
+        vad=predictions.vad,
+    )
+
+
+def prediction_rows(
+    *, gold: Any, predicted: Any, scores: NDArray[np.float32], vad: NDArray[np.float32], **columns: Any
+) -> pa.Table:
+    """The ledger's rows, one per utterance: all that any table, figure or test needs without training again.
+
+    Args:
+        gold: Classes by name, None without a target, [U].
+        predicted: Classes by name, None without an answer, [U].
+        scores: One per class, [U, C].
+        vad: Predicted valence, arousal and dominance, NaN where there is none, [U, 3].
+        columns: `utterance_id`, `dialogue_id`, `turn`, `speaker` and `split`, [U] each.
+    """
+    offsets = pa.array(np.arange(len(scores) + 1) * scores.shape[1], pa.int32())
     return pa.table(
         {
-            "utterance_id": data.utterance_id,
-            "dialogue_id": data.dialogue_id,
-            "turn": data.turn,
-            "speaker": data.speaker_name,
-            "split": np.repeat(np.array(SPLITS)[data.split], lengths),
-            "gold": pa.array(names[data.label], pa.string()),
-            "predicted": pa.array(names[predictions.predicted], pa.string()),
-            "scores": pa.ListArray.from_arrays(offsets, scores),
-            **vad,
+            **columns,
+            "gold": pa.array(gold, pa.string()),
+            "predicted": pa.array(predicted, pa.string()),
+            "scores": pa.ListArray.from_arrays(offsets, pa.array(scores.reshape(-1), pa.float32())),
+            # NaN becomes null.
+            **{name: pa.array(vad[:, column], from_pandas=True) for column, name in enumerate(DIMENSIONS)},
         }
     )

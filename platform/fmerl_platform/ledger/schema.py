@@ -21,3 +21,32 @@ EPOCH_METRICS = (
     "validation_accuracy",
 )
 """Logged once per epoch."""
+
+
+class Tag:
+    """Tags of runs."""
+
+    STUDY = "fmerl.study"
+    """Name of the study, on all its runs."""
+    LEVEL = "fmerl.level"
+    """study, variant, seed, search, trial or labels."""
+    CORPUS = "fmerl.corpus"
+    VARIANT = "fmerl.variant"
+    SEED = "fmerl.seed"
+    FINGERPRINT = "fmerl.fingerprint"
+    PLANNED = "fmerl.planned"
+    """Whether the study's last command planned the variant."""
+    SUPERSEDED = "fmerl.superseded"
+    """Set where a cell of other code or configuration has taken this one's place."""
+    RECIPE = "fmerl.recipe"
+    """Hash of what a variant's numbers and its comparison stand on."""
+    CHANGES = "fmerl.changes"
+    VERDICT = "fmerl.verdict"
+    WARNING = "fmerl.warning"
+    UNSEEN = "fmerl.unseen"
+    ERROR = "fmerl.error"
+    REUSED_FROM = "fmerl.reused_from"
+    TRIAL = "fmerl.trial"
+    NOTE = "mlflow.note.content"
+    """Description that MLflow's UI shows, in Markdown."""
+    PARENT = "mlflow.parentRunId"

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from fmerl.config import DIMENSIONS
 from fmerl.corpus import Utterance
-from fmerl.training.evaluation import classification_scores
+from fmerl.training.evaluation import classification_scores, prediction_rows
 from fmerl_platform.asking.asker import Outcome
 from fmerl_platform.llm_baselines.plan import SeedPlan
 from fmerl_platform.statistics import UNANSWERED
@@ -25,20 +25,16 @@ def outcomes_by_utterance(plan: SeedPlan, outcomes: Mapping[str, Outcome]) -> di
 def prediction_table(utterances: Sequence[Utterance], classes: Sequence[str], found: Mapping[str, Outcome]) -> pa.Table:
     """The ledger's rows: the named class with score 1; of an utterance without an answer null, and scores of 0."""
     names = [found[utterance.utterance_id].value for utterance in utterances]
-    scores = np.array([[name == each for each in classes] for name in names], dtype=np.float32)
-    offsets = pa.array(np.arange(len(names) + 1) * len(classes), pa.int32())
-    return pa.table(
-        {
-            "utterance_id": [utterance.utterance_id for utterance in utterances],
-            "dialogue_id": [utterance.dialogue_id for utterance in utterances],
-            "turn": [utterance.turn for utterance in utterances],
-            "speaker": [utterance.speaker for utterance in utterances],
-            "split": [utterance.split for utterance in utterances],
-            "gold": pa.array([utterance.emotion for utterance in utterances], pa.string()),
-            "predicted": pa.array(names, pa.string()),
-            "scores": pa.ListArray.from_arrays(offsets, pa.array(scores.reshape(-1), pa.float32())),
-            **{dimension: pa.nulls(len(names), pa.float32()) for dimension in DIMENSIONS},
-        }
+    return prediction_rows(
+        utterance_id=[utterance.utterance_id for utterance in utterances],
+        dialogue_id=[utterance.dialogue_id for utterance in utterances],
+        turn=[utterance.turn for utterance in utterances],
+        speaker=[utterance.speaker for utterance in utterances],
+        split=[utterance.split for utterance in utterances],
+        gold=[utterance.emotion for utterance in utterances],
+        predicted=names,
+        scores=np.array([[name == each for each in classes] for name in names], dtype=np.float32),
+        vad=np.full((len(names), len(DIMENSIONS)), np.nan, dtype=np.float32),
     )
 
 

@@ -12,6 +12,7 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from fmerl.training.distributed import Ranks
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.running.options import Resources
 from fmerl_platform.running.worker import CellFiles, train_and_log
 from fmerl_platform.study.cells import Cell, CorpusInputs
@@ -72,7 +73,7 @@ def train_on_workers(
     runs = experiment.find(fingerprint=cell.fingerprint)
     if any(run.info.status == "FINISHED" for run in runs):
         return ""
-    return next((run.data.tags["fmerl.error"] for run in runs if "fmerl.error" in run.data.tags), "left no result")
+    return next((run.data.tags[Tag.ERROR] for run in runs if Tag.ERROR in run.data.tags), "left no result")
 
 
 def _train(config: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from fmerl.card import recipe_digest
 from fmerl.config import CellConfig
@@ -89,7 +90,10 @@ class StudyRecord:
         if "kind" not in raw:  # written by version 0.1.0, whose only kinds were these two
             zero_shot, llm_study = raw.pop("zero_shot", False), raw.pop("llm_study", None)
             raw |= {"kind": "zero-shot", "options": {"llm_study": llm_study}} if zero_shot else {"kind": "ablation"}
-        return cls(**{**raw, "corpora": tuple(_corpus_record(corpus) for corpus in raw["corpora"])})
+        for corpus in raw["corpora"]:
+            for cell in corpus["cells"]:
+                cell.setdefault("corpus", corpus["corpus"])
+        return TypeAdapter(cls).validate_python(raw)
 
     def facts(self) -> dict[str, str]:
         """Provenance, command, seeds and data, as short strings by name."""
@@ -188,20 +192,6 @@ def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> 
             for anchors, vectors in inputs.anchors.items()
         ),
         supervised=inputs.supervised,
-    )
-
-
-def _corpus_record(raw: Mapping[str, Any]) -> CorpusRecord:
-    return CorpusRecord(
-        **{
-            **raw,
-            "classes": tuple(raw["classes"]),
-            "supervised": tuple(raw.get("supervised", ())),
-            "cells": tuple(CellKey(**{"corpus": raw["corpus"], **cell}) for cell in raw["cells"]),
-            "anchors": tuple(
-                AnchorCosines(tuple(item["variants"]), tuple(map(tuple, item["cosines"]))) for item in raw["anchors"]
-            ),
-        }
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fmerl_platform.ledger.publish import PLANNED_VARIANTS, RunSummary
 from fmerl_platform.ledger.runs import change_note
+from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.report.numbers import interval, mean_sd, p_value, percent, seeds, signed
 from fmerl_platform.report.table import markdown_text
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, VariantRow
@@ -19,7 +20,7 @@ def run_summary(analysis: CorpusAnalysis, row: VariantRow) -> RunSummary:
         corpus=analysis.results.corpus,
         variant=row.variant,
         metrics=variant_metrics(row),
-        tags={"fmerl.verdict": row.comparison.verdict if row.comparison else "control"},
+        tags={Tag.VERDICT: row.comparison.verdict if row.comparison else "control"},
         note=variant_note(analysis, row),
     )
 
