@@ -25,10 +25,10 @@ import ray
 from ray.cluster_utils import Cluster
 from rich.console import Console
 
+from fmerl_platform.cli.progress import RunProgress
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.running.grid import run_grid
 from fmerl_platform.running.options import Resources
-from fmerl_platform.running.progress import RunProgress
 from fmerl_platform.running.worker import CellFiles
 from fmerl_platform.study.cells import Cell, CorpusInputs, plan_cells
 from fmerl_platform.study.inputs import load_inputs

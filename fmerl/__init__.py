@@ -1,3 +1,56 @@
-"""FMERL: fine-grained multidimensional emotion representation learning for conversations, in plain PyTorch."""
+"""FMERL: fine-grained multidimensional emotion representation learning for conversations, in plain PyTorch.
 
-__version__ = "0.1.0"
+A cell is one training: a configuration, a corpus with its features and scores, and a seed.
+
+>>> from fmerl import PRESETS
+>>> config = PRESETS["laptop"]("synthetic-meld").with_values({"training.epochs": 2})
+>>> config.training.epochs
+2
+
+`train_cell(config, data, anchors, seed)` trains it; `data` is `fmerl.training.assembly.assemble` of `read_corpus`,
+`read_features` and `read_labels`, and `anchors` comes from `encode_anchors`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fmerl.config import CellConfig
+    from fmerl.config.presets import PRESETS
+    from fmerl.corpus import read_corpus
+    from fmerl.features.store import read_features
+    from fmerl.model import FMERL
+    from fmerl.supervision.anchors import encode_anchors
+    from fmerl.supervision.labels import read_labels
+    from fmerl.training.cell import train_cell
+
+__version__ = "0.2.0"
+
+_PLACES = {
+    "CellConfig": "fmerl.config",
+    "PRESETS": "fmerl.config.presets",
+    "FMERL": "fmerl.model",
+    "train_cell": "fmerl.training.cell",
+    "read_corpus": "fmerl.corpus",
+    "read_features": "fmerl.features.store",
+    "read_labels": "fmerl.supervision.labels",
+    "encode_anchors": "fmerl.supervision.anchors",
+}
+"""Where each name lies; it is imported when it is asked for, since PyTorch starts slowly."""
+
+__all__ = [
+    "FMERL",
+    "PRESETS",
+    "CellConfig",
+    "encode_anchors",
+    "read_corpus",
+    "read_features",
+    "read_labels",
+    "train_cell",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)

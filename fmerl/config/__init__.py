@@ -1,18 +1,17 @@
 """Every choice the method leaves open, typed and checked when it is built, and named starting points."""
 
-from fmerl.config.cell import (
+from fmerl.config.cell import CellConfig, field_types
+from fmerl.config.parts import (
     DEFAULT_TEXT_ENCODER,
     DIMENSIONS,
     MODALITIES,
     AnchorConfig,
     BackboneConfig,
-    CellConfig,
     ContrastiveConfig,
     RegressionConfig,
-    SystemConfig,
-    SystemName,
-    TrainingConfig,
 )
+from fmerl.config.systems import SystemConfig, SystemName
+from fmerl.config.training import TrainingConfig
 
 __all__ = [
     "DEFAULT_TEXT_ENCODER",
@@ -26,4 +25,5 @@ __all__ = [
     "SystemConfig",
     "SystemName",
     "TrainingConfig",
+    "field_types",
 ]

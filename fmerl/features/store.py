@@ -133,7 +133,7 @@ def read_features(root: str | Path, corpus_name: str, modality: str, utterance_i
         raise InputError(
             folder,
             f"no such feature table (at hand: {', '.join(at_hand) or 'none'})",
-            "make it with `fmerl extract` or `fmerl import-features`",
+            "make it with fmerl extract or fmerl import-features",
         )
     card = read_card(folder)
     ids, values, missing = read_parts(folder)

@@ -116,7 +116,7 @@ def read_labels(
     folder = Path(root) / corpus_name
     if not folder.is_dir():
         at_hand = ", ".join(sorted(card.parent.name for card in Path(root).glob(f"[!.]*/{CARD}"))) or "none"
-        raise InputError(folder, f"no such label set (at hand: {at_hand})", "make it with `fmerl label`")
+        raise InputError(folder, f"no such label set (at hand: {at_hand})", "make it with fmerl label")
     card = read_card(folder)
     vad_range = _range(folder / CARD, card.get("vad_range"))
     _check_dimensions(folder / CARD, card.get("dimensions", list(DIMENSIONS)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fmerl.checkpoint import Checkpoint
 from fmerl.config import CellConfig
 from fmerl.model import System
 from fmerl.training.batching import BatchLoader
-from fmerl.training.checkpoint import Checkpoint
 from fmerl.training.dataset import ConversationData
 from fmerl.training.distributed import ALONE, Ranks
 from fmerl.training.evaluation import Predictions, classification_scores, prediction_table
 from fmerl.training.loop import adam, build_model, deterministic, train_epochs
+from fmerl.training.selection import Selection
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 """Called after each epoch with its number, from 1, and its metrics."""
@@ -42,27 +43,6 @@ class CellResult:
     modalities, at the selected epoch with each `<modality> masked`."""
     weights: dict[str, Tensor]
     """State of the model at the selected epoch, on the CPU."""
-
-
-@dataclass
-class _Selection:
-    """The reported epoch so far, with what was seen on the way to it."""
-
-    best_score: float = -1.0
-    epoch: int = 0
-    scores: dict[str, float] = field(default_factory=dict)
-    predictions: Predictions | None = None
-    weights: dict[str, Tensor] = field(default_factory=dict)
-    oracle: float = 0.0
-    first: Predictions | None = None
-    history: list[dict[str, float]] = field(default_factory=list)
-    """Metrics of each epoch, from epoch 1."""
-    seconds: float = 0.0
-    """Spent training, in all processes that took part."""
-
-
-_PREDICTED = ("predictions", "first")
-"""Fields of a selection that hold predictions."""
 
 
 def train_cell(
@@ -96,49 +76,44 @@ def train_cell(
         fmerl.training.loop.DivergedError: The loss left the finite numbers.
     """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    test, validation = data.subset("test"), data.subset("validation")
     seen = data.subset("train", "validation").without_classes(
         config.training.unseen_classes, config.training.unseen_utterances
     )
-    started = time.perf_counter()
+    test, started = data.subset("test"), time.perf_counter()
+
+    def predicted(rows: ConversationData) -> Predictions:
+        return ranks.predict(model, BatchLoader(rows, config.backbone.modalities, config.training, device))
+
     with deterministic(config.training.threads):
         model = build_model(config, seen.subset("train"), anchors, seed).to(device)
         optimizer = adam(model)
-        chosen = _restore(ranks.from_first(checkpoint.load() if checkpoint else None), model, optimizer)
-        earlier = chosen.seconds
+        chosen = _restored(ranks.from_first(checkpoint.load() if checkpoint else None), config, model, optimizer)
+        earlier, done = chosen.seconds, len(chosen.history)
         for epoch, metrics in enumerate(chosen.history, start=1):
             if on_epoch:
                 on_epoch(epoch, metrics)
+        epochs = train_epochs(model, seen, seed, device, optimizer=optimizer, first_epoch=done + 1, ranks=ranks)
         test_loader = BatchLoader(test, config.backbone.modalities, config.training, device)
-        first_epoch = len(chosen.history) + 1
-        epochs = train_epochs(model, seen, seed, device, optimizer=optimizer, first_epoch=first_epoch, ranks=ranks)
-        for epoch, metrics in enumerate(epochs, start=first_epoch):
+        for epoch, metrics in enumerate(epochs, start=done + 1):
             predictions = ranks.predict(model, test_loader)
             scores = classification_scores(test.label, predictions.predicted, len(test.classes))
-            chosen.oracle = max(chosen.oracle, scores["weighted_f1"])
-            chosen.first = chosen.first or predictions
-            if config.training.selection == "last" or metrics["validation_weighted_f1"] > chosen.best_score:
-                chosen.best_score, chosen.epoch, chosen.scores = metrics["validation_weighted_f1"], epoch, scores
-                chosen.predictions = predictions
-                chosen.weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-            chosen.history.append(metrics)
+            chosen.add(metrics, predictions, scores, model)
             chosen.seconds = earlier + time.perf_counter() - started
             if on_epoch:
                 on_epoch(epoch, metrics)
             if checkpoint and ranks.rank == 0 and epoch < config.training.epochs and checkpoint.due():
-                checkpoint.save(_state(chosen, model, optimizer))
+                # Generators are not in it: each epoch's follow from seed and epoch.
+                state = {"chosen": chosen.state(), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                checkpoint.save(state)
         assert chosen.first is not None
         assert chosen.predictions is not None
         model.load_state_dict(chosen.weights)
-        validation_loader = BatchLoader(validation, config.backbone.modalities, config.training, device)
-        both = Predictions(
-            *map(np.concatenate, zip(ranks.predict(model, validation_loader), chosen.predictions, strict=True))
-        )
+        of_validation = predicted(data.subset("validation"))
+        both = Predictions(*map(np.concatenate, zip(of_validation, chosen.predictions, strict=True)))
         conditions = {FIRST_EPOCH: chosen.first}
         if len(config.backbone.modalities) > 1:
             for modality in config.backbone.modalities:
-                masked = BatchLoader(_masked(test, modality), config.backbone.modalities, config.training, device)
-                conditions[masked_condition(modality)] = ranks.predict(model, masked)
+                conditions[masked_condition(modality)] = predicted(_masked(test, modality))
     return CellResult(
         metrics={
             **{f"test_{name}": value for name, value in chosen.scores.items()},
@@ -154,28 +129,14 @@ def train_cell(
     )
 
 
-def _state(chosen: _Selection, model: System, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Generators are not in it: each epoch's follow from seed and epoch (`fmerl.training.loop.train_epochs`)."""
-    seen = {name: _as_tensors(getattr(chosen, name)) for name in _PREDICTED}
-    return {"chosen": vars(chosen) | seen, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-
-
-def _restore(state: dict[str, Any] | None, model: System, optimizer: torch.optim.Optimizer) -> _Selection:
+def _restored(
+    state: dict[str, Any] | None, config: CellConfig, model: System, optimizer: torch.optim.Optimizer
+) -> Selection:
     if state is None:
-        return _Selection()
+        return Selection(by=config.training.selection)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    seen = {name: _as_predictions(state["chosen"][name]) for name in _PREDICTED}
-    return _Selection(**state["chosen"] | seen)
-
-
-def _as_tensors(predictions: Predictions | None) -> tuple[Tensor, ...] | None:
-    """As a checkpoint holds them: tensors need no code of ours to be read."""
-    return tuple(map(torch.from_numpy, predictions)) if predictions else None
-
-
-def _as_predictions(tensors: tuple[Tensor, ...] | None) -> Predictions | None:
-    return Predictions(*(tensor.numpy() for tensor in tensors)) if tensors else None
+    return Selection.of_state(state["chosen"])
 
 
 def masked_condition(modality: str) -> str:

@@ -6,16 +6,14 @@ Rows are sorted by split, then dialogue, then turn, so that a split is a slice a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from fmerl.corpus.dialogue import SPLITS, Split
-from fmerl.training.arrow_data import pack_fields, unpack_fields
 
 CONTEXT_ONLY = -1
 """Label of an utterance without a target."""
@@ -23,11 +21,7 @@ CONTEXT_ONLY = -1
 
 @dataclass(frozen=True, kw_only=True)
 class ConversationData:
-    """A corpus as arrays of plain dtypes.
-
-    It pickles as one Arrow buffer (`fmerl.training.arrow_data`): Ray puts that in shared memory, and the arrays of all
-    processes on a node are read-only views of it.
-    """
+    """A corpus as arrays of plain dtypes, which pickle out of band: Ray shares them between all processes of a node."""
 
     corpus: str
     classes: tuple[str, ...]
@@ -54,17 +48,6 @@ class ConversationData:
     """[U] by modality; a missing row is all zeros."""
     digests: Mapping[str, str]
     """Content hashes of the corpus, its feature tables and its scores."""
-
-    def to_arrow(self) -> pa.Buffer:
-        return pack_fields(vars(self))
-
-    @classmethod
-    def from_arrow(cls, buffer: pa.Buffer) -> ConversationData:
-        """Data whose arrays by utterance are read-only views of a buffer of `to_arrow`."""
-        return cls(**unpack_fields(buffer))
-
-    def __reduce__(self) -> tuple[Callable[[pa.Buffer], ConversationData], tuple[pa.Buffer]]:
-        return ConversationData.from_arrow, (self.to_arrow(),)
 
     def widths(self, modalities: Sequence[str]) -> dict[str, int]:
         """D_m of each modality asked for."""

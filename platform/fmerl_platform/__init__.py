@@ -1,1 +1,52 @@
-"""The engine around the method: Ray runs the cells, MLflow keeps them, statistics say what they show."""
+"""Ablations and searches for FMERL on Ray, remembered in MLflow, judged by paired statistics.
+
+>>> from fmerl_platform import PAPER, Study
+>>> study = Study("mine", corpora=["synthetic-meld"], variants=PAPER, seeds=range(5))
+
+`run_study(study, storage="runs")` trains what is not trained yet and returns `StudyResults`: a table in a notebook,
+`frame()`, `results["w/o Valence"].predictions(seed=0)`, `report().save("out")`. `open_study("mine", storage="runs")`
+reads the same from MLflow alone.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fmerl.errors import InputError
+    from fmerl_platform.studies.results import StudyResults, open_study
+    from fmerl_platform.studies.run import run_study
+    from fmerl_platform.study.options import InputOptions
+    from fmerl_platform.study.paper import PAPER, SYSTEMS
+    from fmerl_platform.study.study import Study
+    from fmerl_platform.study.variant import Variant
+
+_PLACES = {
+    "PAPER": "fmerl_platform.study.paper",
+    "SYSTEMS": "fmerl_platform.study.paper",
+    "InputError": "fmerl.errors",
+    "InputOptions": "fmerl_platform.study.options",
+    "Study": "fmerl_platform.study.study",
+    "StudyResults": "fmerl_platform.studies.results",
+    "Variant": "fmerl_platform.study.variant",
+    "open_study": "fmerl_platform.studies.results",
+    "run_study": "fmerl_platform.studies.run",
+}
+"""Where each name lies; it is imported when it is asked for, since Ray and MLflow start slowly."""
+
+__all__ = [
+    "PAPER",
+    "SYSTEMS",
+    "InputError",
+    "InputOptions",
+    "Study",
+    "StudyResults",
+    "Variant",
+    "open_study",
+    "run_study",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)

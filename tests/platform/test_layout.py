@@ -60,7 +60,7 @@ def test_the_method_knows_no_engine() -> None:
 
 
 def test_mixed_sources_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from fmerl_platform import session
+    from fmerl_platform.running import session
 
     monkeypatch.setattr(session, "_SOURCE", tmp_path)
     with pytest.raises(session.MixedSourcesError, match="runtime_env"):
@@ -75,7 +75,7 @@ def test_every_script_has_help(
     with pytest.raises(SystemExit) as left:
         runpy.run_path(str(script), run_name="__main__")
     assert left.value.code == 0
-    assert f"usage: {script.name}" in capsys.readouterr().out
+    assert f"Usage: {script.name}" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -88,7 +88,7 @@ def test_the_wheel_holds_both_packages_their_data_and_nothing_that_shadows(tmp_p
         archive.extractall(tmp_path / "site")
     assert {
         "fmerl/supervision/default/descriptions.json",
-        "fmerl_platform/report/templates/page.html.j2",
+        "fmerl_platform/report/templates/report.html.j2",
     } <= names
     assert not any(name.startswith("platform") for name in names)
     code = "import fmerl.training.cell, fmerl_platform.studies.run as a; print(a.__file__)"

@@ -1,4 +1,4 @@
-"""What reaches training on Ray: one Arrow buffer in shared memory, read in place by every worker."""
+"""What reaches training on Ray: arrays in shared memory, read in place by every worker."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from ray import tune
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.inputs import load_inputs
 from fmerl_platform.study.options import InputOptions
-from fmerl_platform.study.paper import CONTROL, PAPER
+from fmerl_platform.study.paper import PAPER
+from fmerl_platform.study.study import Study
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> CorpusInputs:
-    options = InputOptions(storage=tmp_path_factory.mktemp("storage"), scale=0.05)
-    (found,) = load_inputs(["synthetic-meld"], [PAPER[CONTROL]], options)
+    study = Study("shared", corpora=["synthetic-meld"], variants=PAPER[:1], inputs=InputOptions(scale=0.05))
+    (found,) = load_inputs(study, tmp_path_factory.mktemp("storage"))
     return found
 
 

@@ -53,7 +53,7 @@ class EACL(ClosedSetSystem):
     def forward(self, batch: Batch) -> EACLOutput:
         projected = self.shared(self.backbone(batch))
         cosine = F.normalize(projected, dim=1) @ F.normalize(self._projected_anchors(), dim=1).T
-        return EACLOutput(self.classes(cosine / self.config.system.eacl_temperature), projected)
+        return EACLOutput(self.classes(cosine / self.config.system.eacl.temperature), projected)
 
     def _projected_anchors(self) -> Tensor:
         return self.shared(self.from_anchor_space(self.anchors))
@@ -64,10 +64,10 @@ class EACL(ClosedSetSystem):
         contrastive = supervised_contrastive(
             torch.cat([output.projected[known], anchors]),
             torch.cat([label, seen.nonzero().squeeze(1)]),
-            system.eacl_temperature,
+            system.eacl.temperature,
         )
         entropy = self.classes.cross_entropy(output.scores[known], label)
-        total = contrastive + system.eacl_cross_entropy_weight * entropy - system.eacl_angle_weight * _angle(anchors)
+        total = contrastive + system.eacl.cross_entropy_weight * entropy - system.eacl.angle_weight * _angle(anchors)
         return closed_set_losses(total, contrastive)
 
     def fit_statistics(self, features: Mapping[str, Tensor], missing: Mapping[str, Tensor]) -> None:

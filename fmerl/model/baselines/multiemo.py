@@ -84,7 +84,7 @@ class MultiEMO(ClosedSetSystem):
         self.encoders = nn.ModuleDict(
             {name: DialogueEncoder(inputs.widths[name], width, dropout) for name in modalities}
         )
-        depth = config.system.multiemo_layers if others else 0
+        depth = config.system.multiemo.layers if others else 0
         self.layers = nn.ModuleDict(
             {
                 name: nn.ModuleList(FusionLayer(others, width, backbone.heads, dropout) for _ in range(depth))
@@ -94,7 +94,7 @@ class MultiEMO(ClosedSetSystem):
         self.fuse = nn.Linear(len(modalities) * width, width)
         self.head = nn.Sequential(nn.ReLU(), Dropout(dropout), nn.Linear(width, len(inputs.train_counts)))
         rarity = sum(inputs.train_counts) / torch.tensor(inputs.train_counts, dtype=torch.float32).clamp(min=1)
-        self.register_buffer("rarity", rarity**config.system.multiemo_sample_weight)
+        self.register_buffer("rarity", rarity**config.system.multiemo.sample_weight)
 
     def forward(self, batch: Batch) -> MultiEMOOutput:
         context = {name: self.encoders[name](x, batch) for name, x in self.standardize(batch).items()}
@@ -115,14 +115,14 @@ class MultiEMO(ClosedSetSystem):
         contrastive = supervised_contrastive(
             output.fused[known],
             label,
-            system.multiemo_temperature,
-            focus=system.multiemo_focus,
+            system.multiemo.temperature,
+            focus=system.multiemo.focus,
             weight=self.rarity[label],
         )
         pairs = combinations(output.streams[known].unbind(1), 2)
         # Per dimension, so that its weight means the same at every width.
         correlation = sum((soft_hgr(*pair) for pair in pairs), contrastive.new_zeros(())) / output.streams.shape[2]
-        weights = (system.multiemo_contrastive_weight, system.multiemo_correlation_weight)
+        weights = (system.multiemo.contrastive_weight, system.multiemo.correlation_weight)
         entropy = (1 - sum(weights)) * self.classes.cross_entropy(output.scores[known], label)
         return closed_set_losses(entropy + weights[0] * contrastive - weights[1] * correlation, contrastive)
 

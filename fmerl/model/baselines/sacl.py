@@ -38,7 +38,7 @@ class SACLOutput(NamedTuple):
 class SACL(ClosedSetSystem):
     """Two bidirectional LSTMs, over the dialogue and over each speaker's own turns, trained on clean and worst cases.
 
-    The worst case moves an utterance's LSTM states by `sacl_radius` along the gradient of its own cross-entropy. SACL's
+    The worst case moves an utterance's LSTM states by its radius along the gradient of its own cross-entropy. SACL's
     code takes the gradient of the batch's whole loss and scales it over the batch; here one utterance's perturbation
     does not depend on which others share its batch.
     """
@@ -69,20 +69,20 @@ class SACL(ClosedSetSystem):
         return self.classes(self.head(self.dropout(hidden))), hidden
 
     def _perturbation(self, context: Tensor, scores: Tensor, label: Tensor) -> Tensor:
-        """Where each utterance's cross-entropy rises most, `sacl_radius` long; 0 without a target, [N, 2 D]."""
+        """Where each utterance's cross-entropy rises most, its radius long; 0 without a target, [N, 2 D]."""
         known = label >= 0
         loss = F.cross_entropy(scores[known], label[known], reduction="sum")
         (gradient,) = torch.autograd.grad(loss, context, retain_graph=True)
-        return self.config.system.sacl_radius * F.normalize(gradient, dim=1)
+        return self.config.system.sacl.radius * F.normalize(gradient, dim=1)
 
     def loss(self, output: SACLOutput, batch: Batch) -> Losses:
         known, system = batch.label >= 0, self.config.system
         label = batch.label[known]
         clean, adversarial = (
-            supervised_contrastive(hidden[known], label, system.sacl_temperature)
+            supervised_contrastive(hidden[known], label, system.sacl.temperature)
             for hidden in (output.hidden, output.adversarial_hidden)
         )
-        contrastive = system.sacl_weight * clean + system.sacl_adversarial_weight * adversarial
+        contrastive = system.sacl.weight * clean + system.sacl.adversarial_weight * adversarial
         entropy = sum(
             self.classes.cross_entropy(scores[known], label) for scores in (output.scores, output.adversarial_scores)
         )

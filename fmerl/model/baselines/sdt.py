@@ -59,7 +59,7 @@ class SDT(ClosedSetSystem):
         known = batch.label >= 0
         label, scores = batch.label[known], output.scores[known]
         total = self.classes.cross_entropy(scores, label)
-        temperature = self.config.system.sdt_temperature
+        temperature = self.config.system.sdt.temperature
         teacher = (scores / temperature).log_softmax(1)
         for student in output.students[known].unbind(1):
             learned = (student / temperature).log_softmax(1)

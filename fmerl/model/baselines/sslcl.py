@@ -66,7 +66,7 @@ class SSLCL(ClosedSetSystem):
             contrastive.append(self.classes.cross_entropy(self._scores(view), label))
             correlation.append(soft_hgr(view, embedded))
         contrast = torch.stack(contrastive).mean()
-        weight = self.config.system.sslcl_correlation_weight
+        weight = self.config.system.sslcl.correlation_weight
         return closed_set_losses(contrast - weight * torch.stack(correlation).mean(), contrast)
 
     def fit_statistics(self, features: Mapping[str, Tensor], missing: Mapping[str, Tensor]) -> None:

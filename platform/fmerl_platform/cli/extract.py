@@ -80,10 +80,10 @@ def extract(*, options: Annotated[ExtractOptions, FLAT]) -> int:
     the last one, encodes only what is left; a table that is there already costs nothing.
     """
     from fmerl.corpus import read_corpus
+    from fmerl_platform.cli.progress import RateProgress
     from fmerl_platform.extraction import run
     from fmerl_platform.extraction.pipeline import ExtractionError
     from fmerl_platform.extraction.summary import plan_table_of, summary_table
-    from fmerl_platform.running.progress import RateProgress
 
     request = request_of(options)
     if options.dry_run:

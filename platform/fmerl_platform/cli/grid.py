@@ -34,7 +34,7 @@ def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | No
 
 def run(planned: StudyPlan, options: StudyOptions) -> StudyResults:
     """Train, report, and print what was found."""
-    from fmerl_platform.running.progress import RunProgress
+    from fmerl_platform.cli.progress import RunProgress
     from fmerl_platform.studies.run import run_plan
 
     found = run_plan(

@@ -63,12 +63,12 @@ def label(*, options: Annotated[LabelOptions, FLAT]) -> int:
     from fmerl.corpus import SPLITS
     from fmerl.supervision.prompts import DESCRIPTION_TEMPLATE, SCORE_TEMPLATE, PromptConfig
     from fmerl_platform.asking.endpoint import RequestFailedError
+    from fmerl_platform.cli.progress import RateProgress
     from fmerl_platform.labelling.cost import estimate
     from fmerl_platform.labelling.plan import read_source
     from fmerl_platform.labelling.request import LabelRequest
     from fmerl_platform.labelling.run import label_corpus
     from fmerl_platform.labelling.summary import next_lines, problem_lines, summary_lines
-    from fmerl_platform.running.progress import RateProgress
 
     corpus = read_source(options.corpus)
     request = LabelRequest(

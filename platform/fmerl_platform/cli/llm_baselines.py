@@ -57,11 +57,11 @@ def llm_baselines(*, options: Annotated[LLMBaselineOptions, FLAT]) -> int:
     or a model's own in the file of models. Every answer is journaled: rerunning the same command asks only what is
     left. --llm-study of zero-shot shows the rows beside FMERL's.
     """
+    from fmerl_platform.cli.progress import RateProgress
     from fmerl_platform.llm_baselines.models import chosen_models, read_models
     from fmerl_platform.llm_baselines.request import BaselineRequest
     from fmerl_platform.llm_baselines.run import run_baselines
     from fmerl_platform.llm_baselines.summary import estimates, summary_table
-    from fmerl_platform.running.progress import RateProgress
     from fmerl_platform.study.study import check_study_name
 
     check_study_name(options.study)

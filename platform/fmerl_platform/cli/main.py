@@ -52,6 +52,7 @@ def _app(name: str, help: str | None = None, version_flags: Sequence[str] = ()) 
         result_action="return_value",
         exit_on_error=False,
         print_error=False,
+        suppress_keyboard_interrupt=False,
     )
 
 
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run_script(command: str) -> NoReturn:
     """Run one command as the script that was started."""
     name = Path(sys.argv[0]).name
-    _run(_script(name, command), name, None)
+    _run(single(name, command), name, None)
 
 
 def options_of(command: str, arguments: Sequence[str]) -> Any:
@@ -88,11 +89,12 @@ def options_of(command: str, arguments: Sequence[str]) -> Any:
     Raises:
         CycloptsError, InputError: Arguments that the command refuses.
     """
-    _, bound, _ = _script(command, command).parse_args(arguments, print_error=False, exit_on_error=False)
+    _, bound, _ = single(command, command).parse_args(arguments, print_error=False, exit_on_error=False)
     return bound.arguments.get("options")
 
 
-def _script(name: str, command: str) -> App:
+def single(name: str, command: str) -> App:
+    """One command as a program of its own name."""
     module, _, function = _place(command).partition(":")
     app = _app(name)
     app.default(getattr(import_module(module), function))

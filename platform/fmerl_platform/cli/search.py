@@ -49,8 +49,8 @@ def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
     ended the last one; a larger --trials goes on from there. The best configuration is
     STORAGE/search/STUDY/best.json, which --config of other commands takes.
     """
+    from fmerl_platform.cli.progress import RunProgress
     from fmerl_platform.running.placement import nodes_to_expect, placement_table
-    from fmerl_platform.running.progress import RunProgress
     from fmerl_platform.studies.search.run import Search, plan_search, plan_table, run_search
 
     resources = Resources(

@@ -40,8 +40,8 @@ class VariantOptions:
         Raises:
             InputError: Options that exclude each other, or a study file or axis that cannot be used.
         """
-        from fmerl_platform.study.axes import axis_variants
-        from fmerl_platform.study.study_file import read_study_file
+        from fmerl_platform.cli.axes import axis_variants
+        from fmerl_platform.cli.study_file import read_study_file
 
         other_system = self.system != CONTROL
         if other_system and self.variants:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import torch
 
+from fmerl.checkpoint import Checkpoint
 from fmerl.files import replaced_file
 from fmerl.training.cell import train_cell
-from fmerl.training.checkpoint import Checkpoint
 from fmerl.training.distributed import ALONE, Ranks
 from fmerl.training.loop import DivergedError
 from fmerl_platform.ledger.experiment import Experiment

@@ -59,14 +59,13 @@ def warnings(plan: StudyPlan) -> Iterator[str]:
 
 def plan_table(plan: StudyPlan) -> Table:
     """A row per corpus and variant."""
-    controls = {item.data.corpus: item.control.flatten() for item in plan.inputs}
+    controls = {item.data.corpus: item.control for item in plan.inputs}
     groups: dict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in plan.cells:
         groups[cell.corpus, cell.variant].append(cell)
     rows = []
     for (corpus, variant), cells in groups.items():
-        own, control = cells[0].config.flatten(), controls[corpus]
-        changes = ", ".join(path for path in own if own[path] != control[path])
+        changes = ", ".join(cells[0].config.difference(controls[corpus]))
         seeds = " ".join(str(cell.seed) for cell in cells)
         rows.append((corpus, variant, seeds, str(cells[0].config.training.epochs), changes))
     headers = ("corpus", "variant", "seeds", "epochs", "changes of the control")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+from collections.abc import Mapping
 from functools import cache
-from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.card import recipe_digest
-from fmerl.config import CellConfig
+from fmerl.config import CellConfig, SystemName
+from fmerl.model import SYSTEMS
 from fmerl.training.dataset import ConversationData
 
-METHOD = ("fmerl.config", "fmerl.model", "fmerl.training")
-"""Packages whose code decides a cell's numbers; data count by their content."""
+METHOD = ("model", "training")
+"""Packages of `fmerl` whose code decides a cell's numbers; configuration and data count by their content."""
 
 
 def fingerprint(config: CellConfig, data: ConversationData, anchors: NDArray[np.float32], seed: int) -> str:
-    """SHA-256 of all that decides a cell's numbers: config, contents of its data, code of the method, seed.
+    """SHA-256 of all that decides a cell's numbers: config, contents of its data, code of its system, seed.
 
     The anchors count by their numbers, not by where their encoder was found; modalities that the cell does not read
     do not count.
@@ -35,24 +37,63 @@ def fingerprint(config: CellConfig, data: ConversationData, anchors: NDArray[np.
         "config": {path: value for path, value in config.flatten().items() if not path.startswith("anchors.")},
         "anchors": hashlib.sha256(np.ascontiguousarray(anchors).tobytes()).hexdigest(),
         "data": {name: digest for name, digest in data.digests.items() if name in used},
-        "code": code_digest(),
+        "code": system_digest(config.system.name),
         "seed": seed,
     }
     return recipe_digest(recipe)
 
 
-def code_digest() -> str:
-    """SHA-256 of the method's code."""
-    return source_digest(*METHOD)
+@cache
+def system_digest(system: SystemName) -> str:
+    """SHA-256 of the code that trains a system: the method without the modules that only other systems have."""
+    sources = method_sources()
+    own = _imported(_module_of(system), sources)
+    others = {_module_of(name) for name in SYSTEMS}
+    return _digest({path: source for path, source in sources.items() if path not in others - own})
 
 
 @cache
-def source_digest(*packages: str) -> str:
-    """SHA-256 over the sources of packages, by module path."""
+def code_digest() -> str:
+    """SHA-256 of the whole method's code."""
+    return _digest(method_sources())
+
+
+@cache
+def source_digest(package: str) -> str:
+    """SHA-256 over the sources of a package."""
+    return _digest(_sources(Path(str(files(package)))))
+
+
+def method_sources() -> dict[str, bytes]:
+    """The method's modules by path below `fmerl`."""
+    root = Path(str(files("fmerl")))
+    return {f"{package}/{path}": source for package in METHOD for path, source in _sources(root / package).items()}
+
+
+def _sources(root: Path) -> dict[str, bytes]:
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.py"))}
+
+
+def _module_of(system: SystemName) -> str:
+    return SYSTEMS[system].__module__.removeprefix("fmerl.").replace(".", "/") + ".py"
+
+
+def _imported(path: str, sources: Mapping[str, bytes]) -> set[str]:
+    """A module of the method and those that it imports, directly or not."""
+    found, waiting = set(), [path]
+    while waiting:
+        here = waiting.pop()
+        if here in found or here not in sources:
+            continue
+        found.add(here)
+        for node in ast.walk(ast.parse(sources[here])):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fmerl."):
+                waiting.append((node.module or "").removeprefix("fmerl.").replace(".", "/") + ".py")
+    return found
+
+
+def _digest(sources: Mapping[str, bytes]) -> str:
     digest = hashlib.sha256()
-    for package in packages:
-        root = Path(str(files(import_module(package))))
-        for path in sorted(root.rglob("*.py")):
-            name = f"{package}/{path.relative_to(root).as_posix()}"
-            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for path, source in sorted(sources.items()):
+        digest.update(path.encode() + b"\0" + source + b"\0")
     return digest.hexdigest()

@@ -91,20 +91,21 @@ def join_inputs(
 
 def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:
     """The preset for this corpus with the command line's few changes."""
-    changes: dict[str, object] = {"backbone__modalities": modalities, "training__workers": options.workers_per_cell}
-    if options.epochs is not None:
-        changes["training__epochs"] = options.epochs
-    if options.emotion_encoder is not None:
-        changes["anchors__encoder"] = options.emotion_encoder
-    control = PRESETS[options.preset](corpus.name).changed(**changes)
+    changes = {
+        "backbone.modalities": modalities,
+        "training.workers": options.workers_per_cell,
+        "training.epochs": options.epochs,
+        "anchors.encoder": options.emotion_encoder,
+    }
+    given = {path: value for path, value in changes.items() if value is not None}
+    control = PRESETS[options.preset](corpus.name).with_values(given)
     return control if options.config is None else _with_file(control, options.config)
 
 
 def _with_file(control: CellConfig, path: Path) -> CellConfig:
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-        return control.changed(**{name.replace(".", "__"): value for name, value in values.items()})
+        return control.with_values(fields)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         remedy = 'give a JSON object of fields, such as {"contrastive.negative_weight": 0.3}'
         raise InputError(path, str(error), remedy) from error

@@ -62,9 +62,7 @@ class CorpusRecord:
 
     def config(self, variant: str) -> CellConfig:
         """The configuration of a variant's cells."""
-        flat = {**self.control, **self.changes[variant]}
-        values = {path: tuple(value) if isinstance(value, list) else value for path, value in flat.items()}
-        return CellConfig().changed(**{path.replace(".", "__"): value for path, value in values.items()})
+        return CellConfig.from_flat({**self.control, **self.changes[variant]})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,16 +169,12 @@ def record_study(
 
 def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> CorpusRecord:
     configs = {cell.variant: cell.config for cell in cells}
-    control = inputs.control.flatten()
     return CorpusRecord(
         corpus=inputs.data.corpus,
         source=str(Path(source).resolve()) if Path(source).is_dir() else source,
         classes=inputs.data.classes,
-        control=control,
-        changes={
-            variant: {path: value for path, value in config.flatten().items() if value != control[path]}
-            for variant, config in configs.items()
-        },
+        control=inputs.control.flatten(),
+        changes={variant: config.difference(inputs.control) for variant, config in configs.items()},
         cells=tuple(
             CellKey(corpus=cell.corpus, variant=cell.variant, seed=cell.seed, fingerprint=cell.fingerprint)
             for cell in cells

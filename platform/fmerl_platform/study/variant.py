@@ -34,8 +34,9 @@ class Variant:
             config = self.change(control)
         except ValueError as error:
             raise StudyError(f"variant {self.name!r}: {error}") from error
-        before, after = control.flatten(), config.flatten()
-        changed = {path for path in before if before[path] != after[path]}
+        changed = set(config.difference(control)) | set(control.difference(config))
+        if "system.name" in changed:  # with it come and go the settings that one system alone has
+            changed = {path for path in changed if path == "system.name" or not path.startswith("system.")}
         if changed != set(self.declares) and (changed or not self.skip_if_equal):
             raise StudyError(
                 f"variant {self.name!r} declares {sorted(self.declares)} but changes {sorted(changed)} of its control"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import typing
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from fmerl.config import (
     ContrastiveConfig,
     RegressionConfig,
     TrainingConfig,
+    field_types,
 )
 
 SECTIONS = (BackboneConfig, RegressionConfig, ContrastiveConfig, AnchorConfig, TrainingConfig)
@@ -95,8 +96,10 @@ def test_a_configuration_is_a_value() -> None:
 
 def test_flatten_names_every_field_and_survives_json() -> None:
     flat = CellConfig().flatten()
-    sections = {item.name: type(getattr(CellConfig(), item.name)) for item in fields(CellConfig)}
-    assert set(flat) == {f"{name}.{item.name}" for name, section in sections.items() for item in fields(section)}
+    assert set(flat) == {path for path in field_types() if not path.startswith("system.")} | {"system.name"}
+    own = set(CellConfig().changed(system__name="SDT").flatten()) - set(flat)
+    assert own == {"system.class_weights", "system.sdt.temperature"}
+    assert CellConfig.from_flat(flat) == CellConfig()
     assert flat["backbone.modalities"] == ["text", "audio", "visual"]
     assert json.loads(json.dumps(flat)) == flat
 

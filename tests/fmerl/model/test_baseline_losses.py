@@ -63,7 +63,7 @@ def test_sacls_perturbation_makes_each_labelled_utterance_harder(
     make_data: MakeData, tiny: CellConfig, anchors: np.ndarray
 ) -> None:
     data = make_data()
-    config = tiny.changed(system__name="SACL-LSTM", backbone__dropout=0.0, system__sacl_radius=0.01)
+    config = tiny.changed(system__name="SACL-LSTM", backbone__dropout=0.0, system__sacl__radius=0.01)
     model = build_model(config, data, anchors, 0)
     assert isinstance(model, SACL)
     (batch,) = BatchLoader(data, config.backbone.modalities, config.training, torch.device("cpu")).in_order(10_000)
@@ -80,7 +80,7 @@ def test_sdts_students_learn_from_the_teacher_and_it_from_them(
     make_data: MakeData, tiny: CellConfig, anchors: np.ndarray
 ) -> None:
     data = make_data()
-    config = tiny.changed(system__name="SDT", system__sdt_temperature=2.0)
+    config = tiny.changed(system__name="SDT", system__sdt__temperature=2.0)
     model = build_model(config, data, anchors, 0).eval()
     assert isinstance(model, SDT)
     (batch,) = BatchLoader(data, config.backbone.modalities, config.training, torch.device("cpu")).in_order(10_000)

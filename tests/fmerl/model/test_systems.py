@@ -28,7 +28,7 @@ every_system = pytest.mark.parametrize("name", SYSTEMS)
 
 
 def configured(config: CellConfig, name: str, **changes: object) -> CellConfig:
-    return config.changed(system__name=name, system__multiemo_layers=1, **changes)
+    return config.changed(system__name=name, system__multiemo__layers=1, **changes)
 
 
 def load(data: ConversationData, config: CellConfig) -> BatchLoader:
@@ -178,10 +178,10 @@ def test_an_unseen_class_is_neither_learned_from_nor_predicted(
     ("field", "value", "message"),
     [
         ("name", "GPT", "name must be one of FMERL, majority"),
-        ("sdt_temperature", 0.0, "sdt_temperature must be positive"),
-        ("eacl_temperature", float("nan"), "eacl_temperature must be positive"),
-        ("multiemo_layers", 0, "at least 1"),
-        ("multiemo_contrastive_weight", 0.7, "leave some of 1"),
+        ("sdt__temperature", 0.0, "temperature must be positive"),
+        ("eacl__temperature", float("nan"), "temperature must be a finite number"),
+        ("multiemo__layers", 0, "at least 1"),
+        ("multiemo__contrastive_weight", 0.7, "leave some of 1"),
     ],
 )
 def test_settings_without_sense_are_refused(field: str, value: object, message: str) -> None:

@@ -17,10 +17,10 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from fmerl.checkpoint import Checkpoint
 from fmerl.config import CellConfig
 from fmerl.training.batching import BatchLoader
 from fmerl.training.cell import CellResult, train_cell
-from fmerl.training.checkpoint import Checkpoint
 from fmerl.training.dataset import ConversationData
 from fmerl.training.distributed import Ranks, split_rows, take_rows
 

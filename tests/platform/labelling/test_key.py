@@ -27,9 +27,9 @@ from fmerl_platform.asking.backoff import Backoff
 from fmerl_platform.asking.endpoint import Endpoint, EndpointClient, RequestFailedError
 from fmerl_platform.asking.question import Decoding, Questions
 from fmerl_platform.asking.secret import Secret
+from fmerl_platform.cli.progress import RateProgress
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import label_corpus
-from fmerl_platform.running.progress import RateProgress
 
 CALL = Questions(model="judge", prompts=PromptConfig(), decoding=Decoding(mode="text")).score("Oh!", "valence")
 

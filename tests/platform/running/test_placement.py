@@ -69,8 +69,8 @@ def test_the_table_says_rounds_and_places() -> None:
     table = placement_table(
         [Node("a", 8, 2), Node("b", 4, 0)], Resources(cpus_per_cell=1, gpus_per_cell=0.5), cells=70, workers=1
     )
-    assert table.title == "4 of 70 cells at once, in about 18 rounds"
-    assert list(table.columns[3].cells) == ["4", "0"]
+    assert table.caption == "4 of 70 cells at once, in about 18 rounds"
+    assert [row[3] for row in table.rows] == ["4", "0"]
 
 
 def test_this_machine_is_expected_without_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:

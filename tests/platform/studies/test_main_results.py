@@ -34,7 +34,7 @@ def test_every_system_is_a_declared_change_of_fmerl(preset: str, corpus: str) ->
     derived = {variant.name: variant.derive(control) for variant in SYSTEMS}
     assert {name: config.system.name for name, config in derived.items()} == {name: name for name in SYSTEM_NAMES}
     assert derived["EACL"].anchors.description == "label"
-    assert derived["SDT"].system.sdt_temperature == (8 if corpus == "meld" else 1)
+    assert derived["SDT"].system.sdt.temperature == (8 if corpus == "meld" else 1)
 
 
 def test_a_grid_can_have_any_system_as_its_control() -> None:
@@ -43,10 +43,10 @@ def test_a_grid_can_have_any_system_as_its_control() -> None:
         return [variant.name for variant in options.compared.chosen()]
 
     assert variants("--system", "SDT") == ["SDT"]
-    assert variants("--system", "SDT", "--axis", "sdt_temperature=1,4") == [
+    assert variants("--system", "SDT", "--axis", "sdt.temperature=1,4") == [
         "SDT",
-        "sdt_temperature = 1.0",
-        "sdt_temperature = 4.0",
+        "sdt.temperature = 1.0",
+        "sdt.temperature = 4.0",
     ]
     assert len(variants()) == 7
     with pytest.raises(InputError, match="SDT is the control"):

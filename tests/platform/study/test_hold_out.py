@@ -10,7 +10,8 @@ import pytest
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
 from fmerl.synthetic import MELD_SHAPE, generate
-from fmerl_platform.study.hold_out import HoldOut, pseudo_unseen_class
+from fmerl_platform.studies.zero_shot.pseudo_unseen import pseudo_unseen_class
+from fmerl_platform.study.hold_out import HoldOut
 
 
 @pytest.fixture(scope="module")

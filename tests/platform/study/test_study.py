@@ -122,5 +122,5 @@ def test_fingerprint_ignores_what_cannot_change_them(data: ConversationData) -> 
 
 
 def test_unstable_values_have_no_fingerprint(data: ConversationData) -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(ValueError, match="must be a finite number"):
         fingerprint(CellConfig().changed(regression__valence_weight=float("nan")), data, ANCHORS, 0)

@@ -26,7 +26,7 @@ from fmerl_platform.studies.run import run_study
 from fmerl_platform.studies.search.figures import FEWEST, full_length, importances, search_figures
 from fmerl_platform.studies.search.record import record_search
 from fmerl_platform.studies.search.sections import SearchFindings, headline, search_report
-from fmerl_platform.studies.search.space import SearchSpace, configured, search_space, with_paper_weights
+from fmerl_platform.studies.search.space import SearchSpace, search_space, with_paper_weights
 from fmerl_platform.studies.search.trial_store import ended, open_study, repair
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.fingerprint import fingerprint
@@ -160,7 +160,7 @@ def run_search(
         if best is not None:
             with replaced_file(folder / "best.json") as file:
                 file.write((json.dumps(best.params, indent=2) + "\n").encode())
-            searched = configured(inputs.control, best.params)
+            searched = inputs.control.with_values(best.params)
             if searched != plan.paper:
                 comparison = _compare(plan, searched, storage, resources, progress)
         full = full_length(finished)
@@ -255,6 +255,5 @@ def _compare(
 
 
 def _variant(name: str, base: CellConfig, config: CellConfig) -> Variant:
-    before, after = base.flatten(), config.flatten()
-    changes = {path: after[path] for path in after if after[path] != before[path]}
-    return Variant(name=name, change=lambda given: configured(given, changes), declares=tuple(changes))
+    changes = config.difference(base)
+    return Variant(name=name, change=lambda given: given.with_values(changes), declares=tuple(changes))

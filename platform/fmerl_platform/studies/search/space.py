@@ -78,8 +78,3 @@ def with_paper_weights(control: CellConfig) -> CellConfig:
         contrastive__triple_weight=losses.triple_weight,
         **{f"regression__{name}_weight": getattr(regression, f"{name}_weight") for name in DIMENSIONS},
     )
-
-
-def configured(control: CellConfig, values: Mapping[str, float]) -> CellConfig:
-    """The control with a point's values."""
-    return control.changed(**{path.replace(".", "__"): value for path, value in values.items()})

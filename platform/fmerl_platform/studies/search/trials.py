@@ -20,7 +20,7 @@ from fmerl.training.loop import build_model, deterministic, train_epochs
 from fmerl_platform.running.options import Resources
 from fmerl_platform.running.placement import nodes_at_hand
 from fmerl_platform.running.progress import RunEvents
-from fmerl_platform.studies.search.space import NUMBER, OBJECTIVE, SearchSpace, configured
+from fmerl_platform.studies.search.space import NUMBER, OBJECTIVE, SearchSpace
 from fmerl_platform.study.cells import CorpusInputs
 
 _RETRIES = 1
@@ -117,7 +117,7 @@ def _train_trial(
     seeds: Sequence[int],
 ) -> None:
     """Train all seeds side by side, an epoch of each at a time, so that a bad trial can be stopped at any epoch."""
-    cell = configured(control, {path: value for path, value in config.items() if path != NUMBER})
+    cell = control.with_values({path: value for path, value in config.items() if path != NUMBER})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with deterministic(cell.training.threads):
         models = [build_model(cell, data.subset("train"), anchors, seed).to(device) for seed in seeds]

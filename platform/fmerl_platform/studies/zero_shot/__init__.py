@@ -12,10 +12,11 @@ from fmerl_platform.ledger.results import CorpusCells
 from fmerl_platform.report.document import Report
 from fmerl_platform.studies.zero_shot.analysis import ZeroShotAnalysis, analyse_zero_shot
 from fmerl_platform.studies.zero_shot.language_models import NO_MODELS, read_language_models
+from fmerl_platform.studies.zero_shot.pseudo_unseen import pseudo_unseen_variant
 from fmerl_platform.studies.zero_shot.publish import run_summaries, study_note
 from fmerl_platform.studies.zero_shot.sections import zero_shot_report
 from fmerl_platform.study.cells import CorpusInputs
-from fmerl_platform.study.hold_out import UNSEEN_CLASSES, pseudo_unseen_variant
+from fmerl_platform.study.hold_out import UNSEEN_CLASSES
 from fmerl_platform.study.record import StudyRecord
 from fmerl_platform.study.variant import Variant
 

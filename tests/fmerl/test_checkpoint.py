@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
+from fmerl.checkpoint import Checkpoint
 from fmerl.config import CellConfig
 from fmerl.files import replaced_file
 from fmerl.training.cell import CellResult, train_cell
-from fmerl.training.checkpoint import Checkpoint
 from fmerl.training.dataset import ConversationData
 
 MakeData = Callable[..., ConversationData]

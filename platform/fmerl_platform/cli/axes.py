@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
-from fmerl.config import DIMENSIONS, MODALITIES, CellConfig
+from fmerl.config import DIMENSIONS, MODALITIES, CellConfig, field_types
 from fmerl.errors import InputError
 from fmerl_platform.study.variant import Variant
 
-FIELDS: dict[str, Any] = {
-    f"{section}.{name}": hint
-    for section, part in get_type_hints(CellConfig).items()
-    for name, hint in get_type_hints(part).items()
-}
-"""Type of every configuration field by dotted path."""
+FIELDS = field_types()
 
 _MEMBERS = {
     "backbone.modalities": MODALITIES,
@@ -93,7 +88,7 @@ def _setter(path: str, value: Any, *, only_known: bool) -> Callable[[CellConfig]
     def change(config: CellConfig) -> CellConfig:
         if only_known and not set(value) <= set(config.backbone.modalities):
             return config
-        return config.changed(**{path.replace(".", "__"): value})
+        return config.with_values({path: value})
 
     return change
 

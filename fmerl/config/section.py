@@ -1,0 +1,60 @@
+"""What every part of a configuration has: values of the types it declares, checked when it is built."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import fields
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+
+class Section:
+    """A frozen dataclass whose values have the declared types; whole numbers become floats where a float is meant.
+
+    Raises:
+        ValueError: A value of another type, NaN or infinity, or none of a field's choices.
+    """
+
+    def __post_init__(self) -> None:
+        hints = hints_of(type(self))  # type: ignore[arg-type]
+        for item in fields(self):  # type: ignore[arg-type]
+            value = checked(item.name, getattr(self, item.name), hints[item.name])
+            object.__setattr__(self, item.name, value)
+
+
+@cache
+def hints_of(section: Hashable) -> dict[str, Any]:
+    """Type of every field by name."""
+    return get_type_hints(section)
+
+
+def checked(name: str, value: Any, hint: Any) -> Any:
+    """A field's value as its type has it: a list becomes a tuple, a whole number a float where a float is meant.
+
+    Raises:
+        ValueError: As `Section`.
+    """
+    if get_origin(hint) is Literal:
+        if not isinstance(value, str) or value not in get_args(hint):
+            raise ValueError(f"{name} must be one of {', '.join(get_args(hint))}, not {value!r}")
+    elif get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise ValueError(f"{name} must be a list of names, not {value!r}")
+        return tuple(value)
+    elif hint is float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"{name} must be a finite number, not {value!r}")
+        return float(value)
+    elif hint is int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"{name} must be a whole number, not {value!r}")
+    elif hint in (bool, str) and not isinstance(value, hint):
+        raise ValueError(f"{name} must be {'true or false' if hint is bool else 'a text'}, not {value!r}")
+    return value
+
+
+def check_subset(name: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> None:
+    """Raise ValueError for values that are not distinct or not allowed."""
+    if len(set(values)) != len(values) or not set(values) <= set(allowed):
+        raise ValueError(f"{name} must be distinct and among {', '.join(allowed)}, not {values!r}")

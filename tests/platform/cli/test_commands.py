@@ -1,0 +1,115 @@
+"""Every command: its options, and how fast it answers what needs no work."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import pytest
+from cyclopts import CycloptsError
+from helpers.repository import EXPERIMENTS, REPOSITORY
+
+from fmerl.synthetic import SHAPES
+from fmerl_platform.cli.main import COMMANDS, options_of, single
+from fmerl_platform.study.study import SYNTHETIC
+
+HEAVY = ("torch", "ray", "mlflow", "matplotlib", "sklearn", "scipy", "transformers", "pandas", "pyarrow", "optuna")
+STUDY = """--seeds --storage --features --labels --preset --config --epochs --modalities --emotion-encoder --scale
+    --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --keep-weights --checkpoint-seconds --dry-run
+    --study"""
+ASKING = """--requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout --concurrency
+    --workers"""
+FLAGS = {
+    "ablation": f"--corpus --system --variants --axis --study-file {STUDY}",
+    "main-results": f"--corpus --meld --emobank --systems {STUDY}",
+    "zero-shot": f"""--corpus --meld --emobank --unseen --unseen-utterances --variants --systems --calibrated-stacking
+        --llm-study {STUDY}""",
+    "search": """--corpus --trials --search-seeds --evaluation-seeds --also --features --labels --preset --config
+        --epochs --modalities --emotion-encoder --scale --workers-per-cell --study --storage --cpus-per-trial
+        --gpus-per-trial --trials-at-once --dry-run""",
+    "report": "--study --storage --corpus --output --reproduce",
+    "meld-text": f"--meld --emobank --text-encoder --pooling --system --variants --axis --study-file {STUDY}",
+    "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
+        --text-length --audio-set --audio-level --audio-rate --visual-encoder --visual-weights --pixel-mean --pixel-sd
+        --faces --frames --workers --batch-size --cpus-per-worker --gpus-per-worker --supervised-on-labels --storage
+        --dry-run""",
+    "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --score-template
+        --description-template --system --scale --dimensions --descriptions --retest --max-error-share --storage
+        --dry-run {ASKING}""",
+    "llm-baselines": f"""--corpus --config --model --unseen --limit --shots --context --seeds --decoding --temperature
+        --study --storage --dry-run {ASKING}""",
+    "import-corpus": "--output --meld --iemocap --media --protocol --ids --validation --drop-unlabelled --dry-run",
+    "import-features": "--output --text --iemocap --validation --dry-run",
+    "make-media-corpus": "--output --dialogues --layout --faults --seed",
+}
+"""Options that users' scripts rely on."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_keep_their_names(command: str) -> None:
+    parsed = single(command, command).assemble_argument_collection()
+    assert {name for argument in parsed for name in argument.names if name.startswith("--")} == {
+        *FLAGS[command].split()
+    }
+
+
+def test_every_script_is_a_command_and_every_command_a_script() -> None:
+    called = {
+        path.read_text(encoding="utf-8").split('run_script("')[1].split('"')[0] for path in EXPERIMENTS.glob("*.py")
+    }
+    assert called == set(COMMANDS) == set(FLAGS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_nothing_heavy(command: str) -> None:
+    code = f"""
+import sys
+from fmerl_platform.cli.main import main
+try:
+    main([{command!r}, "--help"])
+except SystemExit as left:
+    assert left.code == 0
+print(*({set(HEAVY)!r} & set(sys.modules)), file=sys.stderr)
+"""
+    done = _python(code)
+    assert done.returncode == 0, done.stderr
+    assert "--" in done.stdout
+    assert done.stderr.split() == []
+
+
+def _python(code: str) -> subprocess.CompletedProcess[str]:
+    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "said"),
+    [
+        ("ablation", ["--seed", "0"], "Unknown option: --seed"),
+        ("ablation", ["--epochs", "1.5"], "no whole number"),
+        ("ablation", ["--preset", "huge"], "Choose from"),
+        ("ablation", ["--variants", "w/o Joy"], "--variants"),
+        ("ablation", ["stray"], "stray"),
+        ("label", ["--corpus", "c"], "--labels"),
+        ("label", ["--corpus", "c", "--labels", "l", "--model", "m", "--answers", "0"], ">= 1"),
+        ("extract", ["--corpus", "c", "--features", "f", "--faces", "dlib"], "Choose from"),
+    ],
+)
+def test_bad_arguments_are_refused(command: str, arguments: Sequence[str], said: str) -> None:
+    with pytest.raises(CycloptsError, match=re.escape(said)):
+        options_of(command, arguments)
+
+
+def test_a_command_is_the_function_of_its_name() -> None:
+    for command in COMMANDS:
+        name = command.replace("-", "_")
+        assert callable(getattr(import_module(f"fmerl_platform.cli.{name}"), name))
+
+
+def test_the_corpora_that_need_no_data_are_those_that_can_be_made() -> None:
+    assert tuple(SHAPES) == SYNTHETIC
