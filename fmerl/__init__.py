@@ -14,6 +14,8 @@ A cell is one training: a configuration, a corpus with its features and scores, 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fmerl.version import __version__
+
 if TYPE_CHECKING:
     from fmerl.config import CellConfig
     from fmerl.config.presets import PRESETS
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from fmerl.supervision.anchors import encode_anchors
     from fmerl.supervision.labels import read_labels
     from fmerl.training.cell import train_cell
-
-__version__ = "0.2.0"
 
 _PLACES = {
     "CellConfig": "fmerl.config",
@@ -42,6 +42,7 @@ __all__ = [
     "FMERL",
     "PRESETS",
     "CellConfig",
+    "__version__",
     "encode_anchors",
     "read_corpus",
     "read_features",

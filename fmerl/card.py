@@ -18,9 +18,9 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-import fmerl
 from fmerl.errors import InputError
 from fmerl.files import sync, sync_tree
+from fmerl.version import __version__
 
 CARD = "card.json"
 
@@ -72,7 +72,7 @@ def write_card(folder: str | Path, fields: Mapping[str, Any]) -> None:
     card = {
         "kind": fields["kind"],
         **fields,
-        "made_by": f"fmerl {fmerl.__version__}",
+        "made_by": f"fmerl {__version__}",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe_digest": recipe_digest(fields["recipe"]),
         "content_digest": fields["content_digest"],

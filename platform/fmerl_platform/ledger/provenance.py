@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-import fmerl
+from fmerl import errors
 from fmerl_platform.study.fingerprint import code_digest, source_digest
 
 _PACKAGES = ("torch", "ray", "mlflow", "optuna", "transformers", "numpy", "scikit-learn")
@@ -52,7 +52,7 @@ def working_tree_diff() -> str:
 
 def _git(*arguments: str) -> str:
     """Output of git in the checkout the code runs from; empty where there is none."""
-    command = ["git", "-C", str(Path(fmerl.__file__).parent.parent), *arguments]
+    command = ["git", "-C", str(Path(errors.__file__).parents[1]), *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import ray
 
-import fmerl
-import fmerl_platform
+from fmerl import errors
 
-_SOURCE = Path(fmerl.__file__).parent.parent
+_SOURCE = Path(errors.__file__).parents[1]
+_ENGINE = Path(__file__).parents[2]
 _MEBIBYTE = 2**20
 
 
@@ -58,17 +58,15 @@ def ray_session(shared_bytes: int, *, dashboard: bool = False) -> Iterator[None]
 
 def check_sources() -> None:
     """Refuse an editable install mixed with an uploaded working directory."""
-    engine = Path(fmerl_platform.__file__).parent.parent
-    together = engine == _SOURCE or engine == _SOURCE / "platform"
+    together = _ENGINE == _SOURCE or _ENGINE == _SOURCE / "platform"
     if not together:
         raise MixedSourcesError(
-            f"fmerl is loaded from {_SOURCE} but fmerl_platform from {engine}; submit with "
+            f"fmerl is loaded from {_SOURCE} but fmerl_platform from {_ENGINE}; submit with "
             "--runtime-env cluster/runtime_env.yaml, or uninstall the copy on the cluster"
         )
 
 
 def _this_process_path() -> dict[str, dict[str, str]]:
     """Workers of a local cluster import what this process imports, installed or not."""
-    engine = Path(fmerl_platform.__file__).parent.parent
-    paths = [str(_SOURCE), str(engine), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    paths = [str(_SOURCE), str(_ENGINE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {"env_vars": {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}}
