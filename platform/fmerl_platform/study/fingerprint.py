@@ -20,6 +20,8 @@ from fmerl.training.dataset import ConversationData
 
 METHOD = ("model", "training")
 """Packages of `fmerl` whose code decides a cell's numbers; configuration and data count by their content."""
+_REGISTRY = "model/__init__.py"
+"""Lists all systems; a cell counts the class that it lists for its own, so that a new system re-trains no other."""
 
 
 def fingerprint(config: CellConfig, data: ConversationData, anchors: NDArray[np.float32], seed: int) -> str:
@@ -49,7 +51,8 @@ def system_digest(system: SystemName) -> str:
     sources = method_sources()
     own = _imported(_module_of(system), sources)
     others = {_module_of(name) for name in SYSTEMS}
-    return _digest({path: source for path, source in sources.items() if path not in others - own})
+    code = {path: source for path, source in sources.items() if path != _REGISTRY and path not in others - own}
+    return _digest({**code, _REGISTRY: SYSTEMS[system].__qualname__.encode()})
 
 
 @cache
