@@ -101,4 +101,7 @@ def _replaced(part: Any, values: Mapping[tuple[str, ...], Any], before: tuple[st
             nested.setdefault(name, {})[path[1:]] = value
     for name, inner in nested.items():
         changes[name] = _replaced(getattr(part, name), inner, (*before, name))
-    return replace(part, **changes)
+    try:
+        return replace(part, **changes)
+    except ValueError as error:
+        raise ValueError(f"{'.'.join(before)}: {error}") from error
