@@ -7,7 +7,7 @@ import pytest
 
 from fmerl.config import CellConfig
 from fmerl.errors import InputError
-from fmerl_platform.studies.search.space import NUMBER, configured, search_space, with_paper_weights
+from fmerl_platform.studies.search.space import NUMBER, search_space, with_paper_weights
 
 
 def test_every_weight_of_the_control_is_searched_and_no_other() -> None:
@@ -27,7 +27,7 @@ def test_a_trial_gets_every_field_and_its_number() -> None:
     trial = study.ask()
     assert space(trial) == {NUMBER: 1}
     assert set(trial.params) == set(space.ranges)
-    config = configured(CellConfig(), trial.params)
+    config = CellConfig().with_values(trial.params)
     assert space.values_of(config) == pytest.approx(trial.params)
 
 
