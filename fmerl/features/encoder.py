@@ -5,18 +5,15 @@ Shapes: n utterances, D width of the encoder.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.corpus.dialogue import Side
-from fmerl.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,18 +99,3 @@ class EncoderSpec(Protocol):
         Raises:
             InputError: A setting, file, model or optional package that is not there or cannot be used.
         """
-
-
-def optional_module(name: str, extra: str) -> ModuleType:
-    """Import a module that only an extra of this project brings.
-
-    Raises:
-        InputError: It is not installed.
-
-    Example:
-        >>> opensmile = optional_module("opensmile", "audio")
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise InputError(name, f"cannot be imported ({error})", f"pip install 'fmerl[{extra}]'") from error

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from fmerl.files import file_digest
+
 _MODEL_FILES = {".safetensors", ".bin", ".json", ".txt", ".model"}
 
 Loaded = TypeVar("Loaded")
@@ -49,8 +51,7 @@ def revision(source: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in _MODEL_FILES:
-            with path.open("rb") as file:
-                digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+            digest.update(path.name.encode() + bytes.fromhex(file_digest(path)))
     return digest.hexdigest()
 
 

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.errors import InputError
+from fmerl.extras import optional_module
 from fmerl.features.audio.sound import read_sound
-from fmerl.features.encoder import Encoded, Item, optional_module
+from fmerl.features.encoder import Encoded, Item
 from fmerl.features.media import MediaError
 
 _SILENT = 8

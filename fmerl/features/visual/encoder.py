@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from fmerl.errors import InputError
-from fmerl.features.encoder import Encoded, Item, optional_module
+from fmerl.extras import optional_module
+from fmerl.features.encoder import Encoded, Item
 from fmerl.features.media import MediaError
 from fmerl.features.visual.faces import Faces, cropper_recipe, face_cropper
 from fmerl.features.visual.hub_images import HuggingFaceImages

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.errors import InputError
-from fmerl.features.encoder import optional_module
+from fmerl.extras import optional_module
 
 Faces = Literal["haar", "centre", "none"]
 Picture = NDArray[np.uint8]

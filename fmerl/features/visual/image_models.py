@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fmerl.features.encoder import optional_module
-from fmerl.features.visual.densenet import WIDTH, load_densenet, weights_digest
+from fmerl.extras import optional_module
+from fmerl.features.visual.densenet import WIDTH, load_densenet
 from fmerl.features.visual.faces import Picture
+from fmerl.files import file_digest
 
 FACE_SIDE = 64
 """Pixels of the square grey faces that the DenseNet reads."""
@@ -58,7 +59,7 @@ class DenseNetFaces:
         self._cv2 = optional_module("cv2", "visual")
         self._network = load_densenet(weights)
         self._network.to(device)
-        self._digest = weights_digest(weights)
+        self._digest = file_digest(weights)
         self._mean, self._sd, self._device = mean, sd, device
 
     def prepared(self, picture: Picture) -> Tensor:

@@ -148,8 +148,8 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
             **batch,
         )
     if modality == "audio":
+        from fmerl.extras import optional_module
         from fmerl.features.audio.encoder import AudioSpec
-        from fmerl.features.encoder import optional_module
 
         return AudioSpec(
             feature_set=_absolute(options.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),

@@ -37,7 +37,6 @@ class Tag:
     PLANNED = "fmerl.planned"
     """Whether the study's last command planned the variant."""
     SUPERSEDED = "fmerl.superseded"
-    """Set where a cell of other code or configuration has taken this one's place."""
     RECIPE = "fmerl.recipe"
     """Hash of what a variant's numbers and its comparison stand on."""
     CHANGES = "fmerl.changes"

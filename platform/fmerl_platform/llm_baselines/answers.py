@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from fmerl.config import DIMENSIONS
 from fmerl.corpus import Utterance
+from fmerl.files import write_csv
 from fmerl.training.evaluation import classification_scores, prediction_rows
 from fmerl_platform.asking.asker import Outcome
 from fmerl_platform.llm_baselines.plan import SeedPlan
@@ -57,7 +57,5 @@ def scores_of(table: pa.Table, classes: Sequence[str], unseen: Sequence[str]) ->
 def write_problems(path: Path, found: Mapping[str, Outcome]) -> None:
     """List every utterance without an answer."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["utterance_id", "reason"])
-        table.writerows([name, outcome.error] for name, outcome in found.items() if outcome.value is None)
+    rows = [(name, outcome.error) for name, outcome in found.items() if outcome.value is None]
+    write_csv(path, ("utterance_id", "reason"), rows)
