@@ -1,4 +1,4 @@
-"""What an encoder of a modality is: utterances in, one vector each out.
+"""Interface of an encoder of a modality: utterances in, one vector each out.
 
 Shapes: n utterances, D width of the encoder.
 """
@@ -36,7 +36,7 @@ class Item:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """What an encoder made of n utterances.
+    """Vectors that an encoder made of n utterances.
 
     Raises:
         ValueError: Arrays of other shapes or types, a value that is not finite, or a missing row that is not zero.
@@ -47,7 +47,7 @@ class Encoded:
     missing: NDArray[np.bool_]
     """Utterances without this modality, or whose media cannot be read; their row is zero, [n]."""
     problems: tuple[str | None, ...]
-    """What is wrong or odd about an utterance, n texts; every missing one has a reason."""
+    """Faults and oddities of each utterance, n texts; every missing one has a reason."""
 
     def __post_init__(self) -> None:
         n = len(self.problems)

@@ -16,7 +16,7 @@ Loaded = TypeVar("Loaded")
 
 
 def from_cache_or_hub(source: str, load: Callable[..., Loaded]) -> Loaded:
-    """What `load` makes of a hub id or folder; bars and advice are shown only while something is downloaded.
+    """Result of `load` for a hub id or folder; bars and advice are shown only while something is downloaded.
 
     Args:
         source: Id or folder that `load` reads.

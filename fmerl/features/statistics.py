@@ -34,7 +34,7 @@ class Statistics:
     mean: NDArray[np.float64]
     """[D]"""
     deviation: NDArray[np.float64]
-    """Of the population, that is, without Bessel's correction, [D]."""
+    """Deviation of the population, that is, without Bessel's correction, [D]."""
 
     @property
     def constant(self) -> NDArray[np.bool_]:

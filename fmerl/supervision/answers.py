@@ -27,7 +27,7 @@ MAX_PHRASE = 120
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What an endpoint answered, before it is read."""
+    """An endpoint's answer, before it is read."""
 
     text: str
     finish_reason: str = "stop"

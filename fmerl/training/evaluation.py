@@ -24,10 +24,10 @@ from fmerl.training.dataset import ConversationData
 
 
 class Predictions(NamedTuple):
-    """What a model says of every row of a `ConversationData`."""
+    """A model's output for every row of a `ConversationData`."""
 
     scores: NDArray[np.float32]
-    """Of each class, [U, C]; of FMERL the cosine with its anchor."""
+    """Scores of each class, [U, C]; of FMERL the cosine with its anchor."""
     vad: NDArray[np.float32]
     """In the labels' range, NaN where there is no net, [U, 3]."""
 
@@ -54,7 +54,7 @@ def predict_batches(model: System, batches: Iterable[Batch]) -> list[tuple[Tenso
 
 
 def arranged(predicted: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Predictions:
-    """What `predict_batches` gave, in the rows' own order."""
+    """Output of `predict_batches`, in the rows' own order."""
     rows, scores, vad = (torch.cat(parts) for parts in zip(*predicted, strict=True))
     order = rows.argsort()
     return Predictions(scores[order].numpy(), vad[order].numpy())

@@ -32,7 +32,7 @@ MARGIN = 0.1
 
 
 def face_cropper(faces: Faces) -> Cropper:
-    """What cuts the face out of a picture.
+    """Finder that cuts the face out of a picture.
 
     Raises:
         InputError: OpenCV, or the cascade that it brings up to version 4, is not there.

@@ -1,4 +1,4 @@
-"""What turns pictures into vectors, and the first of its kinds: the DenseNet with a user's weights.
+"""Models that turn pictures into vectors, and the first of them: the DenseNet with a user's weights.
 
 Shapes: n pictures of any size, D width of the network.
 """
@@ -31,7 +31,7 @@ class ImageModel(Protocol):
         """D."""
 
     def prepared(self, picture: Picture) -> Tensor:
-        """What the network reads of one RGB picture [h, w, 3]."""
+        """The network's input for one RGB picture [h, w, 3]."""
 
     def vectors(self, prepared: Sequence[Tensor]) -> Tensor:
         """One forward pass, [n, D] on the CPU."""

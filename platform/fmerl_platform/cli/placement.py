@@ -10,7 +10,7 @@ from fmerl_platform.running.options import Node, Resources
 
 
 def placement_table(nodes: Sequence[Node], resources: Resources, cells: int, workers: int, unit: str = "cell") -> Table:
-    """What would run where.
+    """Table of what would run where.
 
     Args:
         nodes: At hand.

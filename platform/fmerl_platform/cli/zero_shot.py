@@ -22,7 +22,7 @@ class ZeroShotOptions(StudyOptions):
     """[CORPUS=]CLASS: classes to hold out, of every corpus or of the one named; each corpus's unseen_class unless
     given."""
     unseen_utterances: Literal["context", "deleted"] = "context"
-    """What becomes of their utterances in training: unlabelled context, or none."""
+    """Fate of their utterances in training: unlabelled context, or none."""
     variants: Annotated[tuple[str, ...], Parameter(choices=[ALL, *OTHERS])] = ()
     """Variants besides FMERL."""
     systems: Annotated[tuple[str, ...], Parameter(choices=[ALL, *OTHER_SYSTEMS])] = ()

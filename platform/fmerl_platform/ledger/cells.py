@@ -67,7 +67,7 @@ def follow_plan(experiment: Experiment, planned: Iterable[Planned], parents: Map
 
 
 def _configuration(run: Run) -> tuple[str, frozenset[tuple[str, str]]]:
-    """What the seeds of one variant share."""
+    """Key that the seeds of one variant share."""
     return run.data.tags[Tag.PARENT], frozenset(run.data.params.items())
 
 
@@ -103,7 +103,7 @@ class FinishedCell(CellKey):
     unseen: tuple[str, ...]
     """Classes that it held out."""
     superseded: bool
-    """Whether a cell of other code or configuration has taken its place in the plan."""
+    """True if a cell of other code or configuration has taken its place in the plan."""
 
 
 def finished_cells(experiment: Experiment, **tags: str) -> list[FinishedCell]:
@@ -145,7 +145,7 @@ def mark_failed(experiment: Experiment, failures: Iterable[CellFailure]) -> None
 
 
 def failure_reasons(experiment: Experiment) -> dict[str, str]:
-    """What went wrong, by fingerprint of each failed cell."""
+    """Errors by fingerprint of each failed cell."""
     tags = [run.data.tags for run in experiment.find(level="seed") if run.info.status == "FAILED"]
     return {tag[Tag.FINGERPRINT]: tag[Tag.ERROR] for tag in tags if Tag.ERROR in tag}
 

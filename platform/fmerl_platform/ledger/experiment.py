@@ -25,7 +25,7 @@ _LONGEST_PARAM = 6000
 
 
 class Planned(Protocol):
-    """What a seed run is to hold: the result of a variant on a corpus with a seed."""
+    """Identity of a seed run: the result of a variant on a corpus with a seed."""
 
     @property
     def corpus(self) -> str: ...
@@ -175,7 +175,7 @@ class Experiment:
         return CellRun(self.client(), run_id)
 
     def discard_unfinished(self, fingerprint: str) -> bool:
-        """Whether there is a finished run; runs that are not are deleted, so that no metric stands twice.
+        """True if there is a finished run; runs that are not are deleted, so that no metric stands twice.
 
         A worker that outlived its killed driver cannot write to a deleted run.
         """

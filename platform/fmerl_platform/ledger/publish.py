@@ -1,4 +1,4 @@
-"""What a study shows in MLflow's UI: aggregates, notes, and the view that compares its variants."""
+"""A study in MLflow's UI: aggregates, notes, and the view that compares its variants."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLANNED_VARIANTS = "tags.fmerl.level = 'variant' and tags.fmerl.planned = 'true'
 
 @dataclass(frozen=True, kw_only=True)
 class RunView:
-    """How MLflow's UI compares a study's variants: columns, and by which the rows are sorted, largest first."""
+    """View in which MLflow's UI compares variants: columns, and the one that sorts the rows, largest first."""
 
     columns: tuple[str, ...]
     order: str
@@ -24,7 +24,7 @@ class RunView:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """What finished cells show, on the run of their variant."""
+    """Summary of finished cells, on the run of their variant."""
 
     corpus: str
     variant: str

@@ -1,4 +1,4 @@
-"""What a study's finished cells left, ready for analysis."""
+"""Results of a study's finished cells, ready for analysis."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class CorpusCells:
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Configuration fields that a variant changes of the control, by dotted path."""
     modalities: tuple[str, ...] = ()
-    """That the control reads."""
+    """Modalities that the control reads."""
     anchors: tuple[AnchorCosines, ...] = ()
 
     @property
     def compares_systems(self) -> bool:
-        """Whether variants are other models than the control's."""
+        """True if variants are other models than the control's."""
         return any("system.name" in changed for changed in self.changes.values())
 
     def of_variant(self, variant: str) -> tuple[CellRecord, ...]:

@@ -37,7 +37,7 @@ def reuse(
 
 
 def _copy(experiment: Experiment, source: Run, cell: Planned, parent: str) -> bool:
-    """Whether the run left the predictions that a finished cell needs; then it is copied."""
+    """Copy the run, and say True, if it left the predictions that a finished cell needs."""
     client, source_id, tags = experiment.client(), source.info.run_id, source.data.tags
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -93,7 +93,7 @@ def _planned_runs(experiment: Experiment, record: StudyRecord, study: str) -> St
 
 
 def read_results(experiment: Experiment, record: StudyRecord) -> tuple[CorpusCells, ...]:
-    """What a study's finished cells left, by corpus."""
+    """Results of a study's finished cells, by corpus."""
     finished: dict[str, list[CellRecord]] = defaultdict(list)
     for cell in read_cells(experiment, record.cells):
         finished[cell.corpus].append(cell)

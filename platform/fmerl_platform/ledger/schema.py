@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 STUDY_FILE = "study.json"
-"""What the study was asked for, on its run."""
+"""Record of the study, on its run."""
 DIFF_FILE = "source.diff"
-"""What the checkout had beyond its commit, on the study's run."""
+"""Changes of the checkout beyond its commit, on the study's run."""
 
 PREDICTIONS = "predictions.parquet"
 """Validation and test rows at the selected epoch, on a seed run."""
@@ -35,7 +35,7 @@ class Tag:
     SEED = "fmerl.seed"
     FINGERPRINT = "fmerl.fingerprint"
     PLANNED = "fmerl.planned"
-    """Whether the study's last command planned the variant."""
+    """`true` if the study's last command planned the variant."""
     SUPERSEDED = "fmerl.superseded"
     RECIPE = "fmerl.recipe"
     """Hash of what a variant's numbers and its comparison stand on."""

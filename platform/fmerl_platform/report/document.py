@@ -63,9 +63,9 @@ class Report:
     title: str
     sections: tuple[Section, ...]
     provenance: Mapping[str, str]
-    """What made the results, by name: code digest, packages, data, command."""
+    """Origin of the results, by name: code digest, packages, data, command."""
     guide: tuple[tuple[str, str], ...] = ()
-    """How to read it: what a paragraph is about, and the rest of the paragraph."""
+    """Reading guide: what a paragraph is about, and the rest of the paragraph."""
     rows: Mapping[str, Any] = field(default_factory=dict)
     """The tables' rows unrounded, scores in [0, 1]; written as JSON with `provenance` unless empty."""
     files: FileNames = field(default_factory=FileNames)

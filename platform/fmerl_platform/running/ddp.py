@@ -18,14 +18,14 @@ from fmerl_platform.running.worker import CellFiles, train_and_log
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
 _RETRIES = 2
-"""Of a cell one of whose workers died; it goes on from its last checkpoint."""
+"""Retries of a cell one of whose workers died; it goes on from its last checkpoint."""
 
 _PATIENCE = 30
 """Attempts, of one minute each, to get all of a cell's workers at once: the cluster may have to start nodes, for the
 first time or in place of lost ones."""
 
 DRIVER = {"node:__internal_head__": 0.001}
-"""What the trial itself takes: its workers hold the CPUs and GPUs, and a trial without any resource is refused."""
+"""Resources of the trial itself: its workers hold the CPUs and GPUs, and a trial without any resource is refused."""
 
 
 def train_on_workers(

@@ -1,4 +1,4 @@
-"""What a cell occupies, and how many fit on which node at once."""
+"""Nodes that cells run on."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def key_of(experiment: Experiment, record: StudyRecord) -> str:
 
 
 def read(folder: Path, key: str) -> Published | None:
-    """What was last published to `folder`; None unless it was made from the same and all its files are there."""
+    """The report last published to `folder`; None unless made from the same and all its files are there."""
     try:
         published = _JSON.validate_json((folder / _FILE).read_bytes())
     except (OSError, ValidationError):

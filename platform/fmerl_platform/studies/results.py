@@ -1,4 +1,4 @@
-"""What a study found: rows, predictions and a report, read from MLflow alone."""
+"""Results of a study: rows, predictions and a report, read from MLflow alone."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class StudyResults:
     runs: StudyRuns
     kind: StudyKind
     folder: Path
-    """Of its report, unless another is named."""
+    """Folder of its report, unless another is named."""
     failures: tuple[CellFailure, ...] = ()
     """Cells of this run that ended without a result."""
 
     @property
     def complete(self) -> bool:
-        """Whether no cell of this run failed."""
+        """True if no cell of this run failed."""
         return not self.failures
 
     @cached_property
@@ -49,7 +49,7 @@ class StudyResults:
 
     @cached_property
     def analysis(self) -> Any:
-        """What the kind of study makes of the cells: of an ablation a `CorpusAnalysis` per corpus."""
+        """The kind's analysis of the cells: of an ablation a `CorpusAnalysis` per corpus."""
         return self.kind.analyse(self.record, self.corpora, self.experiment)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a cell is known by: a hash of all that decides its numbers."""
+"""Fingerprint of a cell: a hash of all that decides its numbers."""
 
 from __future__ import annotations
 

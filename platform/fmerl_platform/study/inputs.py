@@ -1,4 +1,4 @@
-"""What a study reads, checked before anything is trained: corpora, feature tables, label sets, anchors."""
+"""Inputs of a study, checked before anything is trained: corpora, feature tables, label sets, anchors."""
 
 from __future__ import annotations
 

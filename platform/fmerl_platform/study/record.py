@@ -1,4 +1,4 @@
-"""What a study was asked for and what it stood on, kept on its MLflow run as `study.json`.
+"""Record of a study: what was asked and what it stood on, kept on its MLflow run as `study.json`.
 
 With the runs of its cells this is enough to report on the study again and to train any of its cells again.
 """
@@ -24,11 +24,11 @@ from fmerl_platform.study.study import Study
 
 @dataclass(frozen=True)
 class AnchorCosines:
-    """How alike the emotion descriptions of some variants are to their encoder."""
+    """Likeness of the emotion descriptions of some variants to their encoder."""
 
     variants: tuple[str, ...]
     cosines: tuple[tuple[float, ...], ...]
-    """Of every pair of classes in label order, [C, C]."""
+    """Cosine of every pair of classes in label order, [C, C]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class CorpusRecord:
 
     corpus: str
     source: str
-    """What the command named: a synthetic corpus or a folder."""
+    """Corpus as the command named it: a synthetic one or a folder."""
     classes: tuple[str, ...]
     """In label order."""
     control: dict[str, Any]

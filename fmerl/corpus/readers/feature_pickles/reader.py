@@ -33,7 +33,7 @@ _REMEDY = "take the pickle that SDT publishes, or one of its layout"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PublishedFeatures:
-    """What a feature pickle holds."""
+    """Contents of a feature pickle."""
 
     corpus: Corpus
     features: Mapping[str, NDArray[np.float32]]

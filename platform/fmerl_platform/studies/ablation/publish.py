@@ -1,4 +1,4 @@
-"""What MLflow's UI shows of an ablation: metrics, tags and notes of its variants' runs."""
+"""An ablation in MLflow's UI: metrics, tags and notes of its variants' runs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def study_note(analyses: Sequence[CorpusAnalysis]) -> str:
 
 
 def variant_note(analysis: CorpusAnalysis, row: VariantRow) -> str:
-    """What a variant is and what it does."""
+    """Description of a variant and its effect."""
     results, score, against = analysis.results, row.weighted_f1, row.comparison
     lines = [
         change_note(row.variant, results.corpus, results.control, results.changes.get(row.variant, {})),

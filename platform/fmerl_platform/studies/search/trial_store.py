@@ -58,7 +58,7 @@ def repair(study: optuna.Study, starts: Mapping[str, Mapping[str, float]]) -> No
 
 
 def outcome(trial: FrozenTrial, study: optuna.Study, steps: int) -> Outcome:
-    """How an ended trial went.
+    """Outcome of an ended trial.
 
     Args:
         trial: Ended.
@@ -79,5 +79,5 @@ def ended(study: optuna.Study, steps: int) -> list[tuple[FrozenTrial, Outcome]]:
 
 
 def start_name(trial: FrozenTrial) -> str:
-    """Of a trial that is a starting point; else empty."""
+    """Name of a trial that is a starting point; else empty."""
     return str(trial.user_attrs.get(_START, ""))

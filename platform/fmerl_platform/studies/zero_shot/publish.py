@@ -1,4 +1,4 @@
-"""What MLflow's UI shows of a zero-shot study: metrics, tags and notes of its runs."""
+"""A zero-shot study in MLflow's UI: metrics, tags and notes of its runs."""
 
 from __future__ import annotations
 
