@@ -54,7 +54,7 @@ def left_to_ask(
     plan: CallPlan, utterances: int, journal: JournalReader, price: Price, most_answers: int
 ) -> CostEstimate:
     """What the calls of a plan take that the journal does not know."""
-    known = plan.settled(journal, most_answers)
+    known = plan.answered(journal, most_answers)
     waiting = [call.body for key, call in plan.calls.items() if key not in known]
     likely = sum(map(likely_tokens, waiting), Tokens())
     most = sum(map(most_tokens, waiting), Tokens())

@@ -14,7 +14,7 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus import Corpus
 from fmerl.supervision.agreement import Agreement, agreement, rescaled
 from fmerl.supervision.answers import AnswerError
-from fmerl_platform.asking.asker import Outcome
+from fmerl_platform.asking.asker import Answered
 from fmerl_platform.asking.journal import JournalReader
 from fmerl_platform.asking.prices import Price, Tokens
 from fmerl_platform.asking.question import Call
@@ -120,7 +120,7 @@ class Quality:
 
 def judge(
     plan: Plan,
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, Answered],
     errors: Sequence[str | None],
     journal: JournalReader,
     corpus: Corpus,
@@ -162,7 +162,7 @@ def _reason(error: str) -> str:
     return parts[0]
 
 
-def _values(calls: Mapping[tuple[str, str], Call], outcomes: Mapping[str, Outcome]) -> Scores:
+def _values(calls: Mapping[tuple[str, str], Call], outcomes: Mapping[str, Answered]) -> Scores:
     found = {name: outcomes[call.key].value for name, call in calls.items()}
     return {name: value for name, value in found.items() if isinstance(value, float)}
 

@@ -11,9 +11,9 @@ from fmerl.errors import InputError
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.descriptions import check_described, read_descriptions
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.asker import RetryPolicy
 from fmerl_platform.asking.limiter import Limits
-from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.asking.pipeline import WorkerPool
 from fmerl_platform.asking.prices import Price, read_price
 from fmerl_platform.asking.question import Decoding, DecodingChoice, Questions
 from fmerl_platform.labelling.plan import Plan, select
@@ -41,8 +41,8 @@ class LabelRequest:
     prices: Path | None = None
     timeout: float = 60.0
     """Of one request, in seconds."""
-    patience: Patience = field(default_factory=Patience)
-    fleet: Fleet = field(default_factory=Fleet)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    pool: WorkerPool = field(default_factory=WorkerPool)
     max_error_share: float = 0.01
     storage: Path = Path("runs")
 

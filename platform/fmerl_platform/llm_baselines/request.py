@@ -13,12 +13,12 @@ from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.classification import PROMPT_VERSION, Shown, classification_messages, draw_examples, shown
-from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.asker import RetryPolicy
 from fmerl_platform.asking.endpoint import Endpoint
 from fmerl_platform.asking.forms import ClassForm
 from fmerl_platform.asking.journal import JournalReader
 from fmerl_platform.asking.limiter import Limits
-from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.asking.pipeline import WorkerPool
 from fmerl_platform.asking.prices import Price, Tokens, read_price
 from fmerl_platform.asking.question import Call, Decoding
 from fmerl_platform.asking.worker import WorkerConfig
@@ -53,8 +53,8 @@ class BaselineRequest:
     prices: Path | None = None
     timeout: float = 60.0
     """Of one request, in seconds."""
-    patience: Patience = field(default_factory=Patience)
-    fleet: Fleet = field(default_factory=Fleet)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    pool: WorkerPool = field(default_factory=WorkerPool)
     storage: Path = Path("runs")
 
     def __post_init__(self) -> None:
@@ -101,8 +101,8 @@ class BaselineRequest:
             endpoint=Endpoint.from_environment(self.timeout, model.base_url),
             journal=self.journal,
             price=self.price(model),
-            patience=self.patience,
-            concurrency=self.fleet.concurrency,
+            retries=self.retries,
+            concurrency=self.pool.concurrency,
         )
 
     def runs(self) -> list[SeedRun]:
@@ -145,7 +145,7 @@ class BaselineRequest:
             "context": self.context,
             "decoding": self.decoding,
             "temperature": self.temperature,
-            "answers": self.patience.answers,
+            "answers": self.retries.answers,
             "limit": self.limit,
             "unseen": ",".join(self.unseen),
             "prompt_version": PROMPT_VERSION,
@@ -159,7 +159,7 @@ class BaselineRequest:
         recipe = {
             "calls": sorted(calls),
             "decoding": self.decoding,
-            "answers": self.patience.answers,
+            "answers": self.retries.answers,
             "unseen": list(self.unseen),
             "seed": seed,
             "corpus": self._digest,

@@ -92,7 +92,7 @@ def _run_seed(
     mode = _mode(request, run.model, config)
     plan = request.plan(run.model, run.seed, mode)
     _log.info("%s: %d calls, decoding %s", run.name, len(plan.calls), mode)
-    outcomes = ask_plan(plan, config, request.limits, request.fleet, counting, _spent_beside(request, plan, config))
+    outcomes = ask_plan(plan, config, request.limits, request.pool, counting, _spent_beside(request, plan, config))
     found = outcomes_by_utterance(plan, outcomes)
     problems = _folder(request, run) / PROBLEMS
     write_problems(problems, found)

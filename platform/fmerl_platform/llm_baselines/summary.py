@@ -44,7 +44,7 @@ def _estimate(request: BaselineRequest, model: LanguageModel, journal: JournalRe
     mode = request.first_mode
     if request.decoding == "auto":
         mode = known_decoding(CANDIDATES, request.first_call(model), journal) or mode
-    price, most_answers = request.price(model), request.patience.answers
+    price, most_answers = request.price(model), request.retries.answers
     first, *others = (
         left_to_ask(request.plan(model, seed, mode), len(request.utterances), journal, price, most_answers)
         for seed in request.seeds
