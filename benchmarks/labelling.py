@@ -22,10 +22,10 @@ from aiohttp import web
 from openai import AsyncOpenAI
 
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.asker import RetryPolicy
 from fmerl_platform.asking.endpoint import Endpoint
 from fmerl_platform.asking.limiter import Limits
-from fmerl_platform.asking.pipeline import Fleet, run_calls
+from fmerl_platform.asking.pipeline import WorkerPool, run_calls
 from fmerl_platform.asking.prices import Price
 from fmerl_platform.asking.question import Call, Decoding, Questions
 from fmerl_platform.asking.secret import Secret
@@ -88,11 +88,11 @@ def labelled(calls: Sequence[Call], url: str, concurrency: int, workers: int) ->
             endpoint=Endpoint(base_url=url, key=Secret("none"), timeout=TIMEOUT),
             journal=Path(journal),
             price=Price(),
-            patience=Patience(),
+            retries=RetryPolicy(),
             concurrency=concurrency,
         )
-        fleet = Fleet(workers=workers, concurrency=concurrency)
-        return sum(outcome.value == 3.5 for outcome in run_calls(calls, config, Limits(), 0.0, fleet))
+        pool = WorkerPool(workers=workers, concurrency=concurrency)
+        return sum(outcome.value == 3.5 for outcome in run_calls(calls, config, Limits(), 0.0, pool))
 
 
 def measure(name: str, run: Callable[[], object], report: str, calls: int) -> float:

@@ -21,7 +21,7 @@ _Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class Interval:
     """A coefficient with its percentile bootstrap interval (95 %)."""
 
     value: float
@@ -34,14 +34,14 @@ class Agreement:
     """Coefficients of n pairs; None where one is not defined, as for scores that are all the same."""
 
     n: int
-    pearson: Estimate | None
-    spearman: Estimate | None
-    ccc: Estimate | None
+    pearson: Interval | None
+    spearman: Interval | None
+    ccc: Interval | None
     """Lin's concordance correlation coefficient: lowered by a difference in mean or spread."""
     mean_difference: float | None
     """Second minus first."""
 
-    def coefficients(self) -> dict[str, Estimate | None]:
+    def coefficients(self) -> dict[str, Interval | None]:
         """By name."""
         return {"pearson": self.pearson, "spearman": self.spearman, "ccc": self.ccc}
 
@@ -69,9 +69,9 @@ def agreement(
     draws = _draws(np.arange(len(x)) if groups is None else np.asarray(groups), resamples, seed)
     return Agreement(
         n=len(x),
-        pearson=_estimate(_pearson, x, y, draws),
-        spearman=_estimate(_spearman, x, y, draws),
-        ccc=_estimate(_concordance, x, y, draws),
+        pearson=_interval(_pearson, x, y, draws),
+        spearman=_interval(_spearman, x, y, draws),
+        ccc=_interval(_concordance, x, y, draws),
         mean_difference=float((y - x).mean()) if len(x) else None,
     )
 
@@ -92,9 +92,9 @@ def _draws(groups: NDArray[np.generic], resamples: int, seed: int) -> NDArray[np
     return np.random.default_rng(seed).multinomial(len(names), shares, size=resamples)[:, member]
 
 
-def _estimate(
+def _interval(
     coefficient: Callable[[_Array, _Array, _Array], _Array], x: _Array, y: _Array, draws: NDArray[np.int64]
-) -> Estimate | None:
+) -> Interval | None:
     if len(x) < 2:
         return None
     value = float(coefficient(x, y, np.ones((1, len(x))))[0])
@@ -105,7 +105,7 @@ def _estimate(
     tail = (1 - _LEVEL) / 2
     # A resample without spread has no coefficient.
     low, high = np.nanquantile(resampled, [tail, 1 - tail])
-    return Estimate(value=value, low=float(low), high=float(high))
+    return Interval(value=value, low=float(low), high=float(high))
 
 
 def _pearson(x: _Array, y: _Array, weights: _Array) -> _Array:

@@ -10,15 +10,15 @@ from fmerl.supervision.answers import Answer, AnswerError
 from fmerl_platform.asking.backoff import Backoff
 from fmerl_platform.asking.endpoint import EndpointClient, RequestFailedError
 from fmerl_platform.asking.journal import Entry, JournalWriter
-from fmerl_platform.asking.limiter import Leases, Need, Settlement, Stopped
+from fmerl_platform.asking.limiter import Leases, Reservation, Stopped, Usage
 from fmerl_platform.asking.prices import Price, Tokens, most_tokens
 from fmerl_platform.asking.question import Call
 from fmerl_platform.asking.reply import Reply
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How often is tried what fails."""
+class RetryPolicy:
+    """Retry limits."""
 
     answers: int = 3
     """Answers paid for one call before its last fault stands."""
@@ -26,25 +26,25 @@ class Patience:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Answered:
     """A call's value, or why there is none."""
 
     key: str
     value: float | str | None
     error: str | None = None
     passing: bool = False
-    """Whether the same call may get a value in another run."""
+    """True if the same call may get a value in another run."""
 
 
-def settled(call: Call, answers: list[Answer], most: int) -> Outcome | None:
-    """What earlier answers make of a call; None if it is to be asked (again)."""
+def answer_from_journal(call: Call, answers: list[Answer], most: int) -> Answered | None:
+    """The value or the last fault among earlier answers; None if the call is to be asked (again)."""
     fault = None
     for answer in answers:
         try:
-            return Outcome(key=call.key, value=call.read(answer))
+            return Answered(key=call.key, value=call.read(answer))
         except AnswerError as error:
             fault = str(error)
-    return Outcome(key=call.key, value=None, error=fault) if len(answers) >= most else None
+    return Answered(key=call.key, value=None, error=fault) if len(answers) >= most else None
 
 
 class Asker:
@@ -55,7 +55,7 @@ class Asker:
         leases: Every request takes one.
         journal: Holds each answer before it is read.
         price: Of tokens.
-        patience: How often is tried what fails.
+        retries: Retry limits.
         concurrency: Requests in flight.
     """
 
@@ -65,15 +65,15 @@ class Asker:
         leases: Leases,
         journal: JournalWriter,
         price: Price,
-        patience: Patience,
+        retries: RetryPolicy,
         concurrency: int,
     ) -> None:
         self._client, self._leases, self._journal = client, leases, journal
-        self._price, self._patience = price, patience
+        self._price, self._retries = price, retries
         self._slots = asyncio.Semaphore(concurrency)
 
-    async def ask(self, call: Call, earlier: list[Answer]) -> Outcome:
-        """Ask until an answer can be read or patience ends.
+    async def ask(self, call: Call, earlier: list[Answer]) -> Answered:
+        """Ask until an answer can be read or no more may be paid for.
 
         Args:
             call: What is asked.
@@ -84,21 +84,21 @@ class Asker:
         """
         answers = list(earlier)
         while True:
-            outcome = settled(call, answers, self._patience.answers)
+            outcome = answer_from_journal(call, answers, self._retries.answers)
             if outcome is not None:
                 return outcome
             try:
                 answers.append(await self._answer(call, len(answers)))
             except Stopped as stop:
-                return Outcome(key=call.key, value=None, error=f"not asked: {stop}", passing=True)
+                return Answered(key=call.key, value=None, error=f"not asked: {stop}", passing=True)
             except RequestFailedError as failure:
                 if failure.hopeless:
                     raise
                 what = f"request failed: {failure}"
-                return Outcome(key=call.key, value=None, error=what, passing=not failure.refused)
+                return Answered(key=call.key, value=None, error=what, passing=not failure.refused)
 
     async def _answer(self, call: Call, unreadable: int) -> Answer:
-        backoff = self._patience.backoff
+        backoff = self._retries.backoff
         for failures in range(1, backoff.tries + 1):
             try:
                 async with self._slots:
@@ -111,7 +111,7 @@ class Asker:
 
     async def _request(self, call: Call, unreadable: int) -> Answer:
         most = most_tokens(call.body)
-        granted = Need(most.total, self._price.cost(most))
+        granted = Reservation(most.total, self._price.cost(most))
         await self._leases.acquire(granted)
         taken = Tokens()
         try:
@@ -126,7 +126,7 @@ class Asker:
                 await self._journal.append(_failed_entry(call, taken, failure))
             raise
         finally:
-            self._leases.settle(Settlement(granted, Need(taken.total, self._price.cost(taken))))
+            self._leases.report(Usage(granted, Reservation(taken.total, self._price.cost(taken))))
 
 
 def _answered_entry(call: Call, tokens: Tokens, reply: Reply) -> Entry:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fmerl.supervision.answers import Mode, whole_scores
-from fmerl_platform.asking.asker import Asker, Outcome, settled
+from fmerl_platform.asking.asker import Answered, Asker, answer_from_journal
 from fmerl_platform.asking.endpoint import EndpointClient, RequestFailedError
 from fmerl_platform.asking.journal import JournalReader, JournalWriter
-from fmerl_platform.asking.limiter import Grants, Leases, Limiter, Limits, Need, Settlement
+from fmerl_platform.asking.limiter import Grants, Leases, Limiter, Limits, Reservation, Usage
 from fmerl_platform.asking.question import Call, Questions
 from fmerl_platform.asking.worker import WorkerConfig
 
@@ -27,7 +27,7 @@ def known_decoding(candidates: Sequence[Mode], first: FirstCall, journal: Journa
         call = first(mode)
         if not _told(call, journal):
             return None
-        outcome = settled(call, journal.answers(call.key), 1)
+        outcome = answer_from_journal(call, journal.answers(call.key), 1)
         if outcome is not None and outcome.value is not None:
             return mode
     return "text"
@@ -61,14 +61,14 @@ def _told(call: Call, journal: JournalReader) -> bool:
     return any(entry.answer is not None or entry.refused for entry in journal.entries.get(call.key, ()))
 
 
-async def _ask(call: Call, config: WorkerConfig, limiter: Limiter) -> Outcome:
-    async def exchange(needs: list[Need], settled: list[Settlement]) -> Grants:
-        return limiter.exchange(needs, settled)
+async def _ask(call: Call, config: WorkerConfig, limiter: Limiter) -> Answered:
+    async def exchange(needs: list[Reservation], used: list[Usage]) -> Grants:
+        return limiter.exchange(needs, used)
 
     client, writer = EndpointClient(config.endpoint), JournalWriter(config.journal)
     try:
-        patience = replace(config.patience, answers=1)
-        return await Asker(client, Leases(exchange), writer, config.price, patience, 1).ask(call, [])
+        retries = replace(config.retries, answers=1)
+        return await Asker(client, Leases(exchange), writer, config.price, retries, 1).ask(call, [])
     finally:
         writer.close()
         await client.close()

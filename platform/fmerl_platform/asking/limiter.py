@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 _POLL_SECONDS = 0.2
 _NOTHING = 1e-12
-"""What rounding may leave of reservations that were all settled."""
+"""What rounding may leave of reservations that were all given back."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Of one run; None is no limit."""
+    """Limits of one run; None is no limit."""
 
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -23,19 +23,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """What a request may take at most."""
+class Reservation:
+    """Most that a request may take."""
 
     tokens: int
     cost: float
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """What a request took in the end, of what it was granted."""
+class Usage:
+    """Amount that a request took, of what it was granted."""
 
-    granted: Need
-    taken: Need
+    granted: Reservation
+    taken: Reservation
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Limiter:
     Args:
         limits: Of the run.
         spent: What counts against the budget already.
-        longest: Seconds after which a request that was sent is settled, or its worker is lost.
+        longest: Seconds after which the usage of a request that was sent is known, or its worker is lost.
         clock: In seconds.
     """
 
@@ -66,13 +66,13 @@ class Limiter:
         self, limits: Limits, spent: float = 0.0, longest: float = 60.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._limits, self._spent, self._longest, self._clock = limits, spent, longest, clock
-        self._reserved, self._settled_by = 0.0, clock()
+        self._reserved, self._idle_by = 0.0, clock()
         self._requests_free = self._tokens_free = clock()
         self._stopped: str | None = None
 
-    def exchange(self, needs: list[Need], settled: list[Settlement]) -> Grants:
+    def exchange(self, needs: list[Reservation], used: list[Usage]) -> Grants:
         """Take back what requests did not use, and grant as many of `needs` as may be, in their order."""
-        for item in settled:
+        for item in used:
             self._reserved -= item.granted.cost
             self._spent += item.taken.cost
             if self._limits.tokens_per_minute is not None:
@@ -83,20 +83,20 @@ class Limiter:
         for need in needs:
             budget = self._limits.budget
             if budget is not None and self._spent + self._reserved + need.cost > budget:
-                if self._reserved <= _NOTHING or self._clock() > self._settled_by:
+                if self._reserved <= _NOTHING or self._clock() > self._idle_by:
                     self._stopped = "the budget is reached"
                 delays += [None] * (len(needs) - len(delays))
                 break
             self._reserved += need.cost
             delays.append(delay := self._delay(need))
-            self._settled_by = max(self._settled_by, self._clock() + delay + self._longest)
+            self._idle_by = max(self._idle_by, self._clock() + delay + self._longest)
         return Grants(delays=delays, stopped=self._stopped)
 
     def stop(self, reason: str) -> None:
         """Grant nothing from now on."""
         self._stopped = self._stopped or reason
 
-    def _delay(self, need: Need) -> float:
+    def _delay(self, need: Reservation) -> float:
         now = self._clock()
         start = max(now, self._requests_free, self._tokens_free)
         if self._limits.requests_per_minute is not None:
@@ -106,7 +106,7 @@ class Limiter:
         return start - now
 
 
-Exchange = Callable[[list[Need], list[Settlement]], Awaitable[Grants]]
+Exchange = Callable[[list[Reservation], list[Usage]], Awaitable[Grants]]
 
 
 class Leases:
@@ -114,11 +114,11 @@ class Leases:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._waiting: list[tuple[Need, asyncio.Future[float]]] = []
-        self._settled: list[Settlement] = []
+        self._waiting: list[tuple[Reservation, asyncio.Future[float]]] = []
+        self._used: list[Usage] = []
         self._asking: asyncio.Task[None] | None = None
 
-    async def acquire(self, need: Need) -> None:
+    async def acquire(self, need: Reservation) -> None:
         """Return when a request may be sent.
 
         Raises:
@@ -131,13 +131,13 @@ class Leases:
         if delay > 0:
             await asyncio.sleep(delay)
 
-    def settle(self, settlement: Settlement) -> None:
+    def report(self, usage: Usage) -> None:
         """Tell what a granted request took."""
-        self._settled.append(settlement)
+        self._used.append(usage)
         self._wake()
 
     async def close(self) -> None:
-        """Return when everything settled is told."""
+        """Return when all usage is told."""
         while self._asking is not None:
             await asyncio.shield(self._asking)
 
@@ -147,7 +147,7 @@ class Leases:
 
     async def _ask(self) -> None:
         try:
-            while self._waiting or self._settled:
+            while self._waiting or self._used:
                 await self._ask_once()
         except Exception as error:
             for _, granted in self._waiting:
@@ -160,8 +160,8 @@ class Leases:
         # Whoever becomes ready in this turn of the loop shares the message.
         await asyncio.sleep(0)
         waiting = list(self._waiting)
-        settled, self._settled = self._settled, []
-        grants = await self._exchange([need for need, _ in waiting], settled)
+        used, self._used = self._used, []
+        grants = await self._exchange([need for need, _ in waiting], used)
         del self._waiting[: len(waiting)]
         again = []
         for index, (need, granted) in enumerate(waiting):

@@ -13,7 +13,7 @@ import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext
 
-from fmerl_platform.asking.asker import Outcome
+from fmerl_platform.asking.asker import Answered
 from fmerl_platform.asking.limiter import Limiter, Limits
 from fmerl_platform.asking.question import Call
 from fmerl_platform.asking.worker import LabelWorker, WorkerConfig
@@ -25,26 +25,26 @@ _WORKER_CPUS = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fleet:
-    """How many workers, and how many requests they keep in flight together."""
+class WorkerPool:
+    """Number of workers, and of requests that they keep in flight together."""
 
     workers: int = 2
     concurrency: int = 32
 
 
 def run_calls(
-    calls: Sequence[Call], config: WorkerConfig, limits: Limits, spent: float, fleet: Fleet
-) -> Iterator[Outcome]:
-    """Outcome of every call, in no order; Ray is connected.
+    calls: Sequence[Call], config: WorkerConfig, limits: Limits, spent: float, pool: WorkerPool
+) -> Iterator[Answered]:
+    """Answered of every call, in no order; Ray is connected.
 
     Args:
         calls: Of distinct keys.
-        config: For the workers; their concurrency is the fleet's share.
+        config: For the workers; their concurrency is the pool's share.
         limits: Of all workers together.
         spent: What counts against the budget already.
-        fleet: Workers and requests in flight.
+        pool: Workers and requests in flight.
     """
-    share = math.ceil(fleet.concurrency / fleet.workers)
+    share = math.ceil(pool.concurrency / pool.workers)
     limiter: Any = (
         ray.remote(Limiter)
         .options(name=f"fmerl-limiter-{uuid4().hex}", num_cpus=0)
@@ -65,7 +65,7 @@ def run_calls(
                 fn_constructor_args=(replace(config, concurrency=share), limiter),
                 num_cpus=_WORKER_CPUS,
                 compute=ActorPoolStrategy(
-                    size=fleet.workers, max_tasks_in_flight_per_actor=blocks + 2, max_concurrent_calls_per_actor=blocks
+                    size=pool.workers, max_tasks_in_flight_per_actor=blocks + 2, max_concurrent_calls_per_actor=blocks
                 ),
             )
         )
@@ -73,7 +73,7 @@ def run_calls(
         for row in outcomes.iter_rows():
             waiting.remove(row["key"])
             value = json.loads(row["value"])
-            yield Outcome(key=row["key"], value=value, error=row["error"], passing=bool(row["passing"]))
+            yield Answered(key=row["key"], value=value, error=row["error"], passing=bool(row["passing"]))
         if waiting:
             raise RuntimeError(f"{len(waiting)} of {len(calls)} calls came back without an outcome")
     finally:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 
-from fmerl_platform.asking.asker import Outcome, settled
+from fmerl_platform.asking.asker import Answered, answer_from_journal
 from fmerl_platform.asking.journal import Entry, JournalReader
 from fmerl_platform.asking.limiter import Limits
-from fmerl_platform.asking.pipeline import Fleet, run_calls
+from fmerl_platform.asking.pipeline import WorkerPool, run_calls
 from fmerl_platform.asking.prices import Tokens
 from fmerl_platform.asking.question import Call
 from fmerl_platform.asking.worker import WorkerConfig
@@ -23,9 +23,9 @@ class CallPlan(ABC):
     @abstractmethod
     def calls(self) -> Mapping[str, Call]: ...
 
-    def settled(self, journal: JournalReader, most_answers: int) -> dict[str, Outcome]:
-        """What the journal knows already, by key."""
-        found = (settled(call, journal.answers(key), most_answers) for key, call in self.calls.items())
+    def answered(self, journal: JournalReader, most_answers: int) -> dict[str, Answered]:
+        """Outcomes that the journal knows already, by key."""
+        found = (answer_from_journal(call, journal.answers(key), most_answers) for key, call in self.calls.items())
         return {outcome.key: outcome for outcome in found if outcome is not None}
 
     def entries(self, journal: JournalReader) -> Iterator[tuple[Call, Entry]]:
@@ -44,28 +44,28 @@ def ask_plan(
     plan: CallPlan,
     config: WorkerConfig,
     limits: Limits,
-    fleet: Fleet,
+    pool: WorkerPool,
     counting: Counting = uncounted,
     spent: float = 0.0,
-) -> dict[str, Outcome]:
-    """Outcome of every call, by key; Ray is only started if some are left to make.
+) -> dict[str, Answered]:
+    """Answered of every call, by key; Ray is only started if some are left to make.
 
     Args:
         plan: The calls.
         config: For the workers.
         limits: Of all workers together.
-        fleet: Workers and requests in flight.
+        pool: Workers and requests in flight.
         counting: Shows progress.
         spent: What counts against the budget beside the plan's own calls.
     """
     journal = JournalReader(config.journal)
-    outcomes = plan.settled(journal, config.patience.answers)
+    outcomes = plan.answered(journal, config.retries.answers)
     waiting = [call for key, call in plan.calls.items() if key not in outcomes]
     if not waiting:
         return outcomes
     spent += config.price.cost(plan.tokens(journal))
     with counting("calls", len(plan.calls), len(outcomes), "errors") as progress, ray_session(0):
-        for outcome in run_calls(waiting, config, limits, spent, fleet):
+        for outcome in run_calls(waiting, config, limits, spent, pool):
             outcomes[outcome.key] = outcome
             progress.ended(1, outcome.error is not None)
     return outcomes

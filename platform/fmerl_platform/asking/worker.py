@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmerl_platform.asking.asker import Asker, Outcome, Patience
+from fmerl_platform.asking.asker import Answered, Asker, RetryPolicy
 from fmerl_platform.asking.endpoint import Endpoint, EndpointClient, RequestFailedError
 from fmerl_platform.asking.journal import JournalReader, JournalWriter
-from fmerl_platform.asking.limiter import Grants, Leases, Need, Settlement
+from fmerl_platform.asking.limiter import Grants, Leases, Reservation, Usage
 from fmerl_platform.asking.prices import Price
 from fmerl_platform.asking.question import Call
 
@@ -24,12 +24,12 @@ Batch = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerConfig:
-    """What every worker is told."""
+    """Settings of every worker."""
 
     endpoint: Endpoint
     journal: Path
     price: Price
-    patience: Patience
+    retries: RetryPolicy
     concurrency: int
     """Requests in flight of one worker."""
 
@@ -50,7 +50,7 @@ class LabelWorker:
             Leases(self._exchange),
             JournalWriter(config.journal),
             config.price,
-            config.patience,
+            config.retries,
             config.concurrency,
         )
 
@@ -66,12 +66,12 @@ class LabelWorker:
             "passing": np.array([outcome.passing for outcome in outcomes], dtype=bool),
         }
 
-    async def _ask(self, call: Call) -> Outcome:
+    async def _ask(self, call: Call) -> Answered:
         try:
             return await self._asker.ask(call, self._journal.answers(call.key))
         except RequestFailedError as failure:
             await self._limiter.stop.remote(f"the endpoint refuses every request ({failure})")
-            return Outcome(key=call.key, value=None, error=f"request failed: {failure}", passing=True)
+            return Answered(key=call.key, value=None, error=f"request failed: {failure}", passing=True)
 
-    async def _exchange(self, needs: list[Need], settled: list[Settlement]) -> Grants:
-        return await self._limiter.exchange.remote(needs, settled)
+    async def _exchange(self, needs: list[Reservation], used: list[Usage]) -> Grants:
+        return await self._limiter.exchange.remote(needs, used)

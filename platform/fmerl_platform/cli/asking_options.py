@@ -47,10 +47,10 @@ class AskingOptions:
 
     def fields(self) -> dict[str, Any]:
         """Fields of a request."""
-        from fmerl_platform.asking.asker import Patience
+        from fmerl_platform.asking.asker import RetryPolicy
         from fmerl_platform.asking.backoff import Backoff
         from fmerl_platform.asking.limiter import Limits
-        from fmerl_platform.asking.pipeline import Fleet
+        from fmerl_platform.asking.pipeline import WorkerPool
 
         return {
             "limits": Limits(
@@ -60,6 +60,6 @@ class AskingOptions:
             ),
             "prices": self.prices,
             "timeout": self.timeout,
-            "patience": Patience(answers=self.answers, backoff=Backoff(tries=self.tries)),
-            "fleet": Fleet(workers=self.workers, concurrency=self.concurrency),
+            "retries": RetryPolicy(answers=self.answers, backoff=Backoff(tries=self.tries)),
+            "pool": WorkerPool(workers=self.workers, concurrency=self.concurrency),
         }

@@ -30,7 +30,7 @@ def label_card(
             "prompts": _prompts(questions),
             "decoding": asdict(questions.decoding),
             "parser": PARSER_VERSION,
-            "answers_per_call": request.patience.answers,
+            "answers_per_call": request.retries.answers,
             "descriptions": _descriptions(request, drafts),
         },
         "template_digest": questions.prompts.digest(),

@@ -1,4 +1,4 @@
-"""What a label set would take."""
+"""Cost of a label set."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ def estimate(request: LabelRequest) -> CostEstimate:
         first = first_call(request.corpus, request.splits, questions)
         mode = known_decoding(score_decodings(questions), first, journal) or "schema"
     plan = request.plan(mode)
-    return left_to_ask(plan, len(plan.utterances), journal, price, request.patience.answers)
+    return left_to_ask(plan, len(plan.utterances), journal, price, request.retries.answers)

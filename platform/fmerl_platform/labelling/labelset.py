@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fmerl.config import DIMENSIONS
 from fmerl.corpus import Utterance
 from fmerl.supervision.descriptions import join_description
-from fmerl_platform.asking.asker import Outcome
+from fmerl_platform.asking.asker import Answered
 from fmerl_platform.labelling.plan import Plan
 
 
@@ -25,7 +25,7 @@ class Drafts:
     """Emotion to why it has none."""
 
 
-def draft_descriptions(plan: Plan, outcomes: Mapping[str, Outcome], dimensions: tuple[str, ...]) -> Drafts:
+def draft_descriptions(plan: Plan, outcomes: Mapping[str, Answered], dimensions: tuple[str, ...]) -> Drafts:
     """Join each emotion's phrases in the paper's form; an emotion of which one is missing has no description."""
     descriptions, problems = {}, {}
     for emotion in dict.fromkeys(emotion for emotion, _ in plan.descriptions):
@@ -43,13 +43,13 @@ def draft_descriptions(plan: Plan, outcomes: Mapping[str, Outcome], dimensions: 
     return Drafts(descriptions=descriptions, problems=problems)
 
 
-def row_errors(plan: Plan, outcomes: Mapping[str, Outcome], dimensions: tuple[str, ...]) -> tuple[str | None, ...]:
+def row_errors(plan: Plan, outcomes: Mapping[str, Answered], dimensions: tuple[str, ...]) -> tuple[str | None, ...]:
     """Why an utterance has no scores, [U]; one that lacks a single score has none: training takes all or nothing."""
     return tuple(_row_error(utterance, plan, outcomes, dimensions) for utterance in plan.utterances)
 
 
 def row_scores(
-    plan: Plan, outcomes: Mapping[str, Outcome], errors: Sequence[str | None], dimensions: tuple[str, ...]
+    plan: Plan, outcomes: Mapping[str, Answered], errors: Sequence[str | None], dimensions: tuple[str, ...]
 ) -> NDArray[np.float32]:
     """Scores of the utterances without an error, [U, 3]; a dimension that was not asked for is NaN."""
     vad = np.full((len(plan.utterances), len(DIMENSIONS)), np.nan, dtype=np.float32)
@@ -60,7 +60,7 @@ def row_scores(
 
 
 def _row_error(
-    utterance: Utterance, plan: Plan, outcomes: Mapping[str, Outcome], dimensions: tuple[str, ...]
+    utterance: Utterance, plan: Plan, outcomes: Mapping[str, Answered], dimensions: tuple[str, ...]
 ) -> str | None:
     if not utterance.text.strip():
         return "the text is empty"

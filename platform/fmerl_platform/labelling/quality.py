@@ -1,4 +1,4 @@
-"""How good a label set is: counts of what failed, agreement with humans, agreement with itself."""
+"""Quality of a label set: counts of what failed, agreement with humans, agreement with itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus import Corpus
 from fmerl.supervision.agreement import Agreement, agreement, rescaled
 from fmerl.supervision.answers import AnswerError
-from fmerl_platform.asking.asker import Outcome
+from fmerl_platform.asking.asker import Answered
 from fmerl_platform.asking.journal import JournalReader
 from fmerl_platform.asking.prices import Price, Tokens
 from fmerl_platform.asking.question import Call
@@ -38,11 +38,11 @@ class Pairs:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What the endpoint was asked and what that took, over all runs."""
+    """Usage of the endpoint over all runs."""
 
     answers: int
     requests_failed: int
-    """That may have been charged for, or were refused."""
+    """Requests that may have been charged for, or were refused."""
     faults: dict[str, int]
     """Answers that could not be read, by fault."""
     models: dict[str, int]
@@ -80,7 +80,7 @@ def usage(plan: Plan, journal: JournalReader, price: Price) -> Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """What tells whether to train on a label set."""
+    """Figures that tell whether to train on a label set."""
 
     utterances: int
     errors: dict[str, int]
@@ -120,7 +120,7 @@ class Quality:
 
 def judge(
     plan: Plan,
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, Answered],
     errors: Sequence[str | None],
     journal: JournalReader,
     corpus: Corpus,
@@ -162,7 +162,7 @@ def _reason(error: str) -> str:
     return parts[0]
 
 
-def _values(calls: Mapping[tuple[str, str], Call], outcomes: Mapping[str, Outcome]) -> Scores:
+def _values(calls: Mapping[tuple[str, str], Call], outcomes: Mapping[str, Answered]) -> Scores:
     found = {name: outcomes[call.key].value for name, call in calls.items()}
     return {name: value for name, value in found.items() if isinstance(value, float)}
 

@@ -11,9 +11,9 @@ from fmerl.errors import InputError
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.descriptions import check_described, read_descriptions
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.asker import RetryPolicy
 from fmerl_platform.asking.limiter import Limits
-from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.asking.pipeline import WorkerPool
 from fmerl_platform.asking.prices import Price, read_price
 from fmerl_platform.asking.question import Decoding, DecodingChoice, Questions
 from fmerl_platform.labelling.plan import Plan, select
@@ -21,7 +21,7 @@ from fmerl_platform.labelling.plan import Plan, select
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRequest:
-    """What to label, with what, within which limits."""
+    """Label set to make, with what, within which limits."""
 
     corpus: Corpus
     labels: Path
@@ -40,9 +40,9 @@ class LabelRequest:
     limits: Limits = field(default_factory=Limits)
     prices: Path | None = None
     timeout: float = 60.0
-    """Of one request, in seconds."""
-    patience: Patience = field(default_factory=Patience)
-    fleet: Fleet = field(default_factory=Fleet)
+    """Limit of one request, in seconds."""
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    pool: WorkerPool = field(default_factory=WorkerPool)
     max_error_share: float = 0.01
     storage: Path = Path("runs")
 
@@ -63,7 +63,7 @@ class LabelRequest:
         return (self.home / "journal").resolve()
 
     def price(self) -> Price:
-        """Of the model's tokens; nothing without a table."""
+        """Price of the model's tokens; nothing without a table."""
         return Price() if self.prices is None else read_price(self.prices, self.model)
 
     def reviewed(self) -> dict[str, str] | None:

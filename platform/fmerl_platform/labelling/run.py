@@ -39,7 +39,7 @@ class Labelled:
     tracking_uri: str
 
     def complete(self, max_error_share: float) -> bool:
-        """Whether every class has a description and few enough utterances lack scores."""
+        """True if every class has a description and few enough utterances lack scores."""
         return not self.drafts.problems and self.quality.error_rate <= max_error_share
 
 
@@ -59,13 +59,13 @@ def label_corpus(request: LabelRequest, counting: Counting = uncounted) -> Label
         endpoint=Endpoint.from_environment(request.timeout),
         journal=request.journal,
         price=price,
-        patience=request.patience,
-        concurrency=request.fleet.concurrency,
+        retries=request.retries,
+        concurrency=request.pool.concurrency,
     )
     with only_run(request.journal, "this corpus is being labelled already"):
         mode = _mode(request, config)
         plan = request.plan(mode)
-        outcomes = ask_plan(plan, config, request.limits, request.fleet, counting)
+        outcomes = ask_plan(plan, config, request.limits, request.pool, counting)
         drafts = draft_descriptions(plan, outcomes, prompts.dimensions)
         draft_file = _write_draft(request, drafts) if reviewed is None and request.corpus.classes else None
         errors = row_errors(plan, outcomes, prompts.dimensions)

@@ -1,10 +1,10 @@
-"""What a labelling run tells at its end."""
+"""Lines that a labelling run ends with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fmerl.supervision.agreement import Agreement, Estimate
+from fmerl.supervision.agreement import Agreement, Interval
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import Labelled
 
@@ -41,7 +41,7 @@ def problem_lines(done: Labelled, request: LabelRequest) -> Iterator[str]:
 
 
 def next_lines(done: Labelled) -> Iterator[str]:
-    """What to do with the label set."""
+    """Next steps with the label set."""
     if done.draft_file is not None:
         yield f"review {done.draft_file}, then give it with --descriptions (no call is repeated)"
     yield f"labels   {done.folder}"
@@ -51,9 +51,9 @@ def next_lines(done: Labelled) -> Iterator[str]:
 def _told(value: Agreement) -> str:
     coefficients = value.coefficients()
     names = {"pearson": "Pearson", "spearman": "Spearman", "ccc": "CCC"}
-    told = ", ".join(f"{names[name]} {_interval(estimate)}" for name, estimate in coefficients.items())
+    told = ", ".join(f"{names[name]} {_interval(interval)}" for name, interval in coefficients.items())
     return f"{told} (n = {value.n}, 95 % intervals)"
 
 
-def _interval(estimate: Estimate | None) -> str:
-    return "undefined" if estimate is None else f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+def _interval(interval: Interval | None) -> str:
+    return "undefined" if interval is None else f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"

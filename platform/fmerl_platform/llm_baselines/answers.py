@@ -12,17 +12,19 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus import Utterance
 from fmerl.files import write_csv
 from fmerl.training.evaluation import classification_scores, prediction_rows
-from fmerl_platform.asking.asker import Outcome
+from fmerl_platform.asking.asker import Answered
 from fmerl_platform.llm_baselines.plan import SeedPlan
 from fmerl_platform.statistics import UNANSWERED
 
 
-def outcomes_by_utterance(plan: SeedPlan, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    """What became of each utterance; those that share a call share its outcome."""
+def outcomes_by_utterance(plan: SeedPlan, outcomes: Mapping[str, Answered]) -> dict[str, Answered]:
+    """Outcome of each utterance; those that share a call share it."""
     return {name: outcomes[call.key] for name, call in plan.asked.items()}
 
 
-def prediction_table(utterances: Sequence[Utterance], classes: Sequence[str], found: Mapping[str, Outcome]) -> pa.Table:
+def prediction_table(
+    utterances: Sequence[Utterance], classes: Sequence[str], found: Mapping[str, Answered]
+) -> pa.Table:
     """The ledger's rows: the named class with score 1; of an utterance without an answer null, and scores of 0."""
     names = [found[utterance.utterance_id].value for utterance in utterances]
     return prediction_rows(
@@ -54,7 +56,7 @@ def scores_of(table: pa.Table, classes: Sequence[str], unseen: Sequence[str]) ->
     return {**scores, "test_unanswered": float((predicted == UNANSWERED).sum())}
 
 
-def write_problems(path: Path, found: Mapping[str, Outcome]) -> None:
+def write_problems(path: Path, found: Mapping[str, Answered]) -> None:
     """List every utterance without an answer."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [(name, outcome.error) for name, outcome in found.items() if outcome.value is None]

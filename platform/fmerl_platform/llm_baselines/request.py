@@ -13,12 +13,12 @@ from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.classification import PROMPT_VERSION, Shown, classification_messages, draw_examples, shown
-from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.asker import RetryPolicy
 from fmerl_platform.asking.endpoint import Endpoint
 from fmerl_platform.asking.forms import ClassForm
 from fmerl_platform.asking.journal import JournalReader
 from fmerl_platform.asking.limiter import Limits
-from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.asking.pipeline import WorkerPool
 from fmerl_platform.asking.prices import Price, Tokens, read_price
 from fmerl_platform.asking.question import Call, Decoding
 from fmerl_platform.asking.worker import WorkerConfig
@@ -52,9 +52,9 @@ class BaselineRequest:
     limits: Limits = field(default_factory=Limits)
     prices: Path | None = None
     timeout: float = 60.0
-    """Of one request, in seconds."""
-    patience: Patience = field(default_factory=Patience)
-    fleet: Fleet = field(default_factory=Fleet)
+    """Limit of one request, in seconds."""
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    pool: WorkerPool = field(default_factory=WorkerPool)
     storage: Path = Path("runs")
 
     def __post_init__(self) -> None:
@@ -74,12 +74,12 @@ class BaselineRequest:
 
     @cached_property
     def dialogues(self) -> list[Dialogue]:
-        """That are asked about."""
+        """Dialogues that are asked about."""
         return asked_dialogues(self.corpus, self.limit)
 
     @cached_property
     def utterances(self) -> tuple[Utterance, ...]:
-        """That are asked about, in the corpus's order."""
+        """Utterances that are asked about, in the corpus's order."""
         return tuple(utterance for dialogue in self.dialogues for utterance in labelled(dialogue))
 
     @property
@@ -88,11 +88,11 @@ class BaselineRequest:
         return CANDIDATES[0] if self.decoding == "auto" else self.decoding
 
     def price(self, model: LanguageModel) -> Price:
-        """Of the model's tokens; nothing without a table."""
+        """Price of the model's tokens; nothing without a table."""
         return Price() if self.prices is None else read_price(self.prices, model.id)
 
     def worker_config(self, model: LanguageModel) -> WorkerConfig:
-        """How the model is asked.
+        """Settings by which the model is asked.
 
         Raises:
             InputError: An address, key or price table that cannot be used.
@@ -101,12 +101,12 @@ class BaselineRequest:
             endpoint=Endpoint.from_environment(self.timeout, model.base_url),
             journal=self.journal,
             price=self.price(model),
-            patience=self.patience,
-            concurrency=self.fleet.concurrency,
+            retries=self.retries,
+            concurrency=self.pool.concurrency,
         )
 
     def runs(self) -> list[SeedRun]:
-        """Of every model and seed."""
+        """Runs of every model and seed."""
         return [self._run(model, seed) for model in self.models for seed in self.seeds]
 
     def plan(self, model: LanguageModel, seed: int, mode: Mode) -> SeedPlan:
@@ -145,7 +145,7 @@ class BaselineRequest:
             "context": self.context,
             "decoding": self.decoding,
             "temperature": self.temperature,
-            "answers": self.patience.answers,
+            "answers": self.retries.answers,
             "limit": self.limit,
             "unseen": ",".join(self.unseen),
             "prompt_version": PROMPT_VERSION,
@@ -159,7 +159,7 @@ class BaselineRequest:
         recipe = {
             "calls": sorted(calls),
             "decoding": self.decoding,
-            "answers": self.patience.answers,
+            "answers": self.retries.answers,
             "unseen": list(self.unseen),
             "seed": seed,
             "corpus": self._digest,
@@ -173,7 +173,7 @@ class BaselineRequest:
 
     @cached_property
     def _keys(self) -> dict[str, set[str]]:
-        """Of all calls in all decodings, by model."""
+        """Keys of all calls in all decodings, by model."""
         modes: tuple[Mode, ...] = (*CANDIDATES, "text")
         return {
             model.name: {key for seed in self.seeds for mode in modes for key in self.plan(model, seed, mode).calls}

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Baselines:
-    """What a request has led to."""
+    """Results of a request."""
 
     runs: tuple[FinishedCell, ...]
     """Finished seed runs, those of earlier commands among them, in the request's order."""
@@ -92,7 +92,7 @@ def _run_seed(
     mode = _mode(request, run.model, config)
     plan = request.plan(run.model, run.seed, mode)
     _log.info("%s: %d calls, decoding %s", run.name, len(plan.calls), mode)
-    outcomes = ask_plan(plan, config, request.limits, request.fleet, counting, _spent_beside(request, plan, config))
+    outcomes = ask_plan(plan, config, request.limits, request.pool, counting, _spent_beside(request, plan, config))
     found = outcomes_by_utterance(plan, outcomes)
     problems = _folder(request, run) / PROBLEMS
     write_problems(problems, found)
@@ -120,7 +120,7 @@ def _mode(request: BaselineRequest, model: LanguageModel, config: WorkerConfig) 
 
 
 def _spent_beside(request: BaselineRequest, plan: SeedPlan, config: WorkerConfig) -> float:
-    """What counts against the budget beside the plan's own calls."""
+    """Cost that counts against the budget beside the plan's own calls."""
     if request.limits.budget is None:
         return 0.0
     journal = JournalReader(request.journal)

@@ -16,15 +16,15 @@ from helpers.labelling_endpoint import FakeEndpoint, completion
 
 from fmerl.supervision.answers import Answer, Mode
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.asking.asker import Asker, Outcome, Patience
+from fmerl_platform.asking.asker import Answered, Asker, RetryPolicy
 from fmerl_platform.asking.backoff import Backoff, retry_after_seconds
 from fmerl_platform.asking.endpoint import Endpoint, EndpointClient, RequestFailedError
 from fmerl_platform.asking.journal import JournalReader, JournalWriter
-from fmerl_platform.asking.limiter import Grants, Leases, Limiter, Limits, Need, Settlement
+from fmerl_platform.asking.limiter import Grants, Leases, Limiter, Limits, Reservation, Usage
 from fmerl_platform.asking.prices import Price
 from fmerl_platform.asking.question import Call, Decoding, Questions
 
-PATIENCE = Patience(backoff=Backoff(first_seconds=0.01, most_seconds=0.05, tries=4))
+RETRIES = RetryPolicy(backoff=Backoff(first_seconds=0.01, most_seconds=0.05, tries=4))
 
 
 def call_of(text: str, mode: Mode = "text") -> Call:
@@ -33,17 +33,17 @@ def call_of(text: str, mode: Mode = "text") -> Call:
 
 def ask(
     folder: Path, calls: Sequence[Call], limits: Limits | None = None, price: Price | None = None, timeout: float = 2.0
-) -> list[Outcome]:
+) -> list[Answered]:
     """Outcomes of calls that are asked at once, four in flight."""
 
-    async def run() -> list[Outcome]:
+    async def run() -> list[Answered]:
         limiter = Limiter(limits or Limits())
 
-        async def exchange(needs: list[Need], settled: list[Settlement]) -> Grants:
-            return limiter.exchange(needs, settled)
+        async def exchange(needs: list[Reservation], used: list[Usage]) -> Grants:
+            return limiter.exchange(needs, used)
 
         client, writer = EndpointClient(Endpoint.from_environment(timeout)), JournalWriter(folder)
-        asker = Asker(client, Leases(exchange), writer, price or Price(), PATIENCE, 4)
+        asker = Asker(client, Leases(exchange), writer, price or Price(), RETRIES, 4)
         try:
             return await asyncio.gather(*(asker.ask(call, []) for call in calls))
         finally:

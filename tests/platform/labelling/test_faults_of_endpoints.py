@@ -17,9 +17,9 @@ from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of, righ
 from fmerl.config import DIMENSIONS
 from fmerl.supervision.labels import read_labels_of
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.asker import RetryPolicy
 from fmerl_platform.asking.backoff import Backoff
-from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.asking.pipeline import WorkerPool
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import label_corpus
 
@@ -83,8 +83,8 @@ def test_2000_utterances_come_out_complete(endpoint: FakeEndpoint, make_request:
         splits=("train", "validation", "test"),
         prompts=PromptConfig(dimensions=("valence",)),
         timeout=2.0,
-        fleet=Fleet(workers=2, concurrency=64),
-        patience=Patience(backoff=Backoff(first_seconds=0.05, most_seconds=0.5, tries=12)),
+        pool=WorkerPool(workers=2, concurrency=64),
+        retries=RetryPolicy(backoff=Backoff(first_seconds=0.05, most_seconds=0.5, tries=12)),
     )
     done = label_corpus(request)
     assert min(faults.met.values()) > 50, "a kind of fault was hardly met"
@@ -101,7 +101,7 @@ def test_scores_are_those_of_their_own_utterances(endpoint: FakeEndpoint, make_r
     endpoint.handler = Faults(0.3, seed=1)
     corpus = talk([f"Say {row // 2} {{twice}}!" for row in range(60)])
     request = make_request(
-        corpus, timeout=1.0, patience=Patience(backoff=Backoff(first_seconds=0.05, most_seconds=0.5, tries=12))
+        corpus, timeout=1.0, retries=RetryPolicy(backoff=Backoff(first_seconds=0.05, most_seconds=0.5, tries=12))
     )
     done = label_corpus(request)
     assert (done.quality.utterances, done.quality.errors) == (56, {})

@@ -22,7 +22,7 @@ from rich.console import Console
 from fmerl.corpus import write_corpus
 from fmerl.errors import InputError
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.asker import RetryPolicy
 from fmerl_platform.asking.backoff import Backoff
 from fmerl_platform.asking.endpoint import Endpoint, EndpointClient, RequestFailedError
 from fmerl_platform.asking.question import Decoding, Questions
@@ -59,9 +59,9 @@ def test_key_is_in_no_file_and_on_no_screen(
 
     endpoint.handler = quoting
     screen = Console(file=(text := io.StringIO()), width=200)
-    patience = Patience(backoff=Backoff(first_seconds=0.01, tries=2))
+    retries = RetryPolicy(backoff=Backoff(first_seconds=0.01, tries=2))
     label_corpus(
-        make_request(talk([f"say {row}" for row in range(40)]), patience=patience), partial(RateProgress, screen)
+        make_request(talk([f"say {row}" for row in range(40)]), retries=retries), partial(RateProgress, screen)
     )
     assert endpoint.keys == {f"Bearer {SENTINEL}"}, "the endpoint never saw the key, so this test shows nothing"
     assert holding(tmp_path, b"[API key]"), "no quoted key was met"

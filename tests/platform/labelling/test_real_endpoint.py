@@ -18,7 +18,7 @@ from fmerl.supervision.labels import read_labels_of
 from fmerl.supervision.prompts import PromptConfig
 from fmerl_platform.asking.endpoint import Endpoint, EndpointClient
 from fmerl_platform.asking.journal import JournalReader
-from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.asking.pipeline import WorkerPool
 from fmerl_platform.asking.question import Decoding, Questions
 from fmerl_platform.asking.reply import Reply
 from fmerl_platform.labelling.request import LabelRequest
@@ -66,8 +66,8 @@ def test_every_decoding_is_answered(mode: Mode) -> None:
 @pytest.mark.usefixtures("local_ray")
 def test_label_set(make_request: Callable[..., LabelRequest]) -> None:
     corpus = talk(TEXTS * 2, turns=2)
-    fleet = Fleet(workers=2, concurrency=2)
-    request = make_request(corpus, model="smollm2", decoding="auto", retest=2, timeout=120.0, fleet=fleet)
+    pool = WorkerPool(workers=2, concurrency=2)
+    request = make_request(corpus, model="smollm2", decoding="auto", retest=2, timeout=120.0, pool=pool)
     done = label_corpus(request)
     labels = read_labels_of(request.labels, corpus) if not done.drafts.problems else None
     assert done.quality.utterances == 10

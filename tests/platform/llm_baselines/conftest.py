@@ -11,7 +11,7 @@ import pytest
 from helpers.labelling_endpoint import talk
 
 from fmerl.corpus import Corpus, Split
-from fmerl_platform.asking.asker import Patience
+from fmerl_platform.asking.asker import RetryPolicy
 from fmerl_platform.asking.backoff import Backoff
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import BaselineRequest
@@ -51,7 +51,7 @@ def make_request(tmp_path: Path) -> Callable[..., BaselineRequest]:
             "seeds": (0,),
             "decoding": "text",
             "timeout": 5.0,
-            "patience": Patience(answers=2, backoff=Backoff(tries=1)),
+            "retries": RetryPolicy(answers=2, backoff=Backoff(tries=1)),
             "storage": tmp_path / "runs",
         }
         return BaselineRequest(**{**fields, **changes})

@@ -17,7 +17,7 @@ from helpers.repository import EXPERIMENTS, REPOSITORY
 
 from fmerl.corpus import Corpus, write_corpus
 from fmerl_platform.asking.journal import JournalReader
-from fmerl_platform.asking.pipeline import Fleet
+from fmerl_platform.asking.pipeline import WorkerPool
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import BaselineRequest
@@ -72,7 +72,7 @@ def test_a_real_server_is_asked_by_schema(
     with llama_server() as url:
         model = LanguageModel(name="SmolLM2", id="smollm2", parameters=135e6, base_url=url)
         request = make_request(
-            models=(model,), decoding="auto", timeout=120.0, limit=8, fleet=Fleet(workers=2, concurrency=2)
+            models=(model,), decoding="auto", timeout=120.0, limit=8, pool=WorkerPool(workers=2, concurrency=2)
         )
         [run] = run_baselines(request).runs
         assert (
