@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 import fmerl
 from fmerl.errors import InputError
+from fmerl.version import __version__
 from fmerl_platform.study.variant import StudyError
 
 COMMANDS = {
@@ -35,7 +36,7 @@ _WHOLE = re.compile(r"[+-]?\d+")
 
 def application() -> App:
     """The command `fmerl`; a command's module is imported when it is called."""
-    app = _app("fmerl", help=fmerl.__doc__ or "", version_flags=("--version",))
+    app = _app("fmerl", help=(fmerl.__doc__ or "").partition("\n")[0], version_flags=("--version",))
     for name, summary in COMMANDS.items():
         app.command(_place(name), name=name, help=summary)
     return app
@@ -45,7 +46,7 @@ def _app(name: str, help: str | None = None, version_flags: Sequence[str] = ()) 
     return App(
         name=name,
         help=help,
-        version=fmerl.__version__,
+        version=__version__,
         version_flags=version_flags,
         default_parameter=Parameter(negative="", consume_multiple=True, allow_repeating=True, converter=_convert),
         help_format="plaintext",

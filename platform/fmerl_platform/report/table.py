@@ -89,7 +89,8 @@ def to_terminal(table: Table) -> TerminalTable:
         terminal.add_column(  # a narrow terminal may break lines, but no words
             Text(column.header),
             justify="right" if column.numeric else "left",
-            no_wrap=all(len(words) == 1 for words in cells),
+            no_wrap=column.numeric and all(len(words) == 1 for words in cells),
+            overflow="fold",
             min_width=max((len(word) for words in cells for word in words), default=0),
         )
     for row in table.rows:
