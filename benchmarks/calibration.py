@@ -20,10 +20,10 @@ from matplotlib.figure import Figure
 from scipy import stats
 from simulated_studies import Calibration, StudyModel, calibrate, calibrate_on_predictions
 
-from fmerl_platform.ledger.cells.cells import read_cells
-from fmerl_platform.ledger.cells.experiment import Experiment
-from fmerl_platform.ledger.cells.results import labelled_predictions
-from fmerl_platform.ledger.cells.runs import read_study
+from fmerl_platform.ledger.cells import read_cells
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.results import labelled_predictions
+from fmerl_platform.ledger.runs import read_study
 from fmerl_platform.report.figure import BLUE, INK, VERMILLION, WIDTH, style
 
 MELD = StudyModel()
