@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
@@ -109,4 +108,4 @@ if __name__ == "__main__":
     # Workers find the class by its module's name.
     width = int(sys.argv[6]) if len(sys.argv) > 6 else 4
     spec = counting_encoder.CountingSpec(log=log, seconds=float(sys.argv[5]), width=width)
-    extract(ExtractionRequest(corpus=folder, features=features, specs=[spec], storage=storage), Console(stderr=True))
+    extract(ExtractionRequest(corpus=folder, features=features, specs=[spec], storage=storage))
