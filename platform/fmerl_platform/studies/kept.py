@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +35,19 @@ class Published:
 _JSON = TypeAdapter(Published)
 
 
-def key_of(experiment: Experiment, record: StudyRecord) -> str:
-    """Hash of all that a report is made from: the study's record, its finished cells' runs, failures, the code."""
+def key_of(experiment: Experiment, record: StudyRecord, others: Sequence[Experiment]) -> str:
+    """Hash of all that a report is made from: record, runs of the finished cells, failures, the code.
+
+    Args:
+        experiment: Of the study.
+        record: Of the study.
+        others: Studies whose cells the report shows beside it.
+    """
+    cells = [cell for each in (experiment, *others) for cell in finished_cells(each)]
     return recipe_digest(
         {
             "record": json.loads(record.json()),
-            "runs": {cell.fingerprint: cell.run_id for cell in finished_cells(experiment)},
+            "runs": [[cell.run_id, cell.superseded] for cell in cells],
             "failures": failure_reasons(experiment),
             "tracking": experiment.uri,
             "code": engine_digest(),

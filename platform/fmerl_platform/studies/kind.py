@@ -24,8 +24,12 @@ class StudyKind(Protocol):
     def variants(self, inputs: CorpusInputs) -> Sequence[Variant]:
         """Further variants of one corpus, which its content decides."""
 
-    def check(self, experiment: Experiment) -> None:
-        """Raise InputError where something that the kind needs besides the cells is not there."""
+    def others(self, experiment: Experiment) -> Sequence[Experiment]:
+        """Other studies whose cells the report shows beside this one's.
+
+        Raises:
+            InputError: One of them is not there.
+        """
 
     def analyse(self, record: StudyRecord, corpora: Sequence[CorpusCells], experiment: Experiment) -> Any:
         """Judge the finished cells of every corpus, in the record's order.

@@ -110,7 +110,7 @@ class StudyResults:
         What was published of the same cells by the same code is left as it is.
         """
         folder = folder.resolve()
-        key = kept.key_of(self.experiment, self.record)
+        key = kept.key_of(self.experiment, self.record, self.kind.others(self.experiment))
         if (published := kept.read(folder, key)) is not None:
             return published
         report = self.report()

@@ -66,7 +66,7 @@ def run_plan(
     # Two drivers would train each other's cells.
     with exclusive(storage / f".{study.name}.lock", "this study is running already", "wait for it, or name another"):
         experiment = Experiment.in_storage(storage, study.name)
-        kind.check(experiment)
+        kind.others(experiment)  # refused before anything is trained
         record = record_study(
             study,
             plan.inputs,

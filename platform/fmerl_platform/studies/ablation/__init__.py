@@ -43,8 +43,9 @@ class Ablation:
         """None: all variants are the study's own."""
         return ()
 
-    def check(self, experiment: Experiment) -> None:
-        """Nothing is needed besides the cells."""
+    def others(self, experiment: Experiment) -> Sequence[Experiment]:
+        """None."""
+        return ()
 
     def analyse(
         self, record: StudyRecord, corpora: Sequence[CorpusCells], experiment: Experiment

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShot:
-    """A study that holds classes out; `InputOptions.hold_out` says which.
+    """A study that holds classes out; `Study.hold_out` says which.
 
     Args:
         calibrated_stacking: Also lower seen classes by a constant, tuned in further cells that hold a seen class out.
@@ -49,10 +49,9 @@ class ZeroShot:
         """The pseudo-unseen variant that calibrated stacking is tuned on."""
         return (pseudo_unseen_variant(inputs),) if self.calibrated_stacking else ()
 
-    def check(self, experiment: Experiment) -> None:
-        """Raise InputError where the language models' study is none of the storage's."""
-        if self.llm_study is not None:
-            experiment.sibling(self.llm_study)
+    def others(self, experiment: Experiment) -> Sequence[Experiment]:
+        """The language models' study, if one is named."""
+        return () if self.llm_study is None else (experiment.sibling(self.llm_study),)
 
     def analyse(
         self, record: StudyRecord, corpora: Sequence[CorpusCells], experiment: Experiment
@@ -60,8 +59,7 @@ class ZeroShot:
         from fmerl_platform.studies.zero_shot.analysis import analyse_zero_shot
         from fmerl_platform.studies.zero_shot.language_models import NO_MODELS, read_language_models
 
-        models = None if self.llm_study is None else experiment.sibling(self.llm_study)
-        analyses = []
+        others, analyses = self.others(experiment), []
         for corpus, cells in zip(record.corpora, corpora, strict=True):
             unseen = tuple(corpus.control[UNSEEN_CLASSES])
             analyses.append(
@@ -70,7 +68,7 @@ class ZeroShot:
                     unseen,
                     corpus.control["training.unseen_utterances"],
                     corpus.supervised,
-                    NO_MODELS if models is None else read_language_models(models, corpus.corpus, unseen),
+                    read_language_models(others[0], corpus.corpus, unseen) if others else NO_MODELS,
                 )
             )
         return tuple(analyses)

@@ -142,6 +142,28 @@ def test_language_models_stand_beside_and_strangers_are_refused_by_name(
         assert (report / "again" / name).read_bytes() == (report / name).read_bytes()
 
 
+def test_a_report_follows_the_language_models_that_stand_beside(
+    experiment: Experiment, home: Home, tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    models = Experiment.open(tracking_uri, "more models", home.storage / "models")
+    page = tmp_path / "report"
+
+    def shown() -> list[str]:
+        assert main("report.py", "--study", STUDY, "--storage", str(home.storage), "--output", str(page)) == 0
+        content = json.loads((page / "results.json").read_text(encoding="utf-8"))
+        return [row["name"] for row in content["corpora"]["synthetic-meld"]["rows"]]
+
+    asked = home.arguments("--calibrated-stacking", "--systems", "SDT", "--llm-study", "more models")
+    assert main("zero_shot.py", *asked) == 0
+    assert shown() == ["FMERL", "FMERL, calibrated", "SDT"]
+    written = (page / "results.json").stat().st_mtime_ns
+    assert shown() == ["FMERL", "FMERL, calibrated", "SDT"]
+    assert (page / "results.json").stat().st_mtime_ns == written, "made of the same, it is left as it is"
+    log_model(experiment, models, "Qwen-7B", "fear", tmp_path)
+    assert shown() == ["FMERL", "FMERL, calibrated", "SDT", "Qwen-7B"]
+
+
 def test_one_cell_is_reproduced(
     experiment: Experiment,
     home: Home,
