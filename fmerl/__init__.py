@@ -11,9 +11,9 @@ A cell is one training: a configuration, a corpus with its features and scores, 
 `read_features` and `read_labels`, and `anchors` comes from `encode_anchors`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fmerl.exports import exports_of
 from fmerl.version import __version__
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _PLACES = {
     "read_labels": "fmerl.supervision.labels",
     "encode_anchors": "fmerl.supervision.anchors",
 }
-"""Where each name lies; it is imported when it is asked for, since PyTorch starts slowly."""
+"""Where each name lies; PyTorch starts slowly."""
 
 __all__ = [
     "FMERL",
@@ -52,8 +52,4 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # which else would take any name for an export
-
-    def __getattr__(name: str) -> Any:
-        if name not in _PLACES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(_PLACES[name]), name)
+    __getattr__ = exports_of(__name__, _PLACES)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from fmerl.config.section import Section, check_subset
+from fmerl.config.section import Section, check_positive, check_subset
 
 MODALITIES = ("text", "audio", "visual")
 DIMENSIONS = ("valence", "arousal", "dominance")
@@ -99,8 +99,7 @@ class ContrastiveConfig(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.temperature <= 0:
-            raise ValueError(f"temperature must be positive, not {self.temperature}")
+        check_positive("temperature", self.temperature)
         if min(self.negative_weight, self.triple_weight) < 0:
             raise ValueError("loss weights must not be negative")
 

@@ -54,6 +54,12 @@ def checked(name: str, value: Any, hint: Any) -> Any:
     return value
 
 
+def check_positive(name: str, value: float) -> None:
+    """Raise ValueError for a value that is not above 0."""
+    if value <= 0:
+        raise ValueError(f"{name} must be positive, not {value}")
+
+
 def check_subset(name: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> None:
     """Raise ValueError for values that are not distinct or not allowed."""
     if len(set(values)) != len(values) or not set(values) <= set(allowed):

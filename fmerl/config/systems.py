@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fmerl.config.section import Section
+from fmerl.config.section import Section, check_positive
 
 SystemName = Literal[
     "FMERL", "majority", "MLP", "BiGRU", "DialogueRNN", "SDT", "SACL-LSTM", "EACL", "SSLCL", "MultiEMO"
@@ -29,8 +29,7 @@ class SDTConfig(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.temperature <= 0:
-            raise ValueError(f"temperature must be positive, not {self.temperature}")
+        check_positive("temperature", self.temperature)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +48,7 @@ class SACLConfig(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.temperature <= 0:
-            raise ValueError(f"temperature must be positive, not {self.temperature}")
+        check_positive("temperature", self.temperature)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +64,7 @@ class EACLConfig(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.temperature <= 0:
-            raise ValueError(f"temperature must be positive, not {self.temperature}")
+        check_positive("temperature", self.temperature)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +99,7 @@ class MultiEMOConfig(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.temperature <= 0:
-            raise ValueError(f"temperature must be positive, not {self.temperature}")
+        check_positive("temperature", self.temperature)
         if self.layers < 1:
             raise ValueError(f"layers must be at least 1, not {self.layers}")
         if self.contrastive_weight + self.correlation_weight >= 1:

@@ -8,8 +8,9 @@
 reads the same from MLflow alone.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fmerl.exports import exports_of
 
 if TYPE_CHECKING:
     from fmerl.errors import InputError
@@ -31,7 +32,7 @@ _PLACES = {
     "open_study": "fmerl_platform.studies.results",
     "run_study": "fmerl_platform.studies.run",
 }
-"""Where each name lies; it is imported when it is asked for, since Ray and MLflow start slowly."""
+"""Where each name lies; Ray and MLflow start slowly."""
 
 __all__ = [
     "PAPER",
@@ -47,8 +48,4 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # which else would take any name for an export
-
-    def __getattr__(name: str) -> Any:
-        if name not in _PLACES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(_PLACES[name]), name)
+    __getattr__ = exports_of(__name__, _PLACES)

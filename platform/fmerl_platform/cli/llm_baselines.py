@@ -8,7 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Amount, AskingOptions, Count, Natural
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.options import FLAT
@@ -62,9 +61,10 @@ def llm_baselines(*, options: Annotated[LLMBaselineOptions, FLAT]) -> int:
     from fmerl_platform.llm_baselines.request import BaselineRequest
     from fmerl_platform.llm_baselines.run import run_baselines
     from fmerl_platform.llm_baselines.summary import estimates, summary_table
-    from fmerl_platform.study.study import check_study_name
+    from fmerl_platform.study.study import check_corpus_name, check_study_name
 
     check_study_name(options.study)
+    check_corpus_name(options.corpus)
     corpus = _corpus(options.corpus)
     known = options.config or Path(str(files("fmerl_platform.llm_baselines") / "models.json"))
     request = BaselineRequest(
@@ -98,12 +98,7 @@ def _corpus(name: str) -> Corpus:
     from fmerl.corpus import read_corpus
     from fmerl.synthetic import SHAPES, generate
 
-    if name in SHAPES:
-        return generate(SHAPES[name]).corpus
-    if not Path(name).is_dir():
-        remedy = f"give a folder or one of {', '.join(SHAPES)}"
-        raise InputError(name, "neither a folder nor a synthetic corpus", remedy)
-    return read_corpus(Path(name))
+    return generate(SHAPES[name]).corpus if name in SHAPES else read_corpus(Path(name))
 
 
 def _unseen(options: LLMBaselineOptions, corpus: Corpus) -> tuple[str, ...]:

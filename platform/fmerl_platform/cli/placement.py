@@ -23,11 +23,10 @@ def placement_table(nodes: Sequence[Node], resources: Resources, cells: int, wor
         InputError: As `Resources.slots`.
     """
     slots = resources.slots(nodes, workers)
-    needs = f"{workers} x ({resources.cpus_per_cell:g} CPU, {resources.gpus_per_cell:g} GPU)"
     return Table(
         name="placement",
         caption=f"{min(cells, slots)} of {cells} {unit}s at once, in about {math.ceil(cells / slots)} rounds",
         columns=columns("node", "CPUs", "GPUs", "workers it holds"),
         rows=tuple((node.name, f"{node.cpus:g}", f"{node.gpus:g}", str(resources.workers_on(node))) for node in nodes),
-        notes=(f"a {unit} takes {needs}",),
+        notes=(f"a {unit} takes {resources.needs(workers)}",),
     )

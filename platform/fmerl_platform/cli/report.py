@@ -42,7 +42,7 @@ def report(*, options: Annotated[ReportOptions, FLAT] = ReportOptions()) -> int:
     if options.reproduce:
         return _compare(reproduce(study.experiment, study.record, options.reproduce, options.storage))
     study = study.of_corpora(options.corpus) if options.corpus else study
-    published = study.publish(options.output or options.storage / "reports" / options.study)
+    published = study.publish(options.output or study.folder)
     show(published.tables)
     say(f"report   {published.paths.html}", to=results)
     return EXIT_OK

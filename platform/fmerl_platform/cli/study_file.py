@@ -26,9 +26,7 @@ def read_study_file(path: Path) -> tuple[Variant, ...]:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(path, what, "mend the file", row=_line(error, path)) from error
     if not isinstance(variants, list | tuple) or not variants or not all(isinstance(v, Variant) for v in variants):
-        raise InputError(
-            path, "no VARIANTS", "define VARIANTS as a list of fmerl_platform.study.cells.Variant, the control first"
-        )
+        raise InputError(path, "no VARIANTS", "define VARIANTS as a list of fmerl_platform.Variant, the control first")
     return tuple(variants)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from fmerl.config import DIMENSIONS
@@ -11,16 +11,14 @@ from fmerl.errors import InputError
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.descriptions import check_described, read_descriptions
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.asking.asker import RetryPolicy
-from fmerl_platform.asking.limiter import Limits
-from fmerl_platform.asking.pipeline import WorkerPool
-from fmerl_platform.asking.prices import Price, read_price
+from fmerl_platform.asking.prices import Price
 from fmerl_platform.asking.question import Decoding, DecodingChoice, Questions
+from fmerl_platform.asking.request import PaidRequest
 from fmerl_platform.labelling.plan import Plan, select
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelRequest:
+class LabelRequest(PaidRequest):
     """Label set to make, with what, within which limits."""
 
     corpus: Corpus
@@ -37,12 +35,6 @@ class LabelRequest:
     """Reviewed ones; None lets the model draft them."""
     retest: int = 50
     """Utterances that are asked twice."""
-    limits: Limits = field(default_factory=Limits)
-    prices: Path | None = None
-    timeout: float = 60.0
-    """Limit of one request, in seconds."""
-    retries: RetryPolicy = field(default_factory=RetryPolicy)
-    pool: WorkerPool = field(default_factory=WorkerPool)
     max_error_share: float = 0.01
     storage: Path = Path("runs")
 
@@ -50,8 +42,7 @@ class LabelRequest:
         if not any(utterance.text.strip() for utterance in select(self.corpus, self.splits, self.limit)):
             what = f"no text in {', '.join(self.splits)} of {self.corpus.name}"
             raise InputError("--splits", what, "label other splits")
-        if self.limits.budget is not None and self.prices is None:
-            raise InputError("--budget", "no price is known", "give a price table with --prices")
+        super().__post_init__()
 
     @property
     def home(self) -> Path:
@@ -64,7 +55,7 @@ class LabelRequest:
 
     def price(self) -> Price:
         """Price of the model's tokens; nothing without a table."""
-        return Price() if self.prices is None else read_price(self.prices, self.model)
+        return self.price_of(self.model)
 
     def reviewed(self) -> dict[str, str] | None:
         """The reviewed descriptions, of every class."""

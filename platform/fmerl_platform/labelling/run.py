@@ -12,7 +12,6 @@ from fmerl.files import replaced_file
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.labels import LabelSet, write_labels
 from fmerl_platform.asking.decoding import ask_decoding, score_decodings
-from fmerl_platform.asking.endpoint import Endpoint
 from fmerl_platform.asking.journal import JournalReader, only_run
 from fmerl_platform.asking.plan import ask_plan
 from fmerl_platform.asking.worker import WorkerConfig
@@ -54,14 +53,8 @@ def label_corpus(request: LabelRequest, counting: Counting = uncounted) -> Label
         InputError: Before anything is asked.
         RequestFailedError: The endpoint cannot be asked for its decoding.
     """
-    price, reviewed, prompts = request.price(), request.reviewed(), request.prompts
-    config = WorkerConfig(
-        endpoint=Endpoint.from_environment(request.timeout),
-        journal=request.journal,
-        price=price,
-        retries=request.retries,
-        concurrency=request.pool.concurrency,
-    )
+    reviewed, prompts = request.reviewed(), request.prompts
+    config = request.workers_for(request.model, request.journal)
     with only_run(request.journal, "this corpus is being labelled already"):
         mode = _mode(request, config)
         plan = request.plan(mode)
@@ -70,7 +63,7 @@ def label_corpus(request: LabelRequest, counting: Counting = uncounted) -> Label
         draft_file = _write_draft(request, drafts) if reviewed is None and request.corpus.classes else None
         errors = row_errors(plan, outcomes, prompts.dimensions)
         journal = JournalReader(request.journal)
-        quality = judge(plan, outcomes, errors, journal, request.corpus, prompts.scale, price)
+        quality = judge(plan, outcomes, errors, journal, request.corpus, prompts.scale, config.price)
         card = label_card(request, request.questions(mode), config.endpoint.base_url, drafts, quality)
         labels = LabelSet(
             utterance_ids=tuple(utterance.utterance_id for utterance in plan.utterances),

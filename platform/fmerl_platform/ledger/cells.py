@@ -116,12 +116,17 @@ def finished_cells(experiment: Experiment, **tags: str) -> list[FinishedCell]:
             fingerprint=run.data.tags[Tag.FINGERPRINT],
             run_id=run.info.run_id,
             metrics=run.data.metrics,
-            unseen=tuple(name for name in run.data.tags.get(Tag.UNSEEN, "").split(",") if name),
+            unseen=unseen_classes(run),
             superseded=Tag.SUPERSEDED in run.data.tags,
         )
         for run in experiment.find(level="seed", **tags)
         if run.info.status == "FINISHED"
     ]
+
+
+def unseen_classes(run: Run) -> tuple[str, ...]:
+    """Classes that a seed run held out."""
+    return tuple(name for name in run.data.tags.get(Tag.UNSEEN, "").split(",") if name)
 
 
 def read_cells(experiment: Experiment, planned: Iterable[Planned]) -> list[CellRecord]:

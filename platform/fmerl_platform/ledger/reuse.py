@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from fmerl_platform.ledger.cells import AnyPlanned
+from fmerl_platform.ledger.cells import AnyPlanned, unseen_classes
 from fmerl_platform.ledger.experiment import Experiment, Planned
 from fmerl_platform.ledger.schema import PREDICTIONS, Tag
 
@@ -38,7 +38,7 @@ def reuse(
 
 def _copy(experiment: Experiment, source: Run, cell: Planned, parent: str) -> bool:
     """Copy the run, and say True, if it left the predictions that a finished cell needs."""
-    client, source_id, tags = experiment.client(), source.info.run_id, source.data.tags
+    client, source_id = experiment.client(), source.info.run_id
     with tempfile.TemporaryDirectory() as folder:
         try:
             client.download_artifacts(source_id, "", folder)
@@ -46,9 +46,8 @@ def _copy(experiment: Experiment, source: Run, cell: Planned, parent: str) -> bo
             return False
         if not (Path(folder) / PREDICTIONS).exists():
             return False
-        note = f"Finished in the study `{tags['fmerl.study']}` as run `{source_id}`, and reused here."
-        unseen = [name for name in tags.get(Tag.UNSEEN, "").split(",") if name]
-        run = experiment.begin(cell, parent, source.data.params, note, unseen)
+        note = f"Finished in the study `{source.data.tags[Tag.STUDY]}` as run `{source_id}`, and reused here."
+        run = experiment.begin(cell, parent, source.data.params, note, unseen_classes(source))
         assert run is not None, "the cell is unfinished, and this study is locked"
         experiment.tag(run.run_id, {Tag.REUSED_FROM: source_id})
         history = [metric for name in source.data.metrics for metric in client.get_metric_history(source_id, name)]

@@ -16,7 +16,7 @@ from fmerl_platform.study.cells import cell_name
 
 @dataclass(frozen=True, kw_only=True)
 class SeedRun:
-    """One model's answers with one seed, as `fmerl_platform.ledger.cells.experiment.Planned` asks for."""
+    """One model's answers with one seed; a `fmerl_platform.ledger.experiment.Planned`."""
 
     corpus: str
     model: LanguageModel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -13,14 +13,11 @@ from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.classification import PROMPT_VERSION, Shown, classification_messages, draw_examples, shown
-from fmerl_platform.asking.asker import RetryPolicy
-from fmerl_platform.asking.endpoint import Endpoint
 from fmerl_platform.asking.forms import ClassForm
 from fmerl_platform.asking.journal import JournalReader
-from fmerl_platform.asking.limiter import Limits
-from fmerl_platform.asking.pipeline import WorkerPool
-from fmerl_platform.asking.prices import Price, Tokens, read_price
+from fmerl_platform.asking.prices import Price, Tokens
 from fmerl_platform.asking.question import Call, Decoding
+from fmerl_platform.asking.request import PaidRequest
 from fmerl_platform.asking.worker import WorkerConfig
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun, asked_dialogues, labelled
@@ -31,7 +28,7 @@ CANDIDATES: tuple[Mode, ...] = ("schema",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaselineRequest:
+class BaselineRequest(PaidRequest):
     """Which models are asked about what, within which limits."""
 
     corpus: Corpus
@@ -49,12 +46,6 @@ class BaselineRequest:
     limit: int | None = None
     """Most test utterances, in whole dialogues; None asks about all."""
     study: str = "llm-baselines"
-    limits: Limits = field(default_factory=Limits)
-    prices: Path | None = None
-    timeout: float = 60.0
-    """Limit of one request, in seconds."""
-    retries: RetryPolicy = field(default_factory=RetryPolicy)
-    pool: WorkerPool = field(default_factory=WorkerPool)
     storage: Path = Path("runs")
 
     def __post_init__(self) -> None:
@@ -65,8 +56,7 @@ class BaselineRequest:
         if len(self.seeds) > 1 and not self.shots and not self.temperature:
             what = "without examples and at temperature 0 every seed asks the same"
             raise InputError("--seeds", what, "give one seed, or --shots, or --temperature")
-        if self.limits.budget is not None and self.prices is None:
-            raise InputError("--budget", "no price is known", "give a price table with --prices")
+        super().__post_init__()
 
     @property
     def journal(self) -> Path:
@@ -89,7 +79,7 @@ class BaselineRequest:
 
     def price(self, model: LanguageModel) -> Price:
         """Price of the model's tokens; nothing without a table."""
-        return Price() if self.prices is None else read_price(self.prices, model.id)
+        return self.price_of(model.id)
 
     def worker_config(self, model: LanguageModel) -> WorkerConfig:
         """Settings by which the model is asked.
@@ -97,13 +87,7 @@ class BaselineRequest:
         Raises:
             InputError: An address, key or price table that cannot be used.
         """
-        return WorkerConfig(
-            endpoint=Endpoint.from_environment(self.timeout, model.base_url),
-            journal=self.journal,
-            price=self.price(model),
-            retries=self.retries,
-            concurrency=self.pool.concurrency,
-        )
+        return self.workers_for(model.id, self.journal, model.base_url)
 
     def runs(self) -> list[SeedRun]:
         """Runs of every model and seed."""

@@ -52,7 +52,7 @@ def train_on_workers(
         scaling_config=ray.train.ScalingConfig(
             num_workers=cell.config.training.workers,
             use_gpu=on_gpu,
-            resources_per_worker={"CPU": resources.cpus_per_cell, "GPU": resources.gpus_per_cell},
+            resources_per_worker=resources.by_name,
         ),
         run_config=ray.train.RunConfig(
             name=f"cell-{cell.fingerprint[:16]}",

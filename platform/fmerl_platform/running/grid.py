@@ -6,7 +6,6 @@ fingerprint, and a trial that is repeated after a crash skips what its group has
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from fmerl_platform.running.ddp import DRIVER, train_on_workers
 from fmerl_platform.running.options import Resources
 from fmerl_platform.running.placement import nodes_at_hand
 from fmerl_platform.running.progress import RunEvents
+from fmerl_platform.running.tuning import Listener, quiet_run
 from fmerl_platform.running.worker import CellFiles, TrainAndLog, train_and_log
 from fmerl_platform.study.cells import Cell, CellFailure, CorpusInputs
 
@@ -76,22 +76,12 @@ def run_grid(
         storage=storage,
         train=train,
     )
-    # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     listener = _Listener(groups, progress)
     tuner = tune.Tuner(
-        tune.with_resources(
-            trainable, {"CPU": resources.cpus_per_cell, "GPU": resources.gpus_per_cell} if workers == 1 else DRIVER
-        ),
+        tune.with_resources(trainable, resources.by_name if workers == 1 else DRIVER),
         param_space={"group": tune.grid_search(list(range(len(groups))))},
         tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=slots),
-        run_config=tune.RunConfig(
-            name=experiment.study,
-            storage_path=str((storage / "tune").resolve()),
-            failure_config=tune.FailureConfig(max_failures=_RETRIES),
-            callbacks=[listener],
-            verbose=0,
-        ),
+        run_config=quiet_run(experiment.study, storage, _RETRIES, listener),
     )
     tuner.fit()
     return listener.failures()
@@ -116,23 +106,17 @@ def _train_group(
         tune.report({"fmerl_cell": index, "fmerl_error": error})
 
 
-class _Listener(tune.Callback):
+class _Listener(Listener):
     """Turns Tune's events into progress, and remembers which cells are not done."""
 
     def __init__(self, groups: Sequence[Sequence[Cell]], progress: RunEvents) -> None:
-        self._groups, self._progress = groups, progress
+        super().__init__(progress)
+        self._groups = groups
         self._open = {cell.fingerprint: CellFailure(cell=cell, error="never ran") for group in groups for cell in group}
         self._told: set[str] = set()
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Tune saves its callbacks beside the experiment; this one lives and ends with the driver."""
-        return {}
-
     def failures(self) -> list[CellFailure]:
         return list(self._open.values())
-
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._progress.started(trial.trial_id)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

@@ -43,6 +43,15 @@ class Resources:
         if self.cells_at_once is not None and self.cells_at_once < 1:
             raise InputError("resources of a cell", f"{self.cells_at_once} at once", "give at least 1")
 
+    @property
+    def by_name(self) -> dict[str, float]:
+        """Resources of a worker as Ray names them."""
+        return {"CPU": self.cpus_per_cell, "GPU": self.gpus_per_cell}
+
+    def needs(self, workers: int) -> str:
+        """Resources of a cell of so many workers, in words."""
+        return f"{workers} x ({self.cpus_per_cell:g} CPU, {self.gpus_per_cell:g} GPU)"
+
     def workers_on(self, node: Node) -> int:
         """Workers that fit on a node at once. A share of a GPU lies on one GPU: .75 fits once on each."""
         fits = [math.inf]
@@ -68,10 +77,9 @@ class Resources:
             return self.cells_at_once
         slots = sum(self.workers_on(node) for node in nodes) // workers
         if not slots:
-            needs = f"{workers} x ({self.cpus_per_cell:g} CPU, {self.gpus_per_cell:g} GPU)"
             has = "; ".join(f"{node.name}: {node.cpus:g} CPU, {node.gpus:g} GPU" for node in nodes)
             remedy = "ask for less, add nodes, or give --cells-at-once (--trials-at-once) where the cluster grows"
-            raise InputError("cluster", f"no cell that needs {needs} ever fits ({has})", remedy)
+            raise InputError("cluster", f"no cell that needs {self.needs(workers)} ever fits ({has})", remedy)
         return slots
 
 

@@ -116,7 +116,7 @@ def _train(
     from fmerl_platform.running.session import ray_session
     from fmerl_platform.running.worker import CellFiles
 
-    shared = sum(values.nbytes for item in plan.inputs for values in item.data.features.values())
+    shared = sum(item.shared_bytes for item in plan.inputs)
     dashboard = any(cell.config.training.workers > 1 for cell in waiting)
     done = len(plan.cells) - len(waiting)
     with progress("cells", len(waiting), done) as told, ray_session(shared, dashboard=dashboard):

@@ -27,6 +27,11 @@ class CorpusInputs:
     """Modalities whose card does not rule out that their encoder was trained on the corpus's labels, unseen classes'
     among them."""
 
+    @property
+    def shared_bytes(self) -> int:
+        """Size of the features, which all cells share."""
+        return sum(values.nbytes for values in self.data.features.values())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:

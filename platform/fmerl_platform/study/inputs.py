@@ -66,8 +66,7 @@ def join_inputs(
         read_features(features, corpus.name, modality, ids) for modality in MODALITIES if modality in used
     ]
     # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
-    labelled = options.labels is not None and name not in SHAPES
-    labels = read_labels_of(options.labels, corpus) if options.labels and labelled else None
+    labels = read_labels_of(options.labels, corpus) if options.labels and name not in SHAPES else None
     descriptions = labels.descriptions if labels else read_descriptions(DEFAULT_DESCRIPTIONS)
     return CorpusInputs(
         data=assemble(corpus, tables, labels),

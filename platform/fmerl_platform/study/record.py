@@ -33,7 +33,7 @@ class AnchorCosines:
 
 @dataclass(frozen=True, kw_only=True)
 class CellKey:
-    """One cell of a study, as `fmerl_platform.tracking.Planned` asks for."""
+    """One cell of a study; a `fmerl_platform.ledger.experiment.Planned`."""
 
     corpus: str
     variant: str

@@ -53,13 +53,16 @@ class Study:
 
 def check_corpus(name: str, features: Path | None) -> None:
     """Refuse a corpus that is neither synthetic nor a folder with feature tables beside it."""
-    if name in SYNTHETIC:
-        return
-    if not Path(name).is_dir():
+    check_corpus_name(name)
+    if name not in SYNTHETIC and features is None:
+        raise InputError(name, "a corpus folder needs feature tables", "give their folder with --features")
+
+
+def check_corpus_name(name: str) -> None:
+    """Refuse a name that is neither a synthetic corpus's nor a folder's."""
+    if name not in SYNTHETIC and not Path(name).is_dir():
         what = "neither a folder nor a synthetic corpus"
         raise InputError(name, what, f"give a folder or one of {', '.join(SYNTHETIC)}")
-    if features is None:
-        raise InputError(name, "a corpus folder needs feature tables", "give their folder with --features")
 
 
 def check_study_name(name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from fmerl.training.loop import build_model, deterministic, train_epochs
 from fmerl_platform.running.options import Resources
 from fmerl_platform.running.placement import nodes_at_hand
 from fmerl_platform.running.progress import RunEvents
+from fmerl_platform.running.tuning import Listener, quiet_run
 from fmerl_platform.studies.search.space import NUMBER, OBJECTIVE, SearchSpace
 from fmerl_platform.study.cells import CorpusInputs
 
@@ -70,11 +70,9 @@ def run_trials(
     searcher = OptunaSearch(
         space=space, metric=OBJECTIVE, mode="max", sampler=sampler, study_name=study.study_name, storage=storage
     )
-    # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     listener = _Listener(progress)
     tune.Tuner(
-        tune.with_resources(trainable, {"CPU": resources.cpus_per_cell, "GPU": resources.gpus_per_cell}),
+        tune.with_resources(trainable, resources.by_name),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=_early_stopping(epochs),
@@ -82,13 +80,7 @@ def run_trials(
             max_concurrent_trials=slots,
             reuse_actors=True,
         ),
-        run_config=tune.RunConfig(
-            name=study.study_name,
-            storage_path=str((folder / "tune").resolve()),
-            failure_config=tune.FailureConfig(max_failures=_RETRIES),
-            callbacks=[listener],
-            verbose=0,
-        ),
+        run_config=quiet_run(study.study_name, folder, _RETRIES, listener),
     ).fit()
     return listener.errors
 
@@ -129,19 +121,12 @@ def _train_trial(
             tune.report({OBJECTIVE: sum(best) / len(best)})
 
 
-class _Listener(tune.Callback):
+class _Listener(Listener):
     """Turns Tune's events into progress, and remembers errors."""
 
     def __init__(self, progress: RunEvents) -> None:
-        self._progress = progress
+        super().__init__(progress)
         self.errors: dict[int, str] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Tune saves its callbacks beside the experiment; this one lives and ends with the driver."""
-        return {}
-
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._progress.started(trial.trial_id)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         score = trial.last_result.get(OBJECTIVE, float("nan"))

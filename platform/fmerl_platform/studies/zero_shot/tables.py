@@ -1,4 +1,4 @@
-"""Table 2 of one corpus and the two that explain it; each is printed in every format of `report.tables`."""
+"""Table 2 of one corpus and the two that explain it, as `report.table.Table`."""
 
 from __future__ import annotations
 

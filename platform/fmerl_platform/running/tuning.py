@@ -1,0 +1,45 @@
+"""Settings and listener of a Ray Tune run, shared by cells and trials."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from fmerl_platform.running.progress import RunEvents
+
+
+class Listener(tune.Callback):
+    """Turns Tune's events into progress."""
+
+    def __init__(self, progress: RunEvents) -> None:
+        self._progress = progress
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune saves its callbacks beside the experiment; this one lives and ends with the driver."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._progress.started(trial.trial_id)
+
+
+def quiet_run(name: str, storage: Path, retries: int, listener: Listener) -> tune.RunConfig:
+    """A run that tells its listener alone.
+
+    Args:
+        name: Of Tune's experiment.
+        storage: Tune's own files go to `tune/` below it.
+        retries: Of a trial whose worker died.
+        listener: Told of every trial.
+    """
+    # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    return tune.RunConfig(
+        name=name,
+        storage_path=str((storage / "tune").resolve()),
+        failure_config=tune.FailureConfig(max_failures=retries),
+        callbacks=[listener],
+        verbose=0,
+    )
