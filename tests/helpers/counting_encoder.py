@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
-from fmerl.corpus import Corpus, Dialogue, Utterance
+from fmerl.corpus import SPLITS, Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
 from fmerl.features.encoder import Encoded, Item
 from fmerl_platform.extraction.run import ExtractionRequest, extract
@@ -82,7 +81,7 @@ def talk(texts: Sequence[str], turns: int = 4) -> Corpus:
     dialogues = []
     starts = range(0, len(texts), turns)
     for number, start in enumerate(starts):
-        split = ("train", "validation", "test")[max(0, number - len(starts) + 3)]
+        split = SPLITS[max(0, number - len(starts) + 3)]
         utterances = tuple(
             Utterance(
                 utterance_id=f"u{start + turn}",
@@ -91,7 +90,7 @@ def talk(texts: Sequence[str], turns: int = 4) -> Corpus:
                 speaker="s",
                 text=text,
                 emotion="joy" if turn % 2 else "anger",
-                split=split,  # type: ignore[arg-type]
+                split=split,
                 valence=1.0,
                 arousal=2.0,
                 dominance=3.0,
@@ -109,4 +108,4 @@ if __name__ == "__main__":
     # Workers find the class by its module's name.
     width = int(sys.argv[6]) if len(sys.argv) > 6 else 4
     spec = counting_encoder.CountingSpec(log=log, seconds=float(sys.argv[5]), width=width)
-    extract(ExtractionRequest(corpus=folder, features=features, specs=[spec], storage=storage), Console(stderr=True))
+    extract(ExtractionRequest(corpus=folder, features=features, specs=[spec], storage=storage))
