@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ def local_ray() -> Iterator[None]:
         num_cpus=2,
         object_store_memory=200 * 2**20,
         include_dashboard=False,
-        logging_level="WARNING",
+        logging_level=logging.WARNING,
         runtime_env={"env_vars": {"PYTHONPATH": paths}},
     )
     yield

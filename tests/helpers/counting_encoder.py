@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmerl.corpus import Corpus, Dialogue, Utterance
+from fmerl.corpus import SPLITS, Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
 from fmerl.features.encoder import Encoded, Item
 from fmerl_platform.extraction.run import ExtractionRequest, extract
@@ -81,7 +81,7 @@ def talk(texts: Sequence[str], turns: int = 4) -> Corpus:
     dialogues = []
     starts = range(0, len(texts), turns)
     for number, start in enumerate(starts):
-        split = ("train", "validation", "test")[max(0, number - len(starts) + 3)]
+        split = SPLITS[max(0, number - len(starts) + 3)]
         utterances = tuple(
             Utterance(
                 utterance_id=f"u{start + turn}",
@@ -90,7 +90,7 @@ def talk(texts: Sequence[str], turns: int = 4) -> Corpus:
                 speaker="s",
                 text=text,
                 emotion="joy" if turn % 2 else "anger",
-                split=split,  # type: ignore[arg-type]
+                split=split,
                 valence=1.0,
                 arousal=2.0,
                 dominance=3.0,

@@ -132,7 +132,9 @@ def talk(texts: Sequence[str], scored: bool = False, turns: int = 4) -> Corpus:
             text=text,
             emotion=CLASSES[row % 2],
             split=_split(row // turns, (len(texts) - 1) // turns),
-            **({"valence": row % 6, "arousal": 2.5, "dominance": 5 - row % 6} if scored else {}),
+            valence=row % 6 if scored else None,
+            arousal=2.5 if scored else None,
+            dominance=5 - row % 6 if scored else None,
         )
         for row, text in enumerate(texts)
     ]
@@ -145,4 +147,5 @@ def talk(texts: Sequence[str], scored: bool = False, turns: int = 4) -> Corpus:
 
 
 def _split(dialogue: int, last: int) -> Split:
-    return {last: "test", last - 1: "validation"}.get(dialogue, "train")  # type: ignore[return-value]
+    held_out: dict[int, Split] = {last: "test", last - 1: "validation"}
+    return held_out.get(dialogue, "train")

@@ -9,15 +9,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fmerl.corpus import Problem, Utterance
+from fmerl.corpus import SPLITS, Problem, Utterance
 from fmerl.corpus.readers.iemocap.ids import LABELS
 
 DIALOGUES = ("Ses01F_impro05", "Ses02M_script01_1", "Ses05F_impro01b")
 VALIDATION = ("Ses02M_script01_1",)
-SPLITS = dict(zip(DIALOGUES, ("train", "validation", "test"), strict=True))
+SPLIT_OF = dict(zip(DIALOGUES, SPLITS, strict=True))
 ANNOTATORS = ("C-E2:\tNeutral;\t()", "C-F1:\tAnger; Frustration;\t(x)", "A-E3:\tval 3; act 2; dom  2;\t()", "")
 
-TURN = st.fixed_dictionaries(
+TURN: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "gender": st.sampled_from("FM"),
         "start": st.integers(0, 3000).map(lambda number: number / 8),
@@ -32,7 +32,7 @@ TURN = st.fixed_dictionaries(
     }
 )
 
-DIALOGUE = st.fixed_dictionaries(
+DIALOGUE: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "turns": st.lists(TURN, min_size=1, max_size=4, unique_by=lambda turn: turn["start"]),
         "oddities": st.sets(
@@ -143,7 +143,7 @@ def _write_dialogue(written: Written, name: str, turns: Sequence[Mapping[str, An
                 speaker=name[:5] + turn["gender"],
                 text=texts[utterance_id],
                 emotion=LABELS.get(turn["label"], turn["label"]),
-                split=SPLITS[name],
+                split=SPLIT_OF[name],
                 **({} if turn["oddity"] == "bad score" else scores),
                 audio_path=_write_wav(written, wavs, utterance_id, turn["oddity"]),
                 video_path=str(avi) if video else None,

@@ -10,11 +10,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fmerl.corpus import Problem, Utterance
+from fmerl.corpus.dialogue import Split
 from fmerl.corpus.readers.meld import CLASSES
 from fmerl.corpus.readers.meld_media import CLIP_FOLDERS
 
 HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
-SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+SPLITS: dict[str, Split] = {"train": "train", "dev": "validation", "test": "test"}
 
 TURN = st.fixed_dictionaries(
     {

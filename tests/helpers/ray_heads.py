@@ -39,9 +39,9 @@ def head(
 ) -> Iterator[str]:
     """A head of its own, started in `folder`; ended with all that it started, never by `ray stop`."""
     dashboard = free_port()
-    command = [python, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--num-cpus={cpus}"]
-    command += [f"--dashboard-port={dashboard}", f"--temp-dir={temporary}", "--object-store-memory=200000000"]
-    command.append(f"--port={gcs_port or free_port()}")
+    command: list[str | Path] = [python, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    command += [f"--num-cpus={cpus}", f"--dashboard-port={dashboard}", f"--temp-dir={temporary}"]
+    command += ["--object-store-memory=200000000", f"--port={gcs_port or free_port()}"]
     for name in ("ray-client-server-port", "dashboard-agent-listen-port"):
         command.append(f"--{name}={free_port()}")
     command += options
@@ -84,7 +84,7 @@ def wait_for(url: str, head: subprocess.Popen[bytes]) -> None:
 
 def submit(address: str, python: Path, folder: Path, *options: str, grid: list[str]) -> str:
     """Submit `ablation_grid.py` with these arguments and wait for its end; returns the log."""
-    command = [python, "-m", "ray.scripts.scripts", "job", "submit", f"--address={address}", *options]
+    command: list[str | Path] = [python, "-m", "ray.scripts.scripts", "job", "submit", f"--address={address}", *options]
     command += ["--", "python", "experiments/ablation_grid.py", *grid]
     result = subprocess.run(command, cwd=folder, env=environment(python), capture_output=True, text=True)
     output = result.stdout + result.stderr
@@ -95,9 +95,9 @@ def submit(address: str, python: Path, folder: Path, *options: str, grid: list[s
 @contextmanager
 def node(folder: Path, python: Path, temporary: Path, gcs_port: int, gpus: int) -> Iterator[subprocess.Popen[bytes]]:
     """A node of two CPUs, and as many GPUs as it says, that joins a head of this machine."""
-    command = [python, "-m", "ray.scripts.scripts", "start", "--block", f"--address=127.0.0.1:{gcs_port}"]
-    command += ["--num-cpus=2", f"--num-gpus={gpus}", "--object-store-memory=200000000"]
-    command.append(f"--dashboard-agent-listen-port={free_port()}")
+    command: list[str | Path] = [python, "-m", "ray.scripts.scripts", "start", "--block"]
+    command += [f"--address=127.0.0.1:{gcs_port}", "--num-cpus=2", f"--num-gpus={gpus}"]
+    command += ["--object-store-memory=200000000", f"--dashboard-agent-listen-port={free_port()}"]
     with (temporary.parent / f"node-{time.monotonic_ns()}.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=folder, env=environment(python), stdout=log, stderr=log, start_new_session=True

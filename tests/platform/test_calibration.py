@@ -21,7 +21,7 @@ MELD = StudyModel()
 IEMOCAP = StudyModel(n_dialogues=31, mean_utterances=52, class_counts=(144, 245, 384, 170, 299, 381))
 
 
-def test_simulated_studies_follow_the_generator_alone():
+def test_simulated_studies_follow_the_generator_alone() -> None:
     (control, variants), (again, _) = (simulate_study(np.random.default_rng(3), MELD) for _ in range(2))
     assert [len(variants), len(control)] == [6, 5]
     for one, other in zip(control, again, strict=True):
@@ -30,7 +30,7 @@ def test_simulated_studies_follow_the_generator_alone():
     assert not np.array_equal(control[0].predicted, control[1].predicted)
 
 
-def test_population_score_is_what_a_large_study_scores():
+def test_population_score_is_what_a_large_study_scores() -> None:
     model = replace(MELD, effects=(0.5,), n_seeds=8, n_dialogues=3000, dialogue_sd=0.5)
     control, variants = simulate_study(np.random.default_rng(0), model)
     for cells, effect in ((control, 0.0), (variants["variant 1"], 0.5)):
@@ -39,7 +39,7 @@ def test_population_score_is_what_a_large_study_scores():
         assert accuracy(confusion) > 0.6
 
 
-def test_satterthwaite_would_reject_too_often_and_cochran_cox_does_not():
+def test_satterthwaite_would_reject_too_often_and_cochran_cox_does_not() -> None:
     """Why the two levels' t quantiles are weighted: five seeds that carry nine tenths of the variance."""
     rng = np.random.default_rng(0)
     truth = CrossedMean(mean=0, seed_variance=0.9, dialogue_variance=0.1, n_seeds=5, n_dialogues=280)
@@ -71,7 +71,7 @@ def test_satterthwaite_would_reject_too_often_and_cochran_cox_does_not():
         pytest.param(replace(IEMOCAP, dialogue_sd=0.3), id="iemocap-variants-differ-by-dialogue"),
     ],
 )
-def test_studies_without_effect_are_rarely_decided_and_intervals_cover(model):
+def test_studies_without_effect_are_rarely_decided_and_intervals_cover(model: StudyModel) -> None:
     result = calibrate(400, model)
     excess = stats.binomtest(result.family_wise_errors, result.n_studies, 0.05, alternative="greater")
     assert excess.pvalue > 0.025, f"family-wise error {result.family_wise_errors} of {result.n_studies}"
@@ -79,7 +79,7 @@ def test_studies_without_effect_are_rarely_decided_and_intervals_cover(model):
 
 
 @pytest.mark.slow
-def test_predictions_dealt_at_random_are_rarely_decided():
+def test_predictions_dealt_at_random_are_rarely_decided() -> None:
     control, variants = simulate_study(np.random.default_rng(5), replace(MELD, effects=(0.2, -0.2, 0, 0, 0, 0)))
     cells = [*control, *(cell for variant in variants.values() for cell in variant)]
     result = calibrate_on_predictions(300, cells, 7)
@@ -89,7 +89,7 @@ def test_predictions_dealt_at_random_are_rarely_decided():
 
 
 @pytest.mark.slow
-def test_planned_seeds_find_a_planted_effect_as_often_as_promised():
+def test_planned_seeds_find_a_planted_effect_as_often_as_promised() -> None:
     pilot = replace(MELD, effects=(0.2, 0, 0, 0, 0, 0), dialogue_sd=0.3)
     measured = calibrate(150, pilot, seed=1).variants["variant 1"]
     needed = seeds_to_decide(measured.effect, alpha=0.05 / 6, power=0.8)

@@ -6,6 +6,7 @@ import doctest
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -16,14 +17,14 @@ from fmerl_platform import PAPER, InputError, InputOptions, Study, StudyResults,
 
 
 @pytest.mark.parametrize("module", [fmerl, fmerl_platform], ids=lambda module: module.__name__)
-def test_every_name_is_there_and_the_docstring_runs(module: object) -> None:
-    for name in module.__all__:  # type: ignore[attr-defined]
+def test_every_name_is_there_and_the_docstring_runs(module: ModuleType) -> None:
+    for name in module.__all__:
         assert getattr(module, name) is not None
-    tried = doctest.testmod(module)  # type: ignore[arg-type]
+    tried = doctest.testmod(module)
     assert tried.attempted
     assert not tried.failed
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        module.nothing  # type: ignore[attr-defined]  # noqa: B018
+        module.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize("module", ["fmerl", "fmerl.config", "fmerl_platform", "fmerl_platform.study.study"])

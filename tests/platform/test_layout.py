@@ -87,7 +87,8 @@ def test_every_script_has_help(
 
 @pytest.mark.slow
 def test_the_wheel_holds_both_packages_their_data_and_nothing_that_shadows(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, REPOSITORY]
+    command: list[str | Path] = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    command += ["--wheel-dir", tmp_path, REPOSITORY]
     subprocess.run(command, check=True, capture_output=True)
     [wheel] = tmp_path.glob("fmerl-*.whl")
     with zipfile.ZipFile(wheel) as archive:

@@ -32,7 +32,8 @@ def test_the_documented_pages_show_the_study(tmp_path: Path, local_ray: None) ->
         inputs=InputOptions(scale=0.04, epochs=2),
     )
     assert run_study(study, storage=tmp_path).complete
-    command = [sys.executable, SCRIPT, "--storage", tmp_path, "--study", "seen", "--output", tmp_path / "images"]
+    command: list[str | Path] = [sys.executable, SCRIPT, "--storage", tmp_path]
+    command += ["--study", "seen", "--output", tmp_path / "images"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr  # the script fails where a page lacks the study's names and metrics
     pictures = sorted((tmp_path / "images").glob("*.png"))

@@ -35,7 +35,7 @@ def test_workers_read_one_buffer_in_place(local_ray: None, inputs: CorpusInputs,
                 span, permissions, *_, name = line.split(maxsplit=5)
                 start, end = (int(edge, 16) for edge in span.split("-"))
                 if start <= place < end:
-                    digest = hashlib.sha256(values).hexdigest()
+                    digest = hashlib.sha256(values.data).hexdigest()
                     lines.append(f"{modality} {permissions} {place - start} {values.flags.writeable} {digest} {name}")
         (told / str(os.getpid())).write_text("\n".join(lines))
         tune.report({"seen": len(lines)})
@@ -58,4 +58,4 @@ def test_workers_read_one_buffer_in_place(local_ray: None, inputs: CorpusInputs,
         assert permissions.endswith("s"), "shared, not private"
         assert writeable == "False"
         assert mapping.startswith("/dev/shm/")
-        assert digest == hashlib.sha256(values).hexdigest()
+        assert digest == hashlib.sha256(values.data).hexdigest()

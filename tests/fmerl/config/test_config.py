@@ -77,7 +77,7 @@ def test_refused(build: Callable[[], Any], message: str) -> None:
 @pytest.mark.parametrize(
     "section", [{"learning_rate": float("nan")}, {"weight_decay": float("nan")}, {"learning_rate": float("inf")}]
 )
-def test_a_rate_that_is_no_finite_number_is_refused(section: dict[str, float]) -> None:
+def test_a_rate_that_is_no_finite_number_is_refused(section: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         TrainingConfig(**section)
 

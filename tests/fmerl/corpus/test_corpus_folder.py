@@ -73,7 +73,7 @@ def parquet_columns() -> dict[str, list[Any]]:
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = TEXTS.map(str.strip).filter(bool)
 RANGES = st.tuples(st.floats(-9, 0), st.floats(0.5, 9))
-VIDEOS = st.just({}) | st.fixed_dictionaries(
+VIDEOS: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.fixed_dictionaries(
     {"video_path": NAMES},
     optional={
         "video_start": st.floats(0, 1e3),

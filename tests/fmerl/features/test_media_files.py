@@ -5,13 +5,14 @@ from __future__ import annotations
 import struct
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from fmerl.features.audio.sound import read_sound
-from fmerl.features.media import MediaError, decoded_from, open_stream
+from fmerl.features.media import MediaError, StreamKind, decoded_from, open_stream
 from fmerl.features.visual.video import read_frames
 from fmerl.synthetic.media.files import FRAME_RATE, write_mp4, write_wav
 from fmerl.synthetic.media.speech import SAMPLING_RATE
@@ -43,9 +44,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def indices(path: Path, **how: object) -> list[float]:
+def indices(path: Path, **how: Any) -> list[float]:
     """Which frames of the clip were read, by their level."""
-    pictures, odd = read_frames(path, **how)  # type: ignore[arg-type]
+    pictures, odd = read_frames(path, **how)
     assert odd is None
     return [round(float(picture[:, 8:24].mean()) / STEP, 0) for picture in pictures]
 
@@ -173,14 +174,15 @@ def test_what_is_no_media_file(content: bytes, tmp_path: Path) -> None:
 def test_what_is_not_there(tmp_path: Path, clip: Path) -> None:
     write_mp4(tmp_path / "mute.mp4", [grey(0)], None)
     write_wav(tmp_path / "sound.wav", tone(0.1))
-    for path, kind, reason in (
+    cases: list[tuple[Path | None, StreamKind, str]] = [
         (None, "audio", "the corpus names no file with a sound track"),
         (tmp_path, "video", "no such file"),
         (tmp_path / "absent.mp4", "video", "no such file"),
         (tmp_path / "mute.mp4", "audio", r"mute\.mp4 has no sound track"),
         (tmp_path / "sound.wav", "video", r"sound\.wav has no picture"),
-    ):
-        with pytest.raises(MediaError, match=reason), open_stream(path, kind):  # type: ignore[arg-type]
+    ]
+    for path, kind, reason in cases:
+        with pytest.raises(MediaError, match=reason), open_stream(path, kind):
             pass
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,8 +67,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.mp4" for name in pictures}
 
 
-def item(path: Path | None, **how: object) -> Item:
-    return Item(utterance_id="u", media=path, **how)  # type: ignore[arg-type]
+def item(path: Path | None, **how: Any) -> Item:
+    return Item(utterance_id="u", media=path, **how)
 
 
 def test_faces_have_vectors_and_others_reasons(encoder: VisualEncoder, clips: dict[str, Path]) -> None:
@@ -168,13 +169,19 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         folder = tmp_path_factory.mktemp(kind)
         torch.manual_seed(0)
         if kind == "resnet":
-            config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 12], depths=[1, 1], layer_type="basic")
-            ResNetModel(config).save_pretrained(folder)
+            resnet = ResNetConfig(embedding_size=8, hidden_sizes=[8, 12], depths=[1, 1], layer_type="basic")
+            ResNetModel(resnet).save_pretrained(folder)
             ConvNextImageProcessor(size={"shortest_edge": 32}).save_pretrained(folder)
             return folder
-        sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-        config = ViTConfig(image_size=32, patch_size=8, **sizes)
-        (ViTModel if kind == "vit" else ViTForImageClassification)(config).save_pretrained(folder)
+        vit = ViTConfig(
+            image_size=32,
+            patch_size=8,
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+        )
+        (ViTModel if kind == "vit" else ViTForImageClassification)(vit).save_pretrained(folder)
         ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
         return folder
 
@@ -280,14 +287,14 @@ def test_recipe_holds_what_decides_the_vectors(encoder: VisualEncoder, weights: 
     assert replace(encoder.spec, batch_size=5, device="cpu").build().recipe() == recipe
     torch.save(seeded(DenseNet(), seed=1), tmp_path / "others.pt")
     for changed in ({"frames": 3}, {"faces": "none"}, {"weights": tmp_path / "others.pt"}, {"pixel_sd": 127.5}):
-        assert replace(encoder.spec, **changed).build().recipe() != recipe  # type: ignore[arg-type]
+        assert replace(encoder.spec, **changed).build().recipe() != recipe
     assert pickle.loads(pickle.dumps(encoder.spec)) == encoder.spec
 
 
 @pytest.mark.parametrize("setting", [{"faces": "eyes"}, {"frames": 0}, {"batch_size": 0}, {"pixel_sd": 0.0}])
-def test_settings_out_of_range(setting: dict[str, object]) -> None:
+def test_settings_out_of_range(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=str(next(iter(setting)))):
-        VisualSpec(**setting)  # type: ignore[arg-type]
+        VisualSpec(**setting)
 
 
 def test_absent_package_names_the_extra(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,8 +155,13 @@ def _dialogue(sdt: SDT, features: list[Tensor], speaker: Tensor, mask: Tensor) -
     rows = []
     for s in range(turns):
         exponentials = [torch.exp(sdt.last_gate(stream[s])) for stream in reduced]
-        rows.append(sum(e * stream[s] for e, stream in zip(exponentials, reduced, strict=True)) / sum(exponentials))
+        weighted = [e * stream[s] for e, stream in zip(exponentials, reduced, strict=True)]
+        rows.append(_total(weighted) / _total(exponentials))
     return torch.stack(rows)
+
+
+def _total(terms: Sequence[Tensor]) -> Tensor:
+    return torch.stack([*terms]).sum(0)
 
 
 def position(turn: int, width: int) -> Tensor:
@@ -181,9 +186,8 @@ def _encode(encoder: Encoder, source: Tensor, target: Tensor, mask: Tensor, head
             ]
             peak = max(score.item() for score in scores)
             exponentials = [torch.exp(score - peak) for score in scores]
-            context.append(
-                sum(e * value[part] for e, value in zip(exponentials, values, strict=True)) / sum(exponentials)
-            )
+            weighted = [e * value[part] for e, value in zip(exponentials, values, strict=True)]
+            context.append(_total(weighted) / _total(exponentials))
         out = encoder.out(torch.cat(context)) + x
         centred = out - out.mean()
         normed = centred / torch.sqrt((centred**2).mean() + 1e-6) * encoder.norm_weight + encoder.norm_bias
@@ -264,10 +268,10 @@ def contrastive_loss(
     for i, gold in enumerate(label):
         exponentials = [torch.exp(cosine(f[i], anchors[owner]) / temperature) for owner in owners]
         if candidates == "multi_positive":
-            positive = sum(e for e, owner in zip(exponentials, owners, strict=True) if owner == gold)
+            positive = _total([e for e, owner in zip(exponentials, owners, strict=True) if owner == gold])
         else:
             positive = exponentials[gold if candidates == "unique" else i]
-        total = total - weights[gold] * torch.log(positive / sum(exponentials))
+        total = total - weights[gold] * torch.log(positive / _total(exponentials))
         weight_sum += weights[gold]
     return total / weight_sum if reduction == "mean" else total
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import pytest
 import reference
 import torch
+from helpers.gradients import gradient
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from fmerl.config import ContrastiveConfig
 from fmerl.model.contrastive import DescriptionAlignment
 
-CANDIDATES = ("unique", "in_batch", "multi_positive")
-NEGATIVES = ("classes", "classes_per_utterance", "in_batch")
+Candidates = Literal["unique", "in_batch", "multi_positive"]
+Negatives = Literal["classes", "classes_per_utterance", "in_batch"]
+Reduction = Literal["mean", "sum"]
+ClassWeights = Literal["none", "inverse_frequency"]
+CANDIDATES: tuple[Candidates, ...] = get_args(Candidates)
+NEGATIVES: tuple[Negatives, ...] = get_args(Negatives)
 COUNTS = (5, 1, 3, 7)
 """Training utterances of the four classes."""
 INVERSE_FREQUENCY = [16 / count for count in COUNTS]
@@ -52,7 +58,9 @@ def assert_same(ours: Tensor, theirs: Tensor, inputs: Sequence[tuple[Tensor, Ten
     ("candidates", "reduction", "class_weights", "temperature"),
     list(itertools.product(CANDIDATES, ("mean", "sum"), ("none", "inverse_frequency"), (1.0, 0.07))),
 )
-def test_l1_equals_eq_5(candidates: str, reduction: str, class_weights: str, temperature: float) -> None:
+def test_l1_equals_eq_5(
+    candidates: Candidates, reduction: Reduction, class_weights: ClassWeights, temperature: float
+) -> None:
     config = ContrastiveConfig(
         candidates=candidates, reduction=reduction, class_weights=class_weights, temperature=temperature
     )
@@ -79,7 +87,7 @@ def test_l1_equals_eq_5(candidates: str, reduction: str, class_weights: str, tem
     candidates=st.sampled_from(["in_batch", "multi_positive"]),
 )
 def test_literal_eq_5_is_balanced_softmax(
-    rows: int, classes: int, seed: int, temperature: float, candidates: str
+    rows: int, classes: int, seed: int, temperature: float, candidates: Candidates
 ) -> None:
     """sum_j exp S_ij over the N utterances' anchors = sum_c n_c exp S_ic: O(N C) for what Eq. 5 writes as N x N."""
     f, anchors, label = draw(rows, classes, seed=seed)
@@ -109,7 +117,7 @@ def test_literal_and_multi_positive_differ_by_a_constant_of_the_batch() -> None:
 
 
 @pytest.mark.parametrize("negatives", NEGATIVES)
-def test_l2_equals_eq_6(negatives: str) -> None:
+def test_l2_equals_eq_6(negatives: Negatives) -> None:
     f, anchors, label = draw(9)
     alignment = DescriptionAlignment(ContrastiveConfig(negatives=negatives), 5, anchors, COUNTS)
     ours, theirs = f.clone().requires_grad_(), f.double().requires_grad_()
@@ -118,7 +126,7 @@ def test_l2_equals_eq_6(negatives: str) -> None:
 
 
 @given(rows=st.integers(1, 10), classes=st.integers(2, 5), seed=st.integers(0, 10_000), mode=st.sampled_from(NEGATIVES))
-def test_no_anchor_of_its_own_class_is_a_negative(rows: int, classes: int, seed: int, mode: str) -> None:
+def test_no_anchor_of_its_own_class_is_a_negative(rows: int, classes: int, seed: int, mode: Negatives) -> None:
     f, anchors, label = draw(rows, classes, seed=seed)
     alignment = DescriptionAlignment(ContrastiveConfig(negatives=mode), 5, anchors, [1] * classes)
     cosine = alignment(f).detach().requires_grad_()
@@ -186,6 +194,7 @@ def test_anchors_are_frozen_and_reached_through_a_linear_when_wider() -> None:
     anchors = torch.randn(4, 8, generator=torch.Generator().manual_seed(3))
     alignment = DescriptionAlignment(ContrastiveConfig(), 5, anchors, COUNTS)
     linear = alignment.to_anchor_space
+    assert isinstance(linear, nn.Linear)
     by_hand = f.double() @ linear.weight.detach().double().T + linear.bias.detach().double()
     expected = torch.stack([torch.stack([reference.cosine(x, e.double()) for e in anchors]) for x in by_hand])
     torch.testing.assert_close(alignment(f).detach().double(), expected, rtol=1e-5, atol=1e-6)
@@ -193,7 +202,7 @@ def test_anchors_are_frozen_and_reached_through_a_linear_when_wider() -> None:
 
 
 @pytest.mark.parametrize(("candidates", "negatives"), list(itertools.product(CANDIDATES, NEGATIVES)))
-def test_utterances_without_a_target_do_not_count(candidates: str, negatives: str) -> None:
+def test_utterances_without_a_target_do_not_count(candidates: Candidates, negatives: Negatives) -> None:
     f, anchors, label = draw(9)
     valid = torch.tensor([True, False, True] * 3)
     alignment = DescriptionAlignment(ContrastiveConfig(candidates=candidates, negatives=negatives), 5, anchors, COUNTS)
@@ -203,7 +212,7 @@ def test_utterances_without_a_target_do_not_count(candidates: str, negatives: st
 
 
 @pytest.mark.parametrize(("candidates", "negatives"), list(itertools.product(CANDIDATES, NEGATIVES)))
-def test_no_target_at_all(candidates: str, negatives: str) -> None:
+def test_no_target_at_all(candidates: Candidates, negatives: Negatives) -> None:
     f, anchors, label = draw(3)
     config = ContrastiveConfig(candidates=candidates, negatives=negatives, learn_temperature=True)
     alignment = DescriptionAlignment(config, 5, anchors, COUNTS)
@@ -211,12 +220,12 @@ def test_no_target_at_all(candidates: str, negatives: str) -> None:
     contrastive, negative = alignment.loss(alignment(f), label, torch.zeros(3, dtype=torch.bool))
     (contrastive + negative).backward()
     assert (contrastive.item(), negative.item()) == (0, 0)
-    assert not f.grad.any()
+    assert not gradient(f).any()
 
 
 @pytest.mark.parametrize("negatives", NEGATIVES)
 @pytest.mark.parametrize("candidates", CANDIDATES)
-def test_a_held_out_class_is_neither_candidate_nor_negative(candidates: str, negatives: str) -> None:
+def test_a_held_out_class_is_neither_candidate_nor_negative(candidates: Candidates, negatives: Negatives) -> None:
     """In zero-shot training Eq. 5 and 7 run over the training utterances' classes: nothing pushes from the unseen."""
     f, anchors, label = draw(9)
     config = ContrastiveConfig(candidates=candidates, negatives=negatives)
@@ -233,7 +242,7 @@ def test_a_held_out_class_is_neither_candidate_nor_negative(candidates: str, neg
 )
 @pytest.mark.parametrize("known", [0, 1, 6])
 def test_utterances_without_a_target_change_nothing(
-    candidates: str, negatives: str, reduction: str, known: int
+    candidates: Candidates, negatives: Negatives, reduction: Reduction, known: int
 ) -> None:
     config = ContrastiveConfig(candidates=candidates, negatives=negatives, reduction=reduction, temperature=0.07)
     f, anchors, label = draw(9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -67,6 +68,6 @@ def test_digest_tells_every_field() -> None:
         ({"dimensions": ("pleasure",)}, "pleasure are not"),
     ],
 )
-def test_bad_prompts_are_refused(changes: dict[str, object], what: str) -> None:
+def test_bad_prompts_are_refused(changes: dict[str, Any], what: str) -> None:
     with pytest.raises(InputError, match=what):
-        PromptConfig(**changes)  # type: ignore[arg-type]
+        PromptConfig(**changes)

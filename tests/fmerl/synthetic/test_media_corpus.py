@@ -19,7 +19,8 @@ from fmerl.errors import InputError
 from fmerl.features.encoder import Encoded, Item
 from fmerl.features.visual.densenet import DenseNet
 from fmerl.synthetic.media import MediaSpec, write_media_corpus
-from fmerl.synthetic.media.faults import MEANING
+from fmerl.synthetic.media.faults import MEANING, Fault
+from fmerl.synthetic.media.spec import Layout
 from fmerl.synthetic.media.speech import SAMPLING_RATE, Voice, loudness, speak
 from fmerl.synthetic.media.words import sentence
 
@@ -88,7 +89,8 @@ def test_faults_show_up_as_missing_features(clips: Path, tmp_path: Path) -> None
     where = planted(clips)
     assert set(where) == set(MEANING.values())
     utterances = {utterance.utterance_id: utterance for utterance in read_corpus(clips).utterances()}
-    for fault, reason in (("missing", "no such file"), ("mute", "no sound track"), ("corrupt", "no media file")):
+    reasons: dict[Fault, str] = {"missing": "no such file", "mute": "no sound track", "corrupt": "no media file"}
+    for fault, reason in reasons.items():
         item = audio_item(clips, utterances[where[MEANING[fault]]])
         with pytest.raises(MediaError, match=reason):
             read_sound(item.media, sampling_rate=SAMPLING_RATE)
@@ -127,7 +129,7 @@ def test_the_speaker_is_on_their_side(dialogues: Path) -> None:
         item = video_item(dialogues, utterance)
         opening = {}
         for side in ("left", "right"):
-            pictures, _ = read_frames(item.media, frames=12, start=item.start, end=item.end, side=side)  # type: ignore[arg-type]
+            pictures, _ = read_frames(item.media, frames=12, start=item.start, end=item.end, side=side)
             mouths = np.array([picture[85:115, 55:105, 0] < 75 for picture in pictures])
             opening[side] = mouths.sum(axis=(1, 2)).std()
         right += max(opening, key=opening.__getitem__) == item.side
@@ -164,7 +166,7 @@ def test_words_follow_vad() -> None:
 def test_settings_out_of_range() -> None:
     for settings in ({"dialogues": 7}, {"layout": "films"}, {"seed": -1}):
         with pytest.raises(ValueError, match=next(iter(settings))):
-            MediaSpec(**settings)  # type: ignore[arg-type]
+            MediaSpec(**settings)
 
 
 def test_other_corpora_are_left_alone(tmp_path: Path) -> None:
@@ -210,14 +212,14 @@ def accuracy(corpus: Corpus, encoded: Encoded) -> tuple[float, float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["clips", "dialogues"])
-def test_emotions_can_be_heard_and_seen(layout: str, tmp_path: Path) -> None:
+def test_emotions_can_be_heard_and_seen(layout: Layout, tmp_path: Path) -> None:
     """From each modality alone, with a network that nobody trained on faces."""
     pytest.importorskip("opensmile")
     pytest.importorskip("cv2")
     from fmerl.features.audio.encoder import AudioSpec
     from fmerl.features.visual.encoder import VisualSpec
 
-    corpus = write_media_corpus(MediaSpec(layout=layout), tmp_path)  # type: ignore[arg-type]
+    corpus = write_media_corpus(MediaSpec(layout=layout), tmp_path)
     torch.save(seeded(DenseNet()), tmp_path / "weights.pt")
     encoders: list[tuple[Any, Callable[[Path, Utterance], Item]]] = [
         (AudioSpec().build(), audio_item),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -18,11 +19,12 @@ from fmerl.training.batching import BatchLoader
 from fmerl.training.dataset import ConversationData
 
 MakeData = Callable[..., ConversationData]
+Unit = Literal["dialogues", "utterances"]
 CPU = torch.device("cpu")
 lengths_of_dialogues = st.lists(st.integers(1, 9), min_size=1, max_size=12).map(tuple)
 
 
-def load(data: ConversationData, batch_size: int, unit: str = "dialogues") -> BatchLoader:
+def load(data: ConversationData, batch_size: int, unit: Unit = "dialogues") -> BatchLoader:
     return BatchLoader(data, MODALITIES, TrainingConfig(batch_size=batch_size, batch_unit=unit), CPU)
 
 
@@ -58,7 +60,7 @@ def check(data: ConversationData, batches: Iterable[Batch]) -> None:
 @given(lengths=lengths_of_dialogues, batch_size=st.integers(1, 30), seed=st.integers(0, 99))
 @pytest.mark.parametrize("unit", ["dialogues", "utterances"])
 def test_every_utterance_once_and_dialogues_whole(
-    make_data: MakeData, unit: str, lengths: tuple[int, ...], batch_size: int, seed: int
+    make_data: MakeData, unit: Unit, lengths: tuple[int, ...], batch_size: int, seed: int
 ) -> None:
     data = make_data((lengths,), seed=seed)
     loader = load(data, batch_size, unit)
@@ -114,7 +116,8 @@ def test_evaluation_order_is_fixed_and_by_length(make_data: MakeData) -> None:
 
 def test_read_only_arrays_are_loaded_without_a_warning_and_never_written(make_data: MakeData) -> None:
     data = make_data()
-    for array in (data.speaker, data.label, data.vad, *data.features.values(), *data.missing.values()):
+    arrays: list[np.ndarray] = [data.speaker, data.label, data.vad, *data.features.values(), *data.missing.values()]
+    for array in arrays:
         array.flags.writeable = False
     with warnings.catch_warnings():
         warnings.simplefilter("error")

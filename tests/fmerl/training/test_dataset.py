@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from fmerl.corpus.dialogue import SPLITS
+from fmerl.corpus.dialogue import SPLITS, Split
 from fmerl.training.dataset import CONTEXT_ONLY, ConversationData
 
 MakeData = Callable[..., ConversationData]
@@ -34,7 +35,7 @@ def check(data: ConversationData) -> None:
 @pytest.mark.parametrize(
     "splits", [("train",), ("validation",), ("test",), ("train", "validation"), ("test", "validation"), SPLITS]
 )
-def test_subset_is_a_view_of_whole_dialogues(make_data: MakeData, splits: tuple[str, ...]) -> None:
+def test_subset_is_a_view_of_whole_dialogues(make_data: MakeData, splits: tuple[Split, ...]) -> None:
     data = make_data()
     part = data.subset(*splits)
     check(part)
@@ -88,7 +89,7 @@ def test_without_classes_deleted_removes_their_utterances(make_data: MakeData) -
 
 
 @pytest.mark.parametrize("how", ["context", "deleted"])
-def test_without_no_class_nothing_changes(make_data: MakeData, how: str) -> None:
+def test_without_no_class_nothing_changes(make_data: MakeData, how: Literal["context", "deleted"]) -> None:
     data = make_data()
     assert data.without_classes((), how) is data
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
 from fmerl.config import CellConfig
-from fmerl.model import FMERL
+from fmerl.model import System
 from fmerl.training.batching import BatchLoader
 from fmerl.training.dataset import ConversationData
 from fmerl.training.evaluation import Predictions, classification_scores, predict, prediction_table
@@ -67,7 +67,7 @@ def test_rows_without_a_target_and_absent_classes_do_not_count() -> None:
     assert classification_scores(np.array([1, 1]), np.array([1, 1]), 9)["macro_f1"] == 1.0
 
 
-def model_for(data: ConversationData, config: CellConfig, anchors: np.ndarray) -> FMERL:
+def model_for(data: ConversationData, config: CellConfig, anchors: np.ndarray) -> System:
     with torch.random.fork_rng():
         return build_model(config, data, anchors, seed=0)
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from fmerl.config import CellConfig
-from fmerl.model import SYSTEMS
+from fmerl.model import FMERL, SYSTEMS
 from fmerl.training.batching import BatchLoader
 from fmerl.training.cell import CellResult, train_cell
 from fmerl.training.dataset import CONTEXT_ONLY, ConversationData
@@ -189,6 +189,7 @@ def test_no_gradient_of_an_unseen_utterance_or_anchor(
 def test_anchors_are_centred_on_seen_classes(make_data: MakeData, tiny: CellConfig, anchors: np.ndarray) -> None:
     train = make_data().subset("train").without_classes(NAMES, "context")
     model = build_model(tiny.changed(contrastive__center_anchors=True), train, anchors, 0)
+    assert isinstance(model, FMERL)
     centred = anchors - anchors[:2].mean(0)
     expected = centred / np.linalg.norm(centred, axis=1, keepdims=True)
     np.testing.assert_allclose(model.alignment.anchors.numpy(), expected, rtol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from fmerl_platform.extraction.items import fingerprint, items_of, media_digests
 from fmerl_platform.extraction.staging import Staged, begin, end, forget_begun, stage
 
 
-def corpus(**media: object) -> Corpus:
+def corpus(**media: Any) -> Corpus:
     utterance = Utterance(
         utterance_id="u", dialogue_id="d", turn=0, speaker="s", text="hello", emotion=None, split="train", **media
     )
@@ -82,7 +83,7 @@ def test_staged_rows_come_in_the_order_asked(tmp_path: Path) -> None:
     values = np.arange(10, dtype=np.float32).reshape(5, 2)
     missing = np.zeros(5, dtype=np.bool_)
     values[4], missing[4] = 0, True
-    problems = ("odd", None, None, None, "no sound")
+    problems: tuple[str | None, ...] = ("odd", None, None, None, "no sound")
     for rows in (slice(0, 2), slice(2, 5), slice(0, 2)):
         stage(tmp_path, keys[rows], Encoded(values=values[rows], missing=missing[rows], problems=problems[rows]))
     assert len(list(tmp_path.iterdir())) == 2, "a block that is staged again replaces itself"

@@ -19,9 +19,12 @@ from helpers.repository import EXPERIMENTS
 from fmerl.card import read_card
 from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.errors import InputError
+from fmerl.features.audio.encoder import AudioSpec
 from fmerl.features.statistics import STATISTICS
 from fmerl.features.store import read_features
+from fmerl.features.text.utterances import TextSpec
 from fmerl.features.visual.densenet import DenseNet
+from fmerl.features.visual.encoder import VisualSpec
 from fmerl.synthetic.media import Layout, MediaSpec, write_media_corpus
 from fmerl_platform.cli.extract import request_of
 from fmerl_platform.cli.main import options_of
@@ -46,13 +49,18 @@ def test_paths_reach_workers_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     Path("model").mkdir()
     given = ["--modalities", "text", "audio", "visual", "--visual-weights", "densenet.pt", "--pixel-sd", "50"]
     text, audio, visual = _asked(*given, "--audio-set", "own.conf", "--text-encoder", "model").specs
-    assert text.encoder == str(tmp_path / "model")  # type: ignore[attr-defined]
-    assert audio.feature_set == str(tmp_path / "own.conf")  # type: ignore[attr-defined]
-    assert visual.weights == tmp_path / "densenet.pt"  # type: ignore[attr-defined]
-    assert visual.pixel_sd == 50  # type: ignore[attr-defined]
-    text, audio, visual = _asked(*given).specs
-    assert audio.feature_set == "IS10", "a set's name is no file"  # type: ignore[attr-defined]
-    assert visual.encoder == "densenet"  # type: ignore[attr-defined]
+    assert isinstance(text, TextSpec)
+    assert isinstance(audio, AudioSpec)
+    assert isinstance(visual, VisualSpec)
+    assert text.encoder == str(tmp_path / "model")
+    assert audio.feature_set == str(tmp_path / "own.conf")
+    assert visual.weights == tmp_path / "densenet.pt"
+    assert visual.pixel_sd == 50
+    _, audio, visual = _asked(*given).specs
+    assert isinstance(audio, AudioSpec)
+    assert isinstance(visual, VisualSpec)
+    assert audio.feature_set == "IS10", "a set's name is no file"
+    assert visual.encoder == "densenet"
 
 
 @pytest.mark.parametrize("argument", ["--pixel-sd", "--frames"])

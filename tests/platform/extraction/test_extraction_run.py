@@ -28,6 +28,7 @@ from fmerl.features.statistics import STATISTICS
 from fmerl.features.store import read_features
 from fmerl.files import file_digest
 from fmerl.model.features import Standardizers
+from fmerl.model.layers import Standardizer
 from fmerl.training.assembly import assemble
 from fmerl_platform.cli.extract import request_of
 from fmerl_platform.cli.main import options_of
@@ -122,8 +123,10 @@ def test_statistics_are_those_that_training_fits(finished: Extraction) -> None:
     told, stored = read_card(folder)["statistics"], pq.read_table(folder / STATISTICS)
     assert told["rows"] == int((~train.missing["text"]).sum()) < 39, "train only"
     assert told["sha256"] == file_digest(folder / STATISTICS)
-    np.testing.assert_allclose(fitted["text"].mean, stored["mean"], rtol=1e-6)
-    np.testing.assert_allclose(fitted["text"].scale, 1 / stored["deviation"].to_numpy(), rtol=1e-6)
+    text = fitted["text"]
+    assert isinstance(text, Standardizer)
+    np.testing.assert_allclose(text.mean, stored["mean"], rtol=1e-6)
+    np.testing.assert_allclose(text.scale, 1 / stored["deviation"].to_numpy(), rtol=1e-6)
 
 
 def test_what_was_encoded_before_a_fault_is_kept(extraction: Extraction) -> None:
@@ -188,7 +191,7 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
 
 
 def _script(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, EXPERIMENTS / "extract_features.py", *arguments]
+    command: list[str | Path] = [sys.executable, EXPERIMENTS / "extract_features.py", *arguments]
     for name in ("corpus", "features", "storage"):
         command += [f"--{name}", str(folder / name)]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)

@@ -124,6 +124,7 @@ def _run_apart(arguments: Sequence[str]) -> tuple[int, int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("corpus_name", ["iemocap", "meld"])
 def test_pickle_of_true_size_imports_within_4_gib(tmp_path: Path, corpus_name: str) -> None:
+    counts: tuple[int, ...]
     if corpus_name == "iemocap":
         content = iemocap_pickle(true_lengths(IEMOCAP_DIALOGUES, 7433, 110), IEMOCAP_COUNTS)
         counts, dialogues = IEMOCAP_COUNTS, {"train": 108, "validation": 12, "test": 31}

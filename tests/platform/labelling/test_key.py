@@ -66,7 +66,9 @@ def test_key_is_in_no_file_and_on_no_screen(
     assert endpoint.keys == {f"Bearer {SENTINEL}"}, "the endpoint never saw the key, so this test shows nothing"
     assert holding(tmp_path, b"[API key]"), "no quoted key was met"
     assert holding(tmp_path, SENTINEL.encode()) == []
-    session = Path(ray._private.worker._global_node.get_session_dir_path())
+    node = ray._private.worker._global_node
+    assert node is not None
+    session = Path(node.get_session_dir_path())
     assert holding(session / "logs", b"LabelWorker"), "no log of the workers was met"
     assert holding(session / "logs", SENTINEL.encode()) == []
     assert SENTINEL not in text.getvalue()
@@ -101,7 +103,7 @@ def test_refused_key_ends_the_run_with_one_line(endpoint: FakeEndpoint, tmp_path
         {"error": {"message": f"Incorrect API key provided: {SENTINEL} [/see the manual]"}}, status=401
     )
     write_corpus(talk([f"say {row}" for row in range(12)]), tmp_path / "corpus")
-    command = [sys.executable, EXPERIMENTS / "label_corpus.py", "--corpus", tmp_path / "corpus"]
+    command: list[str | Path] = [sys.executable, EXPERIMENTS / "label_corpus.py", "--corpus", tmp_path / "corpus"]
     command += ["--labels", tmp_path / "labels", "--storage", tmp_path / "runs", "--model", "judge"]
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
     result = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)

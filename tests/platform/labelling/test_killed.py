@@ -37,7 +37,8 @@ class Command:
 
     def start(self) -> subprocess.Popen[bytes]:
         paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-        command = [sys.executable, EXPERIMENTS / "label_corpus.py", "--corpus", self.folder / "corpus"]
+        command: list[str | Path] = [sys.executable, EXPERIMENTS / "label_corpus.py"]
+        command += ["--corpus", self.folder / "corpus"]
         command += ["--labels", self.folder / "labels", "--storage", self.folder / "runs", "--model", "judge"]
         command += ["--decoding", "text", "--retest", "10", "--concurrency", str(IN_FLIGHT), "--timeout", "10"]
         with self.log.open("ab") as output:

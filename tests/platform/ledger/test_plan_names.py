@@ -48,7 +48,9 @@ class Numbers:
     @classmethod
     def of(cls, row: VariantRow) -> Numbers:
         against = row.comparison
-        return cls(row.weighted_f1.mean, against and against.delta, against and against.p_value_holm)
+        if against is None:
+            return cls(row.weighted_f1.mean, None, None)
+        return cls(row.weighted_f1.mean, against.delta, against.p_value_holm)
 
 
 @dataclass(frozen=True)

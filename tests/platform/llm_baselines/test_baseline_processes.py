@@ -34,7 +34,7 @@ def test_killed_driver_pays_for_nothing_twice(
     endpoint.delay = 0.1
     write_corpus(make_corpus(42, 40), tmp_path / "corpus")
     log, runs = tmp_path / "log", tmp_path / "runs"
-    command = [sys.executable, EXPERIMENTS / "llm_baselines.py", "--corpus", tmp_path / "corpus"]
+    command: list[str | Path] = [sys.executable, EXPERIMENTS / "llm_baselines.py", "--corpus", tmp_path / "corpus"]
     command += ["--model", "small", "--seeds", "0", "--shots", "1", "--decoding", "text", "--storage", runs]
     command += ["--concurrency", str(IN_FLIGHT)]
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 def start(storage: Path, log: Path, workers: int, *arguments: str) -> subprocess.Popen[bytes]:
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-    command = [sys.executable, EXPERIMENTS / "ablation_grid.py", "--corpus", "synthetic-meld"]
+    command: list[str | Path] = [sys.executable, EXPERIMENTS / "ablation_grid.py", "--corpus", "synthetic-meld"]
     command += ["--scale", "0.1", "--axis", "modalities=text", "--seeds", "0", "--cells-at-once", "1"]
     command += ["--workers-per-cell", str(workers), "--cpus-per-cell", "0.5", "--storage", storage, *arguments]
     with log.open("ab") as output:

@@ -22,7 +22,7 @@ CELLS = 14
 
 def _start(storage: Path, log: Path) -> subprocess.Popen[bytes]:
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-    command = [sys.executable, EXPERIMENTS / "ablation_grid.py", "--corpus", "synthetic-meld"]
+    command: list[str | Path] = [sys.executable, EXPERIMENTS / "ablation_grid.py", "--corpus", "synthetic-meld"]
     command += ["--scale", "0.1", "--epochs", "3", "--seeds", "0", "1", "--storage", storage]
     with log.open("ab") as output:
         return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)

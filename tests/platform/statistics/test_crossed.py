@@ -23,7 +23,7 @@ def linear_bootstrap(values: np.ndarray, resamples: int, rng: np.random.Generato
     return weights @ values.T / (n_dialogues - 1)
 
 
-def test_variance_parts_equal_the_two_way_anova():
+def test_variance_parts_equal_the_two_way_anova() -> None:
     rng = np.random.default_rng(0)
     n_seeds, n_dialogues = 6, 50
     values = rng.normal(0, 1, (n_seeds, 1)) + rng.normal(0, 2, n_dialogues) + rng.normal(0, 3, (n_seeds, n_dialogues))
@@ -38,7 +38,7 @@ def test_variance_parts_equal_the_two_way_anova():
     assert result.dialogue_variance == pytest.approx(expected, rel=0.05)
 
 
-def test_closed_seed_level_equals_drawing_seeds_too():
+def test_closed_seed_level_equals_drawing_seeds_too() -> None:
     """The literal hierarchical bootstrap has the variance V_seed + V_dialogue + V_interaction."""
     rng = np.random.default_rng(1)
     n_seeds, n_dialogues, resamples = 5, 30, 100_000
@@ -68,7 +68,7 @@ effects = st.builds(
 
 
 @given(effects)
-def test_p_value_is_the_level_at_which_the_interval_touches_zero(effect):
+def test_p_value_is_the_level_at_which_the_interval_touches_zero(effect: CrossedMean) -> None:
     p_value = effect.p_value()
     assert 0 <= p_value <= 1
     if 1e-9 < p_value < 1:
@@ -77,12 +77,12 @@ def test_p_value_is_the_level_at_which_the_interval_touches_zero(effect):
 
 
 @given(effects, st.floats(0.001, 0.5))
-def test_critical_value_lies_between_the_two_t_quantiles(effect, level):
+def test_critical_value_lies_between_the_two_t_quantiles(effect: CrossedMean, level: float) -> None:
     quantiles = stats.t.isf(level / 2, [effect.n_seeds - 1, effect.n_dialogues - 1])
     assert quantiles.min() - 1e-9 <= effect.critical_value(level) <= quantiles.max() + 1e-9
 
 
-def test_without_dialogue_variance_it_is_the_paired_t_test():
+def test_without_dialogue_variance_it_is_the_paired_t_test() -> None:
     differences = np.array([0.01, 0.03, -0.01, 0.02, 0.04])
     effect = crossed_mean(differences, np.tile(differences, (10, 1)), 280)
     expected = stats.ttest_1samp(differences, 0)
@@ -94,7 +94,7 @@ def test_without_dialogue_variance_it_is_the_paired_t_test():
 
 
 @pytest.mark.parametrize("dialogue_variance", [0.0, 2e-5])
-def test_planned_power_equals_simulation(dialogue_variance):
+def test_planned_power_equals_simulation(dialogue_variance: float) -> None:
     rng = np.random.default_rng(2)
     n_seeds, draws, alpha = 6, 20_000, 0.02
     truth = CrossedMean(
@@ -109,14 +109,14 @@ def test_planned_power_equals_simulation(dialogue_variance):
     assert planned_power(truth, n_seeds, alpha) == pytest.approx(np.mean(found), abs=0.015)
 
 
-def test_seeds_to_decide_is_the_smallest_number_with_that_power():
+def test_seeds_to_decide_is_the_smallest_number_with_that_power() -> None:
     effect = CrossedMean(mean=0.01, seed_variance=3e-5, dialogue_variance=5e-6, n_seeds=5, n_dialogues=280)
     needed = seeds_to_decide(effect, alpha=0.05 / 6, power=0.8)
     assert needed == next(n for n in range(2, 1000) if planned_power(effect, n, 0.05 / 6) >= 0.8)
     assert needed > effect.n_seeds
 
 
-def test_no_number_of_seeds_decides_when_the_test_set_is_the_limit():
+def test_no_number_of_seeds_decides_when_the_test_set_is_the_limit() -> None:
     effect = CrossedMean(mean=0.01, seed_variance=1e-7, dialogue_variance=1e-4, n_seeds=5, n_dialogues=280)
     assert seeds_to_decide(effect, alpha=0.05, power=0.8) is None
     assert seeds_to_decide(replace(effect, dialogue_variance=1e-6), alpha=0.05, power=0.8) == 2

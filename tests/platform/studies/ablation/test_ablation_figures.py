@@ -88,7 +88,7 @@ def test_ellipses_are_the_classes_gaussians(figures: dict[str, ReportFigure], an
     joy = rows.filter(pa.compute.field("gold") == "joy")
     points = np.array([joy["valence"].to_numpy(), joy["arousal"].to_numpy()])
     mean, ellipse = axes.lines[2], np.array(axes.lines[3].get_data())
-    assert np.ravel(mean.get_data()) == pytest.approx(points.mean(axis=1))
+    assert np.array(mean.get_data()).ravel() == pytest.approx(points.mean(axis=1))
     centred = ellipse - points.mean(axis=1, keepdims=True)
     distance = np.einsum("ip,ij,jp->p", centred, np.linalg.inv(np.cov(points)), centred)
     assert distance == pytest.approx(np.ones_like(distance)), "one standard deviation in every direction"

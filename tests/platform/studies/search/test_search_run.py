@@ -22,7 +22,7 @@ SMALL = ["--scale", "0.1", "--epochs", str(EPOCHS)]
 
 def start(script: str, storage: Path, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-    command = [sys.executable, EXPERIMENTS / script, "--storage", storage, *SMALL, *arguments]
+    command: list[str | Path] = [sys.executable, EXPERIMENTS / script, "--storage", storage, *SMALL, *arguments]
     with log.open("ab") as output:
         return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)
 

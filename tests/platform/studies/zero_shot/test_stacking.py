@@ -25,7 +25,7 @@ def drawn(seed: int, rows: int = 40, skill: float = 1.0) -> tuple[NDArray[np.flo
 def test_the_curve_is_what_stacking_gives(seed: int, rounded: bool) -> None:
     scores, gold = drawn(seed)
     if rounded:  # several utterances change sides at once
-        scores = np.round(scores * 2) / np.float32(2) + np.arange(N_CLASSES, dtype=np.float32) / 64
+        scores = np.round(scores * 2) / np.float32(2) + np.arange(N_CLASSES, dtype=np.float32) / np.float32(64)
     curve = seen_unseen_curve(scores, gold, UNSEEN)
     of_unseen = UNSEEN[gold]
     for constant, seen, unseen in zip(curve.constant, curve.seen_accuracy, curve.unseen_accuracy, strict=True):
@@ -54,7 +54,7 @@ def test_area_bounds_what_a_perfect_and_a_useless_model_do(seed: int) -> None:
     assert seen_unseen_curve(np.eye(N_CLASSES, dtype=np.float32)[gold], gold, UNSEEN).area == pytest.approx(1)
     wrong = np.eye(N_CLASSES, dtype=np.float32)[(gold + 1) % N_CLASSES] + np.float32(0)
     assert seen_unseen_curve(wrong, gold, UNSEEN).area < 1
-    scores = np.round(scores * 1024) / 1024  # so that taking 5 is exact, and neither makes nor breaks a tie
+    scores = np.round(scores * 1024) / np.float32(1024)  # so that taking 5 is exact, and neither makes nor breaks a tie
     lowered = scores - np.where(UNSEEN, np.float32(5), np.float32(0))
     assert seen_unseen_curve(lowered, gold, UNSEEN).area == pytest.approx(seen_unseen_curve(scores, gold, UNSEEN).area)
 

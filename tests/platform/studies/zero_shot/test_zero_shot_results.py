@@ -116,7 +116,8 @@ def test_tuning_on_the_ledger_never_sees_an_unseen_label(make_results: MakeResul
                 values = pa.array(scores.tolist(), pa.list_(pa.float32()))
                 table = table.set_column(table.column_names.index("scores"), "scores", values)
                 if how == "unlabelled":
-                    labels = pa.array(np.where(unseen, None, gold), pa.string())
+                    hidden = zip(unseen, gold, strict=True)
+                    labels = pa.array([None if hide else label for hide, label in hidden], pa.string())
                     table = table.set_column(table.column_names.index("gold"), "gold", labels)
                 if how == "gone":
                     table = table.filter(pa.array(~unseen))
