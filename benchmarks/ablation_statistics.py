@@ -12,8 +12,8 @@ import resource
 import time
 
 import numpy as np
+from simulated_studies import MELD_TEST_COUNTS, StudyModel, simulate_study
 
-from benchmarks.simulated_studies import MELD_TEST_COUNTS, StudyModel, simulate_study
 from fmerl_platform.statistics import compare, estimate
 
 

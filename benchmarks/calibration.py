@@ -18,8 +18,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
+from simulated_studies import Calibration, StudyModel, calibrate, calibrate_on_predictions
 
-from benchmarks.simulated_studies import Calibration, StudyModel, calibrate, calibrate_on_predictions
 from fmerl_platform.ledger.cells.cells import read_cells
 from fmerl_platform.ledger.cells.experiment import Experiment
 from fmerl_platform.ledger.cells.results import labelled_predictions

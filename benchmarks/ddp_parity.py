@@ -23,7 +23,8 @@ from fmerl.training.distributed import Ranks
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.inputs import load_inputs
 from fmerl_platform.study.options import InputOptions
-from fmerl_platform.study.paper import CONTROL, PAPER
+from fmerl_platform.study.paper import PAPER
+from fmerl_platform.study.study import Study
 
 TOLERANCE = 1e-5
 LOSSES = ("train_loss", "train_mse_loss", "train_contrastive_loss", "train_negative_loss")
@@ -67,10 +68,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "config.json").write_text('{"backbone.dropout": 0.0}')
-        options = InputOptions(
-            storage=folder, scale=arguments.scale, epochs=arguments.epochs, config=folder / "config.json"
-        )
-        (inputs,) = load_inputs(["synthetic-meld"], [PAPER[CONTROL]], options)
+        options = InputOptions(scale=arguments.scale, epochs=arguments.epochs, config=folder / "config.json")
+        study = Study("parity", corpora=["synthetic-meld"], variants=PAPER[:1], inputs=options)
+        (inputs,) = load_inputs(study, folder)
         found = {size: trained(size, inputs, folder) for size in arguments.workers}
     print("epoch " + " ".join(f"{f'{size} workers':>12}" for size in found) + "  (training loss)")
     for epoch, row in enumerate(zip(*found.values(), strict=True), start=1):

@@ -23,23 +23,23 @@ from pathlib import Path
 
 import ray
 from ray.cluster_utils import Cluster
-from rich.console import Console
 
-from fmerl_platform.cli.progress import RunProgress
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.running.grid import run_grid
 from fmerl_platform.running.options import Resources
+from fmerl_platform.running.progress import silent
 from fmerl_platform.running.worker import CellFiles
 from fmerl_platform.study.cells import Cell, CorpusInputs, plan_cells
 from fmerl_platform.study.inputs import load_inputs
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
+from fmerl_platform.study.study import Study
 
 ROOT = Path(__file__).parents[1]
 
 
 def sleep_and_log(
-    cell: Cell, inputs: CorpusInputs, experiment: Experiment, parent: str, keeping: CellFiles, *, seconds: float
+    cell: Cell, inputs: CorpusInputs, experiment: Experiment, parent: str, files: CellFiles, *, seconds: float
 ) -> str:
     """A cell of known length that leaves what a real one leaves."""
     run = experiment.begin_cell(cell, parent)
@@ -48,8 +48,8 @@ def sleep_and_log(
     time.sleep(seconds)
     for epoch in range(1, 13):
         run.log_epoch(epoch, dict.fromkeys(("train_loss", "validation_weighted_f1"), 0.5))
-    keeping.folder.mkdir(parents=True, exist_ok=True)
-    left = keeping.folder / f"{cell.fingerprint}.bin"
+    files.folder.mkdir(parents=True, exist_ok=True)
+    left = files.folder / f"{cell.fingerprint}.bin"
     left.write_bytes(bytes(200_000))
     run.finish({"test_weighted_f1": 0.5, "train_seconds": seconds, "worker": float(os.getpid())}, 12, [left])
     return ""
@@ -62,22 +62,22 @@ def measure(nodes: int, cells_per_node: int, seconds: float, folder: Path) -> No
         cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
     ray.init(address=cluster.address, logging_level=logging.ERROR, runtime_env={"env_vars": {"PYTHONPATH": paths}})
     try:
-        options = InputOptions(storage=folder, scale=0.04, epochs=1)
-        variants = [PAPER["FMERL"]]
-        inputs = load_inputs(["synthetic-meld"], variants, options)
+        options = InputOptions(scale=0.04, epochs=1)
+        study = Study("scaling", corpora=["synthetic-meld"], variants=PAPER[:1], inputs=options)
+        inputs = load_inputs(study, folder)
         experiment = Experiment.open(f"sqlite:///{folder / 'mlflow.db'}", f"scaling-{nodes}", folder / "artifacts")
 
         def run(seeds: range, length: float) -> tuple[float, float]:
-            cells = plan_cells(inputs, variants, seeds)
+            cells = plan_cells(inputs, study.variants, seeds)
             started, used = time.time(), time.process_time()
-            with RunProgress(Console(quiet=True), "cells", len(cells), 0) as progress:
+            with silent("cells", len(cells), 0) as progress:
                 failures = run_grid(
                     cells,
                     {item.data.corpus: item for item in inputs},
                     experiment,
                     dict.fromkeys({(cell.corpus, cell.variant) for cell in cells}, ""),
                     resources=Resources(),
-                    keeping=CellFiles(folder=folder / "left", weights=False, every_seconds=30),
+                    files=CellFiles(folder=folder / "left", weights=False, every_seconds=30),
                     storage=folder,
                     progress=progress,
                     train=partial(sleep_and_log, seconds=length),

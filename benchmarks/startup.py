@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -33,14 +34,14 @@ def main() -> None:
     trees = [HERE, *([arguments.beside.resolve()] if arguments.beside else [])]
     print(f"{'':<34}{'here':>9}{'beside':>9}{'ratio':>8}")
     for script in sorted(path.name for path in (HERE / "experiments").glob("*.py")):
-        _row(f"{script} --help", trees, arguments.runs, lambda tree, name=script: _cpu(tree, name, "--help"))
-    _row("a refused argument", trees, arguments.runs, lambda tree: _cpu(tree, "ablation_grid.py", "--preset", "huge"))
-    _row("a missing corpus", trees, arguments.runs, lambda tree: _cpu(tree, "ablation_grid.py", "--corpus", "absent"))
+        _row(f"{script} --help", trees, arguments.runs, partial(_cpu, script=script, arguments=("--help",)))
+    _row("a refused argument", trees, arguments.runs, partial(_cpu, arguments=("--preset", "huge")))
+    _row("a missing corpus", trees, arguments.runs, partial(_cpu, arguments=("--corpus", "absent")))
     with tempfile.TemporaryDirectory() as folder:
         seeds = ["--seeds", *map(str, range(arguments.seeds))]
 
-        def study(tree: Path) -> Sequence[str]:
-            return (*SMALL, *seeds, "--storage", str(Path(folder) / str(trees.index(tree))))
+        def study(tree: Path) -> float:
+            return _cpu(tree, (*SMALL, *seeds, "--storage", str(Path(folder) / str(trees.index(tree)))))
 
         def start(tree: Path) -> float:
             with tempfile.TemporaryDirectory() as fresh:
@@ -48,12 +49,12 @@ def main() -> None:
 
         _row("first cell starts (wall)", trees, arguments.runs, start)
         for tree in trees:
-            _cpu(tree, "ablation_grid.py", *study(tree))
+            study(tree)
         _row(
             f"a finished study ({14 * arguments.seeds} cells)",
             trees,
             arguments.runs,
-            lambda tree: _cpu(tree, "ablation_grid.py", *study(tree)),
+            study,
         )
 
 
@@ -73,7 +74,7 @@ def _environment(tree: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0"}
 
 
-def _cpu(tree: Path, script: str, *arguments: str) -> float:
+def _cpu(tree: Path, arguments: Sequence[str], script: str = "ablation_grid.py") -> float:
     """User and system seconds of a script and all that it started and waited for."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, str(tree / "experiments" / script), *arguments]

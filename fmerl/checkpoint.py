@@ -1,4 +1,4 @@
-"""What a cell needs to go on after its process died: one file, replaced whole after an epoch."""
+"""State that a cell needs to go on after its process died: one file, replaced whole after an epoch."""
 
 from __future__ import annotations
 

@@ -1,12 +1,15 @@
-"""Files and folders that are there whole or not at all, also after a power cut."""
+"""Files: written whole or not at all, also after a power cut; their digests; and CSV lists."""
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from uuid import uuid4
 
 
@@ -28,6 +31,22 @@ def replaced_file(path: Path) -> Iterator[IO[bytes]]:
         fresh.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a list such as `problems.csv`, in one step (`replaced_file`), as UTF-8 with one line a row."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header)
+    table.writerows(rows)
+    with replaced_file(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:

@@ -89,16 +89,16 @@ def _leaves(part: Any, prefix: str, system: SystemConfig) -> Iterator[tuple[str,
 
 def _replaced(part: Any, values: Mapping[tuple[str, ...], Any], before: tuple[str, ...] = ()) -> Any:
     known = {item.name for item in fields(part)}
-    nested: dict[str, dict[tuple[str, ...], Any]] = {}
-    changes: dict[str, Any] = {}
+    by_name: dict[str, dict[tuple[str, ...], Any]] = {}
     for path, value in values.items():
-        name = path[0]
-        if name not in known or is_dataclass(getattr(part, name)) == (len(path) == 1):
+        if path[0] not in known or is_dataclass(getattr(part, path[0])) == (len(path) == 1):
             raise ValueError(f"no such field: {'.'.join((*before, *path))}")
-        if len(path) == 1:
-            changes[name] = value
-        else:
-            nested.setdefault(name, {})[path[1:]] = value
-    for name, inner in nested.items():
-        changes[name] = _replaced(getattr(part, name), inner, (*before, name))
-    return replace(part, **changes)
+        by_name.setdefault(path[0], {})[path[1:]] = value
+    changes = {
+        name: inner[()] if () in inner else _replaced(getattr(part, name), inner, (*before, name))
+        for name, inner in by_name.items()
+    }
+    try:
+        return replace(part, **changes)
+    except ValueError as error:
+        raise ValueError(f"{'.'.join(before)}: {error}") from error

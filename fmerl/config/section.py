@@ -1,4 +1,4 @@
-"""What every part of a configuration has: values of the types it declares, checked when it is built."""
+"""Base of every part of a configuration: values of the types it declares, checked when it is built."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class SystemConfig(Section):
     multiemo: MultiEMOConfig = field(default_factory=MultiEMOConfig)
 
     def reads(self, name: str) -> bool:
-        """Whether the system that `name` gives reads this field of the section."""
+        """True if the system that `name` gives reads this field of the section."""
         if name == "class_weights":
             return self.name != "FMERL"
         return SETTINGS.get(name, self.name) == self.name

@@ -28,7 +28,7 @@ class TrainingConfig(Section):
     unseen_classes: tuple[str, ...] = ()
     """Zero-shot: classes whose labels and scores never reach training or selection."""
     unseen_utterances: Literal["context", "deleted"] = "context"
-    """Whether their utterances stay in the dialogue as context."""
+    """Fate of their utterances: unlabelled context, or gone from the dialogue."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """`bfloat16`: matrix products of forward and loss under autocast; weights and optimiser stay float32."""
     compile: bool = False

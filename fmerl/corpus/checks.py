@@ -1,4 +1,4 @@
-"""What makes rows of text the utterances of a corpus, row by row and all together."""
+"""Checks that make rows of text the utterances of a corpus, row by row and all together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPAN_COLUMNS = ("video_start", "video_end")
 
 
 def is_identifier(value: Any) -> bool:
-    """Whether a value can name something that other files refer to: text without white space around it."""
+    """True for a value that other files can refer to: text without white space around it."""
     return isinstance(value, str) and value != "" and value == value.strip()
 
 
@@ -112,7 +112,7 @@ def _number(cell: str) -> float:
 
 
 def _check_together(rows: list[Row], utterances: list[Utterance]) -> None:
-    """What no row shows alone: ids and turns are unique, and a dialogue lies in one split."""
+    """Checks across rows: ids and turns are unique, and a dialogue lies in one split."""
     id_rows: dict[str, int] = {}
     turn_rows: dict[tuple[str, int], int] = {}
     split_rows: dict[str, tuple[Split, int]] = {}

@@ -1,4 +1,4 @@
-"""What a conversation is here: utterances in turn order, grouped in dialogues, grouped in a corpus."""
+"""Conversations: utterances in turn order, grouped in dialogues, grouped in a corpus."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ are taken as they stand: white space around them is an error, never stripped. Te
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import re
@@ -24,7 +23,7 @@ from fmerl.corpus.checks import SPAN_COLUMNS, check_splits, checked_utterances, 
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Utterance
 from fmerl.corpus.tables import read_csv, read_parquet
 from fmerl.errors import InputError
-from fmerl.files import replaced_file
+from fmerl.files import replaced_file, write_csv
 
 REQUIRED_COLUMNS = ("utterance_id", "dialogue_id", "turn", "speaker", "text", "emotion", "split")
 OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path", *SPAN_COLUMNS, "video_side")
@@ -86,23 +85,17 @@ def write_corpus(corpus: Corpus, folder: Path, problems: Sequence[Problem] = ())
     pq.write_table(
         pa.Table.from_pylist([asdict(utterance) for utterance in corpus.utterances()], schema=_SCHEMA), table
     )
-    listing = io.StringIO()
-    writer = csv.writer(listing, lineterminator="\n")
-    writer.writerow(["where", "row", "what", "action"])
-    writer.writerows([problem.where, problem.row, problem.what, problem.action] for problem in problems)
     header = {"name": corpus.name, "classes": corpus.classes, "vad_range": corpus.vad_range}
     if corpus.unseen_class is not None:
         header["unseen_class"] = corpus.unseen_class
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "corpus.json").unlink(missing_ok=True)
-    contents = {
-        "utterances.parquet": table.getvalue(),
-        "problems.csv": listing.getvalue().encode(),
-        "corpus.json": (json.dumps(header, indent=2, ensure_ascii=False) + "\n").encode(),
-    }
-    for name, content in contents.items():
-        with replaced_file(folder / name) as file:
-            file.write(content)
+    rows = [(problem.where, problem.row, problem.what, problem.action) for problem in problems]
+    write_csv(folder / "problems.csv", ("where", "row", "what", "action"), rows)
+    with replaced_file(folder / "utterances.parquet") as file:
+        file.write(table.getvalue())
+    with replaced_file(folder / "corpus.json") as file:
+        file.write((json.dumps(header, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def media_file(folder: Path, path: str) -> Path:

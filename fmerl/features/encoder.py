@@ -1,22 +1,19 @@
-"""What an encoder of a modality is: utterances in, one vector each out.
+"""Interface of an encoder of a modality: utterances in, one vector each out.
 
 Shapes: n utterances, D width of the encoder.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.corpus.dialogue import Side
-from fmerl.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +36,7 @@ class Item:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """What an encoder made of n utterances.
+    """Vectors that an encoder made of n utterances.
 
     Raises:
         ValueError: Arrays of other shapes or types, a value that is not finite, or a missing row that is not zero.
@@ -50,7 +47,7 @@ class Encoded:
     missing: NDArray[np.bool_]
     """Utterances without this modality, or whose media cannot be read; their row is zero, [n]."""
     problems: tuple[str | None, ...]
-    """What is wrong or odd about an utterance, n texts; every missing one has a reason."""
+    """Faults and oddities of each utterance, n texts; every missing one has a reason."""
 
     def __post_init__(self) -> None:
         n = len(self.problems)
@@ -102,18 +99,3 @@ class EncoderSpec(Protocol):
         Raises:
             InputError: A setting, file, model or optional package that is not there or cannot be used.
         """
-
-
-def optional_module(name: str, extra: str) -> ModuleType:
-    """Import a module that only an extra of this project brings.
-
-    Raises:
-        InputError: It is not installed.
-
-    Example:
-        >>> opensmile = optional_module("opensmile", "audio")
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise InputError(name, f"cannot be imported ({error})", f"pip install 'fmerl[{extra}]'") from error

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from fmerl.files import file_digest
+
 _MODEL_FILES = {".safetensors", ".bin", ".json", ".txt", ".model"}
 
 Loaded = TypeVar("Loaded")
 
 
 def from_cache_or_hub(source: str, load: Callable[..., Loaded]) -> Loaded:
-    """What `load` makes of a hub id or folder; bars and advice are shown only while something is downloaded.
+    """Result of `load` for a hub id or folder; bars and advice are shown only while something is downloaded.
 
     Args:
         source: Id or folder that `load` reads.
@@ -49,8 +51,7 @@ def revision(source: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in _MODEL_FILES:
-            with path.open("rb") as file:
-                digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+            digest.update(path.name.encode() + bytes.fromhex(file_digest(path)))
     return digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from fmerl.features.encoder import optional_module
+from fmerl.extras import optional_module
 
 StreamKind = Literal["audio", "video"]
 

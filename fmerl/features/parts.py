@@ -132,7 +132,7 @@ def _first_null_feature(file: pq.ParquetFile) -> int:
 
 
 def _file_row(index: int) -> int:
-    """What InputError calls the row at `index` of a table: counted from 1, after a header."""
+    """Number that InputError gives the row at `index` of a table: counted from 1, after a header."""
     return index + 2
 
 

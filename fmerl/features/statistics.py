@@ -5,7 +5,6 @@ Shapes: n rows of a piece, D width of the modality.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fmerl.card import read_card
-from fmerl.errors import InputError
+from fmerl.files import file_digest
 
 STATISTICS = "statistics.parquet"
 
@@ -27,7 +25,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Of one table, in float64."""
+    """Statistics of one table, in float64."""
 
     rows: int
     """Training utterances that have the modality."""
@@ -36,7 +34,7 @@ class Statistics:
     mean: NDArray[np.float64]
     """[D]"""
     deviation: NDArray[np.float64]
-    """Of the population, that is, without Bessel's correction, [D]."""
+    """Deviation of the population, that is, without Bessel's correction, [D]."""
 
     @property
     def constant(self) -> NDArray[np.bool_]:
@@ -72,7 +70,7 @@ class StatisticsFit:
         self._rows = rows
 
     def statistics(self, columns: Sequence[str] | None = None) -> Statistics:
-        """Of all rows so far; zeros if there were none."""
+        """The statistics of all rows so far; zeros if there were none."""
         return Statistics(
             rows=self._rows,
             columns=tuple(columns or map(str, range(len(self._mean)))),
@@ -90,29 +88,4 @@ def write_statistics(folder: Path, statistics: Statistics) -> dict[str, Any]:
         "constant": statistics.constant,
     }
     pq.write_table(pa.table(table), folder / STATISTICS)
-    return {"split": "train", "rows": statistics.rows, "sha256": _file_digest(folder / STATISTICS)}
-
-
-def read_statistics(root: str | Path, corpus_name: str, modality: str) -> Statistics:
-    """The statistics of a stored table.
-
-    Raises:
-        InputError: The table has none, or others than its card says.
-    """
-    folder = Path(root) / corpus_name / modality
-    told = read_card(folder).get("statistics")
-    path = folder / STATISTICS
-    if told is None or not path.is_file() or _file_digest(path) != told["sha256"]:
-        raise InputError(path, "not the statistics that the card tells of", "extract the table again")
-    table = pq.read_table(path)
-    return Statistics(
-        rows=told["rows"],
-        columns=tuple(table["column"].to_pylist()),
-        mean=table["mean"].to_numpy(),
-        deviation=table["deviation"].to_numpy(),
-    )
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {"split": "train", "rows": statistics.rows, "sha256": file_digest(folder / STATISTICS)}

@@ -111,7 +111,7 @@ def write_features(root: str | Path, corpus_name: str, table: FeatureTable, rows
 
 
 def features_current(root: str | Path, corpus_name: str, modality: str, recipe_digest: str) -> bool:
-    """Whether the table is there and was made by this recipe, so that making it again changes nothing.
+    """True if the table is there and was made by this recipe, so that making it again changes nothing.
 
     Raises:
         InputError: The table's folder is there without a valid card.

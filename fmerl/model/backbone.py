@@ -61,7 +61,7 @@ class Backbone(nn.Module):
         return self.fuse(self.streams(batch))
 
     def streams(self, batch: Batch) -> Tensor:
-        """What each modality knows of the utterances after it has attended to all, [M, N, D]."""
+        """Each modality's representation of the utterances after attending to all, [M, N, D]."""
         inputs = self._inputs(batch)
         encoded = self._encode(inputs, batch.runs)
         gated = torch.sigmoid(self.unimodal_gate(encoded)) * encoded

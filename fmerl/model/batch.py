@@ -1,4 +1,4 @@
-"""What a model reads: whole dialogues, packed.
+"""Batches of whole dialogues, packed.
 
 Shapes: B dialogues and N utterances of one batch, D_m width of modality m.
 """

@@ -17,12 +17,12 @@ from fmerl.config import ContrastiveConfig
 
 
 class TripleLoss(NamedTuple):
-    """L_tri = contrastive + lambda_neg * negative (Eq. 7)."""
+    """L_tri = contrastive + lambda_neg * negative (Eq. 9)."""
 
     contrastive: Tensor
     """L1, Eq. 5."""
     negative: Tensor
-    """L2, Eq. 6."""
+    """L2, Eq. 7."""
 
 
 class DescriptionAlignment(nn.Module):
@@ -61,11 +61,11 @@ class DescriptionAlignment(nn.Module):
             self.register_buffer("log_temperature", log_temperature)
 
     def forward(self, representation: Tensor) -> Tensor:
-        """cos(f_i, e_c), [N, D] -> [N, C]; its argmax is the prediction (Eq. 11)."""
+        """cos(f_i, e_c) (Eq. 6 and 8), [N, D] -> [N, C]; its argmax is the prediction (Eq. 11)."""
         return F.normalize(self.to_anchor_space(representation), dim=1) @ self.anchors.T
 
     def loss(self, cosine: Tensor, label: Tensor, valid: Tensor) -> TripleLoss:
-        """Eq. 5 and 6 over the utterances that have a target.
+        """L1 and L2 (Eq. 5 and 7) over the utterances that have a target.
 
         Args:
             cosine: From `forward`, [N, C].

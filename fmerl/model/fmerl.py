@@ -16,7 +16,7 @@ from fmerl.model.system import Losses, ModelInputs, System
 
 
 class Output(NamedTuple):
-    """What the model says of N utterances."""
+    """FMERL's output for N utterances."""
 
     scores: Tensor
     """Cosine with each class's anchor, [N, C]."""

@@ -1,4 +1,4 @@
-"""What the trainer and the evaluation ask of a model: FMERL, or a system it is compared with.
+"""Interface that the trainer and the evaluation ask of a model: FMERL, or a system it is compared with.
 
 Shapes: N utterances of B dialogues (packed, see `fmerl.model.batch.Batch`), C classes, D_m width of modality m.
 """
@@ -18,7 +18,7 @@ from fmerl.model.batch import Batch
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInputs:
-    """What a model is built for: its training data's shape, and the anchors."""
+    """Shape of the training data that a model is built for, and the anchors."""
 
     widths: Mapping[str, int]
     """Feature width D_m of each modality that is read."""
@@ -27,7 +27,7 @@ class ModelInputs:
     anchors: Tensor
     """Encoded descriptions in label order, [C, E]."""
     vad_range: tuple[float, float]
-    """Of the scores in batches."""
+    """Range of the scores in batches."""
     train_counts: Sequence[int]
     """Training utterances per class, [C]; a class of 0 is unseen."""
 

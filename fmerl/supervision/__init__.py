@@ -1,1 +1,1 @@
-"""What the two forms of emotion are learned from: VAD scores, and descriptions of the classes."""
+"""Supervision of the two forms of emotion: VAD scores, and descriptions of the classes."""

@@ -1,4 +1,4 @@
-"""How far two sets of scores agree: Pearson, Spearman and Lin's concordance, with bootstrap intervals.
+"""Agreement of two sets of scores: Pearson, Spearman and Lin's concordance, with bootstrap intervals.
 
 Shapes: n pairs, K distinct values, R resamples. Whole groups (dialogues) are resampled, since turns of one
 conversation are not independent.
@@ -84,7 +84,7 @@ def rescaled(scores: ArrayLike, source: tuple[float, float], target: tuple[float
 
 
 def _draws(groups: NDArray[np.generic], resamples: int, seed: int) -> NDArray[np.int64]:
-    """How often each pair is drawn, [R, n]."""
+    """Number of times each pair is drawn, [R, n]."""
     names, member = np.unique(groups, return_inverse=True)
     if not len(names):
         return np.zeros((resamples, 0), dtype=np.int64)

@@ -35,6 +35,6 @@ def mean_cosine(anchors: NDArray[np.float32]) -> float:
 
 
 def cosines(anchors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of every pair of anchors, [C, E] -> [C, C]."""
+    """Cosine of every pair of anchors, [C, E] -> [C, C]."""
     unit = anchors / np.linalg.norm(anchors, axis=1, keepdims=True)
     return unit @ unit.T

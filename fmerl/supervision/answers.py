@@ -28,7 +28,7 @@ MAX_PHRASE = 120
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What an endpoint answered, before it is read."""
+    """An endpoint's answer, before it is read."""
 
     text: str
     finish_reason: str = "stop"
@@ -40,7 +40,7 @@ class Answer:
 
     @property
     def cut_off(self) -> bool:
-        """Whether the token budget ended it, in any of the words that endpoints have for that."""
+        """True if the token budget ended it, in any of the words that endpoints have for that."""
         return self.finish_reason.lower() in _CUT_OFF
 
 

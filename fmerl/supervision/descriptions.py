@@ -84,7 +84,7 @@ def anchor_texts(
     config: AnchorConfig,
     source: str | Path = "emotion descriptions",
 ) -> list[str]:
-    """What the emotion encoder reads for each class: "<class>. Arousal: …, Valence: …, Dominance: …".
+    """Texts that the emotion encoder reads, one per class: "<class>. Arousal: …, Valence: …, Dominance: …".
 
     Args:
         classes: C classes in label order.

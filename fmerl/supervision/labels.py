@@ -196,7 +196,7 @@ def _label(row: Row, low: float, high: float) -> _Label:
 
 
 def _digest(labels: LabelSet) -> str:
-    """Of the rows sorted by id, the range and the descriptions."""
+    """Digest of the rows sorted by id, the range and the descriptions."""
     order = sorted(range(len(labels.utterance_ids)), key=labels.utterance_ids.__getitem__)
     described = {
         "utterance_ids": [labels.utterance_ids[row] for row in order],

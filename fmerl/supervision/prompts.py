@@ -1,4 +1,4 @@
-"""What a language model is asked: the paper's two queries (Sections 4 and 5), and what a user may change in them."""
+"""Prompts: the paper's two queries to a language model (Sections 4 and 5), and what a user may change in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a modality shows of synthetic turns; `fmerl.synthetic.corpus` has the equations."""
+"""Features of synthetic turns; `fmerl.synthetic.corpus` has the equations."""
 
 from __future__ import annotations
 

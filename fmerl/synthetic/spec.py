@@ -1,4 +1,4 @@
-"""What a synthetic corpus is made of, and the two shapes that mirror IEMOCAP and MELD."""
+"""Settings of a synthetic corpus, and the two shapes that mirror IEMOCAP and MELD."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALLEST_DIALOGUES = (4, 2, 2)
 
 @dataclass(frozen=True, kw_only=True)
 class ModalitySpec:
-    """What one modality shows of an utterance. Noise and weights are in units of the latent VAD scale."""
+    """One modality's view of an utterance. Noise and weights are in units of the latent VAD scale."""
 
     width: int
     """Feature width D."""
@@ -63,11 +63,11 @@ class SyntheticSpec:
     classes: tuple[str, ...]
     """In label order."""
     class_counts: tuple[int, ...]
-    """How often each class occurs, up to a factor: the prior."""
+    """Frequency of each class, up to a factor: the prior."""
     prototypes: tuple[tuple[float, float, float], ...]
     """Valence, arousal, dominance of each class, in [-1, 1]."""
     vad_range: tuple[float, float]
-    """That [-1, 1] is mapped to in annotations."""
+    """Range that [-1, 1] is mapped to in annotations."""
     dialogues: tuple[int, int, int]
     """In train, validation and test, at scale 1."""
     utterances: int

@@ -32,7 +32,7 @@ FIRST_EPOCH = "first epoch"
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
-    """What a trained cell leaves."""
+    """Results of a trained cell."""
 
     metrics: dict[str, float]
     """Final ones: `test_*`, `test_oracle_weighted_f1`, `selected_epoch`, `train_seconds`, `parameters`."""

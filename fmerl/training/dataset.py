@@ -1,4 +1,4 @@
-"""What a cell trains on: a corpus, its features and its scores as flat arrays.
+"""Training data of a cell: a corpus, its features and its scores as flat arrays.
 
 Shapes: U utterances, G dialogues, D_m width of modality m.
 Rows are sorted by split, then dialogue, then turn, so that a split is a slice and never a copy.

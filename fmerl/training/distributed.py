@@ -36,7 +36,7 @@ class Ranks:
         self.rank, self.size = rank, size
 
     def wrap(self, model: System) -> torch.nn.Module:
-        """What is called in training: averages gradients over ranks."""
+        """The callable for training, which averages gradients over ranks."""
         if self.size == 1:
             return model
         with warnings.catch_warnings():
@@ -88,7 +88,7 @@ class Ranks:
         return [item for items in lists for item in items]
 
     def from_first(self, value: Any) -> Any:
-        """What rank 0 gives, on every rank."""
+        """Rank 0's value, on every rank."""
         if self.size == 1:
             return value
         held = [value if self.rank == 0 else None]

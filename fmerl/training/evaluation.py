@@ -6,7 +6,7 @@ Shapes: U utterances, C classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,10 +24,10 @@ from fmerl.training.dataset import ConversationData
 
 
 class Predictions(NamedTuple):
-    """What a model says of every row of a `ConversationData`."""
+    """A model's output for every row of a `ConversationData`."""
 
     scores: NDArray[np.float32]
-    """Of each class, [U, C]; of FMERL the cosine with its anchor."""
+    """Scores of each class, [U, C]; of FMERL the cosine with its anchor."""
     vad: NDArray[np.float32]
     """In the labels' range, NaN where there is no net, [U, 3]."""
 
@@ -54,7 +54,7 @@ def predict_batches(model: System, batches: Iterable[Batch]) -> list[tuple[Tenso
 
 
 def arranged(predicted: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Predictions:
-    """What `predict_batches` gave, in the rows' own order."""
+    """Output of `predict_batches`, in the rows' own order."""
     rows, scores, vad = (torch.cat(parts) for parts in zip(*predicted, strict=True))
     order = rows.argsort()
     return Predictions(scores[order].numpy(), vad[order].numpy())
@@ -79,25 +79,41 @@ def classification_scores(gold: NDArray[np.int64], predicted: NDArray[np.int64],
 
 
 def prediction_table(data: ConversationData, predictions: Predictions) -> pa.Table:
-    """The ledger's rows, one per utterance: all that any table, figure or test needs without training again."""
-    lengths = np.diff(data.offsets)
+    """The ledger's rows of a `ConversationData`."""
     names = np.array([*data.classes, None], dtype=object)
-    vad = {
-        name: pa.array(predictions.vad[:, column], from_pandas=True)  # NaN becomes null
-        for column, name in enumerate(DIMENSIONS)
-    }
-    scores = pa.array(predictions.scores.reshape(-1), pa.float32())
-    offsets = pa.array(np.arange(len(predictions.scores) + 1) * len(data.classes), pa.int32())
+    return prediction_rows(
+        utterance_id=data.utterance_id,
+        dialogue_id=data.dialogue_id,
+        turn=data.turn,
+        speaker=data.speaker_name,
+        split=np.repeat(np.array(SPLITS)[data.split], np.diff(data.offsets)),
+        gold=names[data.label],
+        predicted=names[predictions.predicted],
+        scores=predictions.scores,
+        vad=predictions.vad,
+    )
+
+
+def prediction_rows(
+    *, gold: Any, predicted: Any, scores: NDArray[np.float32], vad: NDArray[np.float32], **columns: Any
+) -> pa.Table:
+    """The ledger's rows, one per utterance: all that any table, figure or test needs without training again.
+
+    Args:
+        gold: Classes by name, None without a target, [U].
+        predicted: Classes by name, None without an answer, [U].
+        scores: One per class, [U, C].
+        vad: Predicted valence, arousal and dominance, NaN where there is none, [U, 3].
+        columns: `utterance_id`, `dialogue_id`, `turn`, `speaker` and `split`, [U] each.
+    """
+    offsets = pa.array(np.arange(len(scores) + 1) * scores.shape[1], pa.int32())
     return pa.table(
         {
-            "utterance_id": data.utterance_id,
-            "dialogue_id": data.dialogue_id,
-            "turn": data.turn,
-            "speaker": data.speaker_name,
-            "split": np.repeat(np.array(SPLITS)[data.split], lengths),
-            "gold": pa.array(names[data.label], pa.string()),
-            "predicted": pa.array(names[predictions.predicted], pa.string()),
-            "scores": pa.ListArray.from_arrays(offsets, scores),
-            **vad,
+            **columns,
+            "gold": pa.array(gold, pa.string()),
+            "predicted": pa.array(predicted, pa.string()),
+            "scores": pa.ListArray.from_arrays(offsets, pa.array(scores.reshape(-1), pa.float32())),
+            # NaN becomes null.
+            **{name: pa.array(vad[:, column], from_pandas=True) for column, name in enumerate(DIMENSIONS)},
         }
     )

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
-
-from benchmarks.simulated_studies import (
+from simulated_studies import (
     StudyModel,
     calibrate,
     calibrate_on_predictions,
     population_score,
     simulate_study,
 )
+
 from fmerl_platform.statistics import CrossedMean, accuracy, confusion_by_dialogue, seeds_to_decide, weighted_f1
 
 MELD = StudyModel()

@@ -59,6 +59,13 @@ def test_the_method_knows_no_engine() -> None:
             assert not {name.split(".")[0] for name in names} & forbidden, f"{path} imports {names}"
 
 
+def test_no_module_is_too_long_to_read_at_once() -> None:
+    folders = [REPOSITORY / name for name in ("fmerl", "platform", "experiments", "benchmarks")]
+    lines = {path: path.read_bytes().count(b"\n") for folder in folders for path in folder.rglob("*.py")}
+    assert lines
+    assert [path for path, count in lines.items() if count > 300] == []
+
+
 def test_mixed_sources_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from fmerl_platform.running import session
 

@@ -16,7 +16,7 @@ CLASSES = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 """In the label order of the published feature pickles."""
 
 VAD_RANGE = (0.0, 5.0)
-"""Of the scores that the paper's language model gives."""
+"""Range of the scores that the paper's language model gives."""
 
 UNSEEN_CLASS = "fear"
 

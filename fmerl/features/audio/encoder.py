@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.errors import InputError
+from fmerl.extras import optional_module
 from fmerl.features.audio.sound import read_sound
-from fmerl.features.encoder import Encoded, Item, optional_module
+from fmerl.features.encoder import Encoded, Item
 from fmerl.features.media import MediaError
 
 _SILENT = 8
@@ -41,7 +42,7 @@ class AudioSpec:
     feature_set: str = "IS10"
     """Member of `opensmile.FeatureSet`, as in eGeMAPSv02 or ComParE_2016, or a config file."""
     sampling_rate: int = 16000
-    """That all sound is resampled to, in Hz."""
+    """Rate that all sound is resampled to, in Hz."""
     level: str = "func"
     """Output level of the config that is read; openSMILE's own sets call their functionals func."""
 

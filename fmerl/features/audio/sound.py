@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmerl.features.encoder import optional_module
+from fmerl.extras import optional_module
 from fmerl.features.media import MediaError, decoded_from, length, open_stream
 
 _TOLERANCE = 0.5

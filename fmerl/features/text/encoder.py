@@ -37,7 +37,7 @@ class Tokens:
     own: range
     """Places of the text's own tokens in `ids`; empty for a text without any."""
     cut: bool
-    """Whether the text was too long."""
+    """True if the text was too long."""
 
 
 class TextEncoder:

@@ -20,7 +20,7 @@ from fmerl.features.text.encoder import Pooling, TextEncoder, Tokens
 
 @dataclass(frozen=True, kw_only=True)
 class TextSpec:
-    """How text features are made.
+    """Recipe of text features.
 
     Raises:
         InputError: A number out of its range.

@@ -8,7 +8,6 @@ Shapes: n images, Cin channels, h x w pixels.
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -118,12 +117,6 @@ def load_densenet(weights: Path) -> DenseNet:
         raise InputError(weights, f"these are no weights of this DenseNet: the file {faults[0]}{more}", _REMEDY)
     network.load_state_dict({**wanted, **state})
     return network.eval().requires_grad_(False)
-
-
-def weights_digest(weights: Path) -> str:
-    """SHA-256 of the file."""
-    with weights.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_state(weights: Path) -> dict[str, Tensor]:

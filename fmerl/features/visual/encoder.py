@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from fmerl.errors import InputError
-from fmerl.features.encoder import Encoded, Item, optional_module
+from fmerl.extras import optional_module
+from fmerl.features.encoder import Encoded, Item
 from fmerl.features.media import MediaError
 from fmerl.features.visual.faces import Faces, cropper_recipe, face_cropper
 from fmerl.features.visual.hub_images import HuggingFaceImages
@@ -30,7 +31,7 @@ DENSENET = "densenet"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VisualSpec:
-    """How videos become vectors.
+    """Recipe of visual features.
 
     Example:
         >>> spec = VisualSpec(encoder="google/vit-base-patch16-224", faces="none")
@@ -39,7 +40,7 @@ class VisualSpec:
     encoder: str = DENSENET
     """`densenet`, or a Hugging Face id or folder of an image encoder."""
     weights: Path | None = None
-    """Of the DenseNet: a state_dict, as .pt or .safetensors. It has no default."""
+    """Weights of the DenseNet: a state_dict, as .pt or .safetensors. It has no default."""
     faces: Faces = "haar"
     """Where the face is: found by OpenCV's Haar cascade, in the centre, or none: the whole picture counts."""
     frames: int = 20
@@ -128,7 +129,7 @@ class VisualEncoder:
         np.add.at(sums, [row for row, _ in batch], vectors.astype(np.float64))
 
     def _faces(self, item: Item) -> tuple[list[Tensor], str | None]:
-        """What the network reads of each frame with a face, and what is odd about them."""
+        """The network's input for each frame with a face, and what is odd about them."""
         pictures, odd = read_frames(item.media, frames=self.spec.frames, start=item.start, end=item.end, side=item.side)
         crops = [crop for picture in pictures if (crop := self._crop(picture)) is not None]
         if not crops:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.errors import InputError
-from fmerl.features.encoder import optional_module
+from fmerl.extras import optional_module
 
 Faces = Literal["haar", "centre", "none"]
 Picture = NDArray[np.uint8]
@@ -32,7 +32,7 @@ MARGIN = 0.1
 
 
 def face_cropper(faces: Faces) -> Cropper:
-    """What cuts the face out of a picture.
+    """Finder that cuts the face out of a picture.
 
     Raises:
         InputError: OpenCV, or the cascade that it brings up to version 4, is not there.

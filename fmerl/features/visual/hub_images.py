@@ -107,7 +107,7 @@ def _pixels(processor: Any, picture: Picture) -> Tensor:
 
 
 def _patches(config: Any, size: Sequence[int]) -> int:
-    """How many of the last tokens are patches of a picture of this size; 0, hence all, where there are no patches."""
+    """Number of last tokens that are patches of a picture of this size; 0, hence all, where there are no patches."""
     patch = getattr(config, "patch_size", None)
     if patch is None:
         return 0

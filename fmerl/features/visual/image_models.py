@@ -1,4 +1,4 @@
-"""What turns pictures into vectors, and the first of its kinds: the DenseNet with a user's weights.
+"""Models that turn pictures into vectors, and the first of them: the DenseNet with a user's weights.
 
 Shapes: n pictures of any size, D width of the network.
 """
@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fmerl.features.encoder import optional_module
-from fmerl.features.visual.densenet import WIDTH, load_densenet, weights_digest
+from fmerl.extras import optional_module
+from fmerl.features.visual.densenet import WIDTH, load_densenet
 from fmerl.features.visual.faces import Picture
+from fmerl.files import file_digest
 
 FACE_SIDE = 64
 """Pixels of the square grey faces that the DenseNet reads."""
@@ -30,7 +31,7 @@ class ImageModel(Protocol):
         """D."""
 
     def prepared(self, picture: Picture) -> Tensor:
-        """What the network reads of one RGB picture [h, w, 3]."""
+        """The network's input for one RGB picture [h, w, 3]."""
 
     def vectors(self, prepared: Sequence[Tensor]) -> Tensor:
         """One forward pass, [n, D] on the CPU."""
@@ -58,7 +59,7 @@ class DenseNetFaces:
         self._cv2 = optional_module("cv2", "visual")
         self._network = load_densenet(weights)
         self._network.to(device)
-        self._digest = weights_digest(weights)
+        self._digest = file_digest(weights)
         self._mean, self._sd, self._device = mean, sd, device
 
     def prepared(self, picture: Picture) -> Tensor:

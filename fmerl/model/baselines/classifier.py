@@ -1,4 +1,4 @@
-"""What the compared systems have in common: they know only the classes that they were trained on, and no VAD scores.
+"""Parts that the compared systems share: they know only the classes that they were trained on, and no VAD scores.
 
 Shapes: N utterances, C classes, D width.
 """
@@ -22,7 +22,7 @@ Finite, because infinities would turn a Kullback-Leibler divergence into NaN."""
 
 
 class Scores(NamedTuple):
-    """What a plain classifier says of N utterances."""
+    """Output of a plain classifier for N utterances."""
 
     scores: Tensor
     """Logits, [N, C]."""
@@ -73,6 +73,6 @@ class ClosedSetSystem(System):
 
 
 def closed_set_losses(total: Tensor, contrastive: Tensor | None = None) -> Losses:
-    """Of a system that has no regression and no negative part."""
+    """Losses of a system that has no regression and no negative part."""
     zero = total.detach().new_zeros(())
     return Losses(total, zero, zero if contrastive is None else contrastive, zero)

@@ -58,7 +58,7 @@ class PartyTracker(nn.Module):
         return torch.cat(emotions)[sequences.place]
 
     def _context(self, utterance: Tensor, past: Tensor) -> Tensor:
-        """What the utterance attends to in the conversation's states before it, [B, t, D]; zeros at its start."""
+        """Attention of the utterance to the conversation's states before it, [B, t, D]; zeros at its start."""
         weights = torch.softmax((past @ self.attention(utterance).unsqueeze(2)).squeeze(2), dim=1)
         return (weights.unsqueeze(1) @ past).squeeze(1)
 

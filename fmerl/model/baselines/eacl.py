@@ -23,7 +23,7 @@ from fmerl.model.system import Losses, ModelInputs
 
 
 class EACLOutput(NamedTuple):
-    """What is said of N utterances."""
+    """Output for N utterances."""
 
     scores: Tensor
     """Cosine with each class's anchor over the temperature, [N, C]."""

@@ -24,12 +24,12 @@ from fmerl.model.system import Losses, ModelInputs
 
 
 class MultiEMOOutput(NamedTuple):
-    """What is said of N utterances."""
+    """Output for N utterances."""
 
     scores: Tensor
     """Logits, [N, C]."""
     fused: Tensor
-    """What the contrastive loss compares, [N, D]."""
+    """Representations that the contrastive loss compares, [N, D]."""
     streams: Tensor
     """Each modality after it has attended to the others, [N, M, D]."""
 

@@ -23,12 +23,12 @@ from fmerl.model.system import Losses, ModelInputs
 
 
 class SACLOutput(NamedTuple):
-    """What the classifier makes of N utterances in their context, and of that context perturbed against it."""
+    """Output for N utterances in their context, and in that context perturbed against the classifier."""
 
     scores: Tensor
     """Logits, [N, C]."""
     hidden: Tensor
-    """What the contrastive loss compares, [N, D]."""
+    """Representations that the contrastive loss compares, [N, D]."""
     adversarial_scores: Tensor
     """Logits of the perturbed context, [N, C]; in evaluation `scores`."""
     adversarial_hidden: Tensor

@@ -21,7 +21,7 @@ from fmerl.model.system import Losses, ModelInputs
 
 
 class SDTOutput(NamedTuple):
-    """What the teacher and the students say of N utterances."""
+    """Output of the teacher and the students for N utterances."""
 
     scores: Tensor
     """Logits of the fused representation, [N, C]."""

@@ -21,7 +21,7 @@ from fmerl.model.system import Losses, ModelInputs
 
 
 class SSLCLOutput(NamedTuple):
-    """What is said of N utterances."""
+    """Output for N utterances."""
 
     scores: Tensor
     """Product of the fused representation with each label's embedding, [N, C]."""

@@ -76,7 +76,7 @@ def _claim(folder: Path, name: str) -> None:
 
 
 def _shown(turns: SyntheticSpec, latent: np.ndarray, seed: np.random.SeedSequence) -> dict[str, np.ndarray]:
-    """What each modality shows of valence, arousal and dominance, [U, 3] in [-1, 1]."""
+    """Valence, arousal and dominance as each modality shows them, [U, 3] in [-1, 1]."""
     rng = np.random.default_rng(seed)
     return {
         name: np.clip(part.loading * latent + part.expression_noise * rng.standard_normal(latent.shape), -1, 1)
@@ -102,7 +102,7 @@ def _performances(
 
 
 def _problems(utterances: Sequence[Utterance], faults: dict[str, Fault]) -> list[Problem]:
-    """What was planted, in the order of the table."""
+    """Planted faults, in the order of the table."""
     return [
         Problem(
             where="utterances.parquet",

@@ -25,14 +25,14 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
-    """What one person looks like."""
+    """One person's face."""
 
     skin: Colour
     """0 to 255."""
     hair: Colour
     background: Colour
     width: float
-    """Of the head over its height."""
+    """Width of the head over its height."""
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Look:
@@ -51,13 +51,13 @@ class Pose:
     """One moment of a face, in half-heights of the head where not said otherwise."""
 
     smile: float
-    """How far the corners of the mouth lie above its middle."""
+    """Height of the corners of the mouth above its middle."""
     mouth: float
     """Half the height of the open mouth."""
     brow: float
-    """How far the brows are raised."""
+    """Height of the brows above rest."""
     frown: float
-    """How far the inner ends of the brows lie below the outer ends."""
+    """Depth of the inner ends of the brows below the outer ends."""
     eye: float
     """Half the height of the open eyes."""
     x: float = 0.0

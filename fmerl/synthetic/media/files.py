@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fmerl.features.encoder import optional_module
+from fmerl.extras import optional_module
 from fmerl.synthetic.media.speech import SAMPLING_RATE
 
 FRAME_RATE = 12

@@ -1,4 +1,4 @@
-"""How one utterance sounds and looks, moment by moment.
+"""Sound and look of one utterance, moment by moment.
 
 Shapes: S samples, F frames, h x w pixels.
 """

@@ -1,4 +1,4 @@
-"""What a corpus of synthetic raw media is made of."""
+"""Settings of a corpus of synthetic raw media."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _CONSONANT, _EDGES = 0.045, 0.12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Voice:
-    """What one person sounds like at rest."""
+    """One person's voice at rest."""
 
     pitch: float
     """Fundamental frequency in Hz."""

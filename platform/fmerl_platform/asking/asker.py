@@ -40,7 +40,7 @@ class Answered:
     value: float | str | None
     error: str | None = None
     passing: bool = False
-    """Whether the same call may get a value in another run."""
+    """True if the same call may get a value in another run."""
 
 
 def answer_from_journal(call: Call, answers: list[Answer], most: int) -> Answered | None:

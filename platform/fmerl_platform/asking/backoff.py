@@ -1,4 +1,4 @@
-"""How long to wait before a failed request is sent again."""
+"""Wait before a failed request is sent again."""
 
 from __future__ import annotations
 

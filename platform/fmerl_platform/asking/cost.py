@@ -1,4 +1,4 @@
-"""What a run would take, as far as the journal does not know it yet. Nothing is asked or written."""
+"""Cost of a run, as far as the journal does not know it yet. Nothing is asked or written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CostEstimate:
     currency: str
 
     def __add__(self, other: CostEstimate) -> CostEstimate:
-        """Of both, about the same utterances and in the same currency."""
+        """Sum of both, about the same utterances and in the same currency."""
         return CostEstimate(
             utterances=self.utterances,
             answered=self.answered + other.answered,
@@ -53,7 +53,7 @@ class CostEstimate:
 def left_to_ask(
     plan: CallPlan, utterances: int, journal: JournalReader, price: Price, most_answers: int
 ) -> CostEstimate:
-    """What the calls of a plan take that the journal does not know."""
+    """Cost of the calls of a plan that the journal does not know."""
     known = plan.answered(journal, most_answers)
     waiting = [call.body for key, call in plan.calls.items() if key not in known]
     likely = sum(map(likely_tokens, waiting), Tokens())

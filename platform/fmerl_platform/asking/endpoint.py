@@ -62,7 +62,7 @@ class RequestFailedError(Exception):
 
     @property
     def refused(self) -> bool:
-        """Whether this very request will fail each time, and others may not."""
+        """True if this very request will fail each time, and others may not."""
         return not self.passing and not self.hopeless
 
 
@@ -73,7 +73,7 @@ class Endpoint:
     base_url: str
     key: Secret
     timeout: float
-    """Of a whole request, in seconds."""
+    """Limit of a whole request, in seconds."""
 
     @classmethod
     def from_environment(cls, timeout: float, base_url: str | None = None) -> Endpoint:

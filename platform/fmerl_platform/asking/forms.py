@@ -14,7 +14,7 @@ _TOP_LOGPROBS = 20
 
 
 class Form(Protocol):
-    """Of an answer."""
+    """How one kind of answer is requested and parsed."""
 
     @property
     def mode(self) -> Mode: ...
@@ -24,10 +24,10 @@ class Form(Protocol):
         """Longest answer."""
 
     def fields(self) -> dict[str, Any]:
-        """What a request carries beside model, messages and temperature."""
+        """Fields that a request carries beside model, messages and temperature."""
 
     def known_by(self) -> dict[str, Any]:
-        """What of the form decides the answer's reading."""
+        """Part of the form that decides the answer's reading."""
 
     def read(self, answer: Answer) -> float | str:
         """The value in an answer.

@@ -27,7 +27,7 @@ from fmerl_platform.running.lock import exclusive
 
 _SUFFIX = ".jsonl"
 _WRITERS_SECONDS = 30.0
-"""How long workers of a killed run may take to end."""
+"""Longest time that workers of a killed run may take to end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +35,7 @@ class Entry:
     """One request that the endpoint answered, or that it may have charged for without an answer of use."""
 
     key: str
-    """Of the call."""
+    """Key of the call."""
     at: str
     """UTC, ISO 8601."""
     model: str
@@ -46,7 +46,7 @@ class Entry:
     failure: str | None = None
     """Why there is no answer."""
     refused: bool = False
-    """Whether the endpoint will refuse this very request each time."""
+    """True if the endpoint will refuse this very request each time."""
     ways: Ways = USUAL_WAYS
     """Known of the endpoint by then."""
 

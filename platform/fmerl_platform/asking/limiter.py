@@ -14,7 +14,7 @@ _NOTHING = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Of one run; None is no limit."""
+    """Limits of one run; None is no limit."""
 
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -24,7 +24,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What a request may take at most."""
+    """Most that a request may take."""
 
     tokens: int
     cost: float
@@ -32,7 +32,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a request took in the end, of what it was granted."""
+    """Amount that a request took, of what it was granted."""
 
     granted: Reservation
     taken: Reservation

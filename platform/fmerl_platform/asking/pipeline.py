@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +23,10 @@ _BLOCK = 32
 _WORKER_CPUS = 0.25
 """A worker waits most of the time."""
 
-# The run's own progress tells what these would.
-logging.getLogger("ray.data._internal.execution.streaming_executor").setLevel(logging.WARNING)
-logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
-
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerPool:
-    """How many workers, and how many requests they keep in flight together."""
+    """Number of workers, and of requests that they keep in flight together."""
 
     workers: int = 2
     concurrency: int = 32

@@ -26,7 +26,7 @@ class CallPlan(ABC):
     def calls(self) -> Mapping[str, Call]: ...
 
     def answered(self, journal: JournalReader, most_answers: int) -> dict[str, Answered]:
-        """What the journal knows already, by key."""
+        """Outcomes that the journal knows already, by key."""
         found = (answer_from_journal(call, journal.answers(key), most_answers) for key, call in self.calls.items())
         return {outcome.key: outcome for outcome in found if outcome is not None}
 

@@ -14,12 +14,12 @@ _FORM = '{"currency": "USD", "per_tokens": 1000000, "models": {"<model>": {"prom
 _MESSAGE_TOKENS = 16
 """More than chat templates add to a message."""
 _BYTES_PER_TOKEN = 4
-"""Of English, roughly."""
+"""Characters of a token of English, roughly."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """Of one token, in `currency`."""
+    """Price of one token, in `currency`."""
 
     prompt: float = 0.0
     completion: float = 0.0
@@ -31,7 +31,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Of one or many requests."""
+    """Tokens of one or many requests."""
 
     prompt: int = 0
     completion: int = 0

@@ -1,4 +1,4 @@
-"""What is asked of the endpoint: calls, each known by a hash of everything that decides its answer."""
+"""Calls to the endpoint, each known by a hash of everything that decides its answer."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from fmerl.supervision.prompts import PromptConfig
 from fmerl_platform.asking.forms import Form, PhraseForm, ScoreForm
 
 Messages = list[dict[str, str]]
-"""Of a chat, each with role and content."""
+"""Messages of a chat, each with role and content."""
 DecodingChoice = Literal["auto", "text", "schema", "logprobs"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """How answers are drawn from the model; with the model's name and the messages, all that decides an answer."""
+    """Sampling of answers; with the model's name and the messages, all that decides an answer."""
 
     mode: Mode
     temperature: float = 0.0
     retry_temperature: float = 0.7
-    """Of asking again after an answer that could not be read: at temperature 0 it would only come again."""
+    """Temperature of asking again after an answer that could not be read: at 0 it would only come again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Call:
     """SHA-256 of subject, messages, model, decoding, form, and the number of the repeat."""
     form: Form
     body: dict[str, Any]
-    """Of the request, at its first try."""
+    """Body of the request, at its first try."""
     retry_temperature: float
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What an endpoint sends back, checked field by field: a body that is no chat completion is a failed request.
+"""Replies of an endpoint, checked field by field: a body that is no chat completion is a failed request.
 
 Odd optional parts (log-probabilities, usage, content without text) are left out, and void no good reply.
 """

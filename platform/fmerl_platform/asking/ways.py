@@ -30,7 +30,7 @@ class Refusal:
 
     @property
     def about_input(self) -> bool:
-        """Whether it is about what this one request says, as a moderation filter's is."""
+        """True if it is about the text of this one request, as a moderation filter's is."""
         return self.status in (400, 403, 422) and bool(_FLAGGED.search(self.words))
 
 

@@ -25,7 +25,7 @@ Batch = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerConfig:
-    """What every worker is told."""
+    """Settings of every worker."""
 
     endpoint: Endpoint
     journal: Path

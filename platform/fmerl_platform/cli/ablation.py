@@ -28,8 +28,6 @@ def ablation(*, options: Annotated[AblationOptions, FLAT] = AblationOptions()) -
     Without options: the seven variants, both synthetic corpora, five seeds, preset laptop. Rerunning the same command
     resumes.
     """
-    from fmerl_platform.studies.ablation import Ablation
-
     study = Study(
         options.study,
         corpora=options.corpus,
@@ -37,4 +35,6 @@ def ablation(*, options: Annotated[AblationOptions, FLAT] = AblationOptions()) -
         seeds=options.seeds,
         inputs=options.inputs,
     )
+    from fmerl_platform.studies.ablation import Ablation  # starts slowly: only once the study stands
+
     return plan_and_run(study, Ablation(), options)

@@ -46,7 +46,7 @@ class AskingOptions:
             raise InputError("--workers", what, "give at most as many as --concurrency")
 
     def fields(self) -> dict[str, Any]:
-        """What a request has of these."""
+        """Fields of a request."""
         from fmerl_platform.asking.asker import RetryPolicy
         from fmerl_platform.asking.backoff import Backoff
         from fmerl_platform.asking.limiter import Limits

@@ -18,7 +18,7 @@ _MEMBERS = {
     "regression.dimensions": DIMENSIONS,
     "anchors.dimensions": DIMENSIONS,
 }
-"""Of the fields that hold a choice of several."""
+"""Members of the fields that hold a choice of several."""
 
 
 def axis_variants(axis: str) -> tuple[Variant, ...]:

@@ -28,7 +28,7 @@ class ExtractOptions:
     features: Path
     """Feature tables are written below this folder."""
     modalities: tuple[Literal["text", "audio", "visual"], ...] = ("text",)
-    """What to extract."""
+    """Modalities to extract."""
     text_encoder: str = DEFAULT_TEXT_ENCODER
     """Hugging Face id, folder or package:MODULE."""
     text_layer: int = -1
@@ -54,7 +54,7 @@ class ExtractOptions:
     pixel_sd: float = 255.0
     """Deviation likewise."""
     faces: Literal["haar", "centre", "none"] = "haar"
-    """How faces are found."""
+    """Finder of faces."""
     frames: int = 20
     """Most frames of an utterance."""
     workers: Count | None = None
@@ -148,8 +148,8 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
             **batch,
         )
     if modality == "audio":
+        from fmerl.extras import optional_module
         from fmerl.features.audio.encoder import AudioSpec
-        from fmerl.features.encoder import optional_module
 
         return AudioSpec(
             feature_set=_absolute(options.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),

@@ -28,7 +28,7 @@ class LabelOptions:
     limit: Count | None = None
     """Label a sample of so many utterances."""
     decoding: Literal["auto", "text", "schema", "logprobs"] = "auto"
-    """How an answer is asked for; auto takes what the endpoint can do."""
+    """Form in which an answer is asked for; auto takes what the endpoint can do."""
     temperature: Amount = 0.0
     """Temperature of the model."""
     score_template: str | None = None

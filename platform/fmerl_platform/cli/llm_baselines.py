@@ -38,7 +38,7 @@ class LLMBaselineOptions:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds that draw the examples."""
     decoding: Literal["auto", "schema", "text"] = "auto"
-    """How an answer is asked for; auto takes what the endpoint can do."""
+    """Form in which an answer is asked for; auto takes what the endpoint can do."""
     temperature: Amount = 0.0
     """Temperature of the models."""
     asking: Annotated[AskingOptions, FLAT] = field(default_factory=AskingOptions)

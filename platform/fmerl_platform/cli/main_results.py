@@ -31,7 +31,8 @@ def main_results(*, options: Annotated[MainResultsOptions, FLAT] = MainResultsOp
     Without options: every system that runs, both synthetic corpora, five seeds, preset laptop. --meld and --emobank
     compare them on MELD's text instead, prepared as meld-text does. Rerunning the same command resumes.
     """
-    from fmerl_platform.studies.ablation import Ablation
-
     variants = (SYSTEMS[0], *among(SYSTEMS, options.systems))
-    return plan_and_run(options.corpora.study(options.study, variants, options), Ablation(), options)
+    study = options.corpora.study(options.study, variants, options)
+    from fmerl_platform.studies.ablation import Ablation  # starts slowly: only once the study stands
+
+    return plan_and_run(study, Ablation(), options)

@@ -20,7 +20,7 @@ ONE_EACH = Parameter(consume_multiple=False)
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOptions:
-    """What every study has."""
+    """Options of every study."""
 
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of every variant."""

@@ -14,7 +14,7 @@ _LINE_SECONDS = 10.0
 
 
 class _Bar:
-    """What all bars share: how they look, and that they show nothing outside a terminal.
+    """Base of all bars: their look, and silence outside a terminal.
 
     Args:
         console: Where to draw.

@@ -11,6 +11,7 @@ from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, s
 from fmerl_platform.cli.options import FLAT
 from fmerl_platform.running.options import Resources
 from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.study import check_corpus, check_study_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +50,12 @@ def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
     ended the last one; a larger --trials goes on from there. The best configuration is
     STORAGE/search/STUDY/best.json, which --config of other commands takes.
     """
+    from fmerl_platform.cli.placement import placement_table
     from fmerl_platform.cli.progress import RunProgress
-    from fmerl_platform.running.placement import nodes_to_expect, placement_table
+
+    check_study_name(options.study)
+    check_corpus(options.corpus, options.inputs.features)
+    from fmerl_platform.running.placement import nodes_to_expect
     from fmerl_platform.studies.search.run import Search, plan_search, plan_table, run_search
 
     resources = Resources(

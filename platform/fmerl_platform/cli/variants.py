@@ -21,7 +21,7 @@ OTHER_SYSTEMS = [variant.name for variant in SYSTEMS if variant.name != CONTROL]
 
 @dataclass(frozen=True, kw_only=True)
 class VariantOptions:
-    """What is compared with what."""
+    """Options that name control and variants."""
 
     system: Annotated[str, Parameter(choices=list(by_name(SYSTEMS)))] = CONTROL
     """The control."""

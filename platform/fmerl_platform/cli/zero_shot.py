@@ -22,7 +22,7 @@ class ZeroShotOptions(StudyOptions):
     """[CORPUS=]CLASS: classes to hold out, of every corpus or of the one named; each corpus's unseen_class unless
     given."""
     unseen_utterances: Literal["context", "deleted"] = "context"
-    """What becomes of their utterances in training: unlabelled context, or none."""
+    """Fate of their utterances in training: unlabelled context, or none."""
     variants: Annotated[tuple[str, ...], Parameter(choices=[ALL, *OTHERS])] = ()
     """Variants besides FMERL."""
     systems: Annotated[tuple[str, ...], Parameter(choices=[ALL, *OTHER_SYSTEMS])] = ()
@@ -42,13 +42,11 @@ def zero_shot(*, options: Annotated[ZeroShotOptions, FLAT] = ZeroShotOptions()) 
     Without options: the class that each synthetic corpus calls unseen, five seeds, preset laptop. --meld and --emobank
     hold out fear of MELD's text instead. Rerunning the same command resumes; other classes are another --study.
     """
-    from fmerl_platform.studies.zero_shot import ZeroShot
+    variants = (PAPER[0], *among(PAPER, options.variants), *among(SYSTEMS, options.systems))
+    study = options.corpora.study(options.study, variants, options)
+    from fmerl_platform.studies.zero_shot import ZeroShot  # starts slowly: only once the study stands
     from fmerl_platform.study.hold_out import HoldOut
 
-    variants = (PAPER[0], *among(PAPER, options.variants), *among(SYSTEMS, options.systems))
-    study = replace(
-        options.corpora.study(options.study, variants, options),
-        hold_out=HoldOut(classes=options.unseen, utterances=options.unseen_utterances),
-    )
+    study = replace(study, hold_out=HoldOut(classes=options.unseen, utterances=options.unseen_utterances))
     kind = ZeroShot(calibrated_stacking=options.calibrated_stacking, llm_study=options.llm_study)
     return plan_and_run(study, kind, options)

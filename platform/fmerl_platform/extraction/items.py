@@ -1,4 +1,4 @@
-"""What is to be encoded: an item per utterance, known by a fingerprint of all that decides its vector."""
+"""Items to encode: one per utterance, known by a fingerprint of all that decides its vector."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from fmerl.corpus import Corpus, Dialogue, media_file
 from fmerl.features.encoder import Item
+from fmerl.files import file_digest
 
 _HASHING_THREADS = 8
 _SCHEMA = pa.schema(
@@ -70,7 +71,7 @@ def media_digests(items: Iterable[Item]) -> dict[Path, str]:
     """SHA-256 of every media file that is there, each read once."""
     paths = sorted({item.media for item in items if item.media is not None and item.media.is_file()})
     with ThreadPoolExecutor(_HASHING_THREADS) as threads:
-        return dict(zip(paths, threads.map(_file_digest, paths), strict=True))
+        return dict(zip(paths, threads.map(file_digest, paths), strict=True))
 
 
 def fingerprint(item: Item, recipe_digest: str, digests: Mapping[Path, str]) -> bytes:
@@ -97,8 +98,3 @@ def unpack(table: pa.Table) -> tuple[list[Item], list[bytes]]:
         Item(**{**row, "context": tuple(row["context"]), "media": row["media"] and Path(row["media"])}) for row in rows
     ]
     return items, fingerprints
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -27,11 +26,7 @@ _SMALLEST_SHARE = 16
 _BLOCKS_LEFT = 4
 """For each worker at any time, if they were all as large as the next one: no worker then idles long at the end."""
 _BLOCKS_SORTED = 16
-"""Of the largest blocks' items, texts are sorted by length; sorting all would scatter a part over all files."""
-
-# The run's own progress tells what these would.
-logging.getLogger("ray.data._internal.execution.streaming_executor").setLevel(logging.WARNING)
-logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
+"""Largest number of items sorted by length together; sorting all would scatter a part over all files."""
 
 
 class ExtractionError(RuntimeError):

@@ -1,4 +1,4 @@
-"""What a table takes: its encoder's recipe, an item per utterance, and which of them are encoded already."""
+"""Plan of a table: its encoder's recipe, an item per utterance, and which of them are encoded already."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class TablePlan:
     items: Sequence[Item]
     """In the corpus's order, [U]."""
     fingerprints: Sequence[bytes]
-    """Of the items, [U]; items that are encoded alike share one."""
+    """Fingerprints of the items, [U]; items that are encoded alike share one."""
     card: dict[str, Any]
     folder: Path
-    """Of the table."""
+    """Folder of the table."""
     staging: Path
-    """Of its blocks until it is written."""
+    """Folder of its blocks until it is written."""
 
     @property
     def modality(self) -> str:
@@ -39,7 +39,7 @@ class TablePlan:
 
     @property
     def current(self) -> bool:
-        """Whether this very table is there, so that nothing is to do.
+        """True if this very table is there, so that nothing is to do.
 
         Raises:
             InputError: Something else without a card is there.

@@ -23,7 +23,7 @@ from fmerl_platform.running.session import ray_session
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractionRequest:
-    """What to extract, and where to keep it."""
+    """Features to extract, and where to keep them."""
 
     corpus: Path
     """A corpus folder."""
@@ -32,9 +32,9 @@ class ExtractionRequest:
     specs: Sequence[EncoderSpec]
     """One per modality."""
     storage: Path = Path("runs")
-    """What is encoded is kept in `extraction/` below it until its table is written."""
+    """Folder that keeps in `extraction/` what is encoded until its table is written."""
     resources: Resources = field(default_factory=Resources)
-    """Of a worker."""
+    """Resources of a worker."""
     supervised_on_labels: bool = False
     """Said on the cards of encoders that were fine-tuned on this corpus's emotions: zero-shot results on their
     features leak the unseen class."""

@@ -1,4 +1,4 @@
-"""What extraction tells: before it runs, what there is to do; at its end, what there is."""
+"""Tables of an extraction: what there is to do before it runs, and what there is at its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fmerl_platform.report.table import Table, columns
 
 
 def plan_table_of(plans: Sequence[TablePlan]) -> Table:
-    """What a run would encode."""
+    """Table of what a run would encode."""
     rows = []
     for plan in plans:
         distinct = len(set(plan.fingerprints))

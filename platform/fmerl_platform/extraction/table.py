@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from fmerl.corpus import Corpus
 from fmerl.features.statistics import StatisticsFit, write_statistics
 from fmerl.features.store import ROWS_PER_PART, feature_writer
+from fmerl.files import write_csv
 from fmerl_platform.extraction.plan import TablePlan
 from fmerl_platform.extraction.staging import Staged
 
@@ -17,7 +17,7 @@ PROBLEMS = "problems.csv"
 
 
 def write_table(plan: TablePlan, corpus: Corpus, features: Path) -> None:
-    """Write a table part by part; never more than a part of it is in memory.
+    """Write a table part by part; never more vectors than a part's are in memory.
 
     Args:
         plan: Of the table, all of whose items are staged.
@@ -26,13 +26,8 @@ def write_table(plan: TablePlan, corpus: Corpus, features: Path) -> None:
     """
     staged, fit = Staged(plan.staging), StatisticsFit(plan.width)
     utterances = list(corpus.utterances())
-    with (
-        feature_writer(features, corpus.name, plan.modality, plan.card) as writer,
-        (writer.folder / PROBLEMS).open("w", encoding="utf-8", newline="") as listing,
-    ):
-        table = csv.writer(listing, lineterminator="\n")
-        table.writerow(["utterance_id", "modality", "reason"])
-        missing = problems = 0
+    missing, problems = 0, list[tuple[str, str, str]]()
+    with feature_writer(features, corpus.name, plan.modality, plan.card) as writer:
         for start in range(0, len(utterances), ROWS_PER_PART):
             part = utterances[start : start + ROWS_PER_PART]
             ids = [utterance.utterance_id for utterance in part]
@@ -40,14 +35,14 @@ def write_table(plan: TablePlan, corpus: Corpus, features: Path) -> None:
             writer.append(ids, rows.values, rows.missing)
             train = np.array([utterance.split == "train" for utterance in part])
             fit.add(rows.values[train & ~rows.missing])
-            found = [(name, reason) for name, reason in zip(ids, rows.problems, strict=True) if reason is not None]
-            table.writerows([name, plan.modality, reason] for name, reason in found)
+            told = zip(ids, rows.problems, strict=True)
+            problems += [(name, plan.modality, reason) for name, reason in told if reason is not None]
             missing += int(rows.missing.sum())
-            problems += len(found)
+        write_csv(writer.folder / PROBLEMS, ("utterance_id", "modality", "reason"), problems)
         writer.card |= {
             "rows": len(utterances),
             "width": plan.width,
             "missing": missing,
-            "problems": problems,
+            "problems": len(problems),
             "statistics": write_statistics(writer.folder, fit.statistics(plan.columns)),
         }

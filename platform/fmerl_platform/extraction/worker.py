@@ -17,7 +17,7 @@ from fmerl_platform.extraction.items import unpack
 from fmerl_platform.extraction.staging import begin, end, stage
 
 _DEATHS = 2
-"""Of the process, on a block before its items are encoded one by one, and on an item before it is given up."""
+"""Deaths of the process on a block before its items are encoded one by one, and on an item before it is given up."""
 
 
 @dataclass(frozen=True, kw_only=True)

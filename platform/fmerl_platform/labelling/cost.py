@@ -1,4 +1,4 @@
-"""What a label set would take."""
+"""Cost of a label set."""
 
 from __future__ import annotations
 

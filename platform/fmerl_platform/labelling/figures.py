@@ -15,7 +15,7 @@ _BINS = 10
 
 
 def histograms(scores: Mapping[str, NDArray[np.float64]], scale: tuple[float, float]) -> ReportFigure:
-    """How often each score was given, by dimension."""
+    """Number of times each score was given, by dimension."""
     with style():
         figure = Figure(figsize=(WIDTH, 2.4), layout="constrained")
         panels = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]

@@ -1,4 +1,4 @@
-"""How good a label set is: counts of what failed, agreement with humans, agreement with itself."""
+"""Quality of a label set: counts of what failed, agreement with humans, agreement with itself."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Pairs:
 
 @dataclass(frozen=True, kw_only=True)
 class Spending:
-    """What the endpoint was asked and what that took, over all runs."""
+    """Requests to the endpoint and their cost over all runs."""
 
     answers: int
     requests_failed: int
-    """That may have been charged for, or were refused."""
+    """Requests that may have been charged for, or were refused."""
     faults: dict[str, int]
     """Answers that could not be read, by fault."""
     models: dict[str, int]
@@ -80,7 +80,7 @@ def usage(plan: Plan, journal: JournalReader, price: Price) -> Spending:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """What tells whether to train on a label set."""
+    """Figures that tell whether to train on a label set."""
 
     utterances: int
     errors: dict[str, int]

@@ -21,7 +21,7 @@ from fmerl_platform.labelling.plan import Plan, select
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRequest:
-    """What to label, with what, within which limits."""
+    """Label set to make, with what, within which limits."""
 
     corpus: Corpus
     labels: Path
@@ -40,7 +40,7 @@ class LabelRequest:
     limits: Limits = field(default_factory=Limits)
     prices: Path | None = None
     timeout: float = 60.0
-    """Of one request, in seconds."""
+    """Limit of one request, in seconds."""
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     pool: WorkerPool = field(default_factory=WorkerPool)
     max_error_share: float = 0.01
@@ -63,7 +63,7 @@ class LabelRequest:
         return (self.home / "journal").resolve()
 
     def price(self) -> Price:
-        """Of the model's tokens; nothing without a table."""
+        """Price of the model's tokens; nothing without a table."""
         return Price() if self.prices is None else read_price(self.prices, self.model)
 
     def reviewed(self) -> dict[str, str] | None:

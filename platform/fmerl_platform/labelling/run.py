@@ -39,7 +39,7 @@ class Labelled:
     tracking_uri: str
 
     def complete(self, max_error_share: float) -> bool:
-        """Whether every class has a description and few enough utterances lack scores."""
+        """True if every class has a description and few enough utterances lack scores."""
         return not self.drafts.problems and self.quality.error_rate <= max_error_share
 
 

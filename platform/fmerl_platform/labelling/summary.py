@@ -1,4 +1,4 @@
-"""What a labelling run tells at its end."""
+"""Lines that a labelling run ends with."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def problem_lines(done: Labelled, request: LabelRequest) -> Iterator[str]:
 
 
 def next_lines(done: Labelled) -> Iterator[str]:
-    """What to do with the label set."""
+    """Next steps with the label set."""
     if done.draft_file is not None:
         yield f"review {done.draft_file}, then give it with --descriptions (no call is repeated)"
     yield f"labels   {done.folder}"

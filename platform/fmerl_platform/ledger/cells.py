@@ -14,7 +14,7 @@ from mlflow.entities import Run
 
 from fmerl_platform.ledger.experiment import Experiment, Planned
 from fmerl_platform.ledger.results import CellRecord
-from fmerl_platform.ledger.schema import CONDITIONS, EPOCH_METRICS, PREDICTIONS
+from fmerl_platform.ledger.schema import CONDITIONS, EPOCH_METRICS, PREDICTIONS, Tag
 from fmerl_platform.study.cells import CellFailure, cell_name
 from fmerl_platform.study.record import CellKey
 
@@ -39,36 +39,36 @@ def follow_plan(experiment: Experiment, planned: Iterable[Planned], parents: Map
     variants = {
         _configuration(run): (cells[key].corpus, cells[key].variant)
         for run in runs
-        if (key := run.data.tags["fmerl.fingerprint"]) in cells
+        if (key := run.data.tags[Tag.FINGERPRINT]) in cells
     }
     held: set[str] = set()
     for run in runs:
-        tags, cell = run.data.tags, cells.get(run.data.tags["fmerl.fingerprint"])
-        seed = int(tags["fmerl.seed"]) if cell is None else cell.seed
-        before = tags["fmerl.corpus"], tags["fmerl.variant"]
+        tags, cell = run.data.tags, cells.get(run.data.tags[Tag.FINGERPRINT])
+        seed = int(tags[Tag.SEED]) if cell is None else cell.seed
+        before = tags[Tag.CORPUS], tags[Tag.VARIANT]
         corpus, variant = variants.get(_configuration(run), before) if cell is None else (cell.corpus, cell.variant)
-        wanted = {"fmerl.corpus": corpus, "fmerl.variant": variant, "fmerl.seed": str(seed)}
+        wanted = {Tag.CORPUS: corpus, Tag.VARIANT: variant, Tag.SEED: str(seed)}
         if cell is not None or (corpus, variant) != before:
-            wanted["mlflow.parentRunId"] = parents[corpus, variant]
-        held.add(wanted.get("mlflow.parentRunId", tags["mlflow.parentRunId"]))
+            wanted[Tag.PARENT] = parents[corpus, variant]
+        held.add(wanted.get(Tag.PARENT, tags[Tag.PARENT]))
         if any(tags.get(key) != value for key, value in wanted.items()):
             client.update_run(run.info.run_id, name=cell_name(corpus, variant, seed))
             experiment.tag(run.info.run_id, wanted)
     for run in experiment.find(level="variant"):
-        run_id, stands = run.info.run_id, run.data.tags.get("fmerl.planned")
+        run_id, stands = run.info.run_id, run.data.tags.get(Tag.PLANNED)
         if run_id in parents.values():
             if stands != "true":
-                experiment.tag(run_id, {"fmerl.planned": "true"})
+                experiment.tag(run_id, {Tag.PLANNED: "true"})
         elif run_id not in held:
             client.delete_run(run_id)
         elif stands != "false":
-            experiment.untag(run, "fmerl.verdict")
-            experiment.tag(run_id, {"fmerl.planned": "false", "mlflow.note.content": _LEFT_OUT})
+            experiment.untag(run, Tag.VERDICT)
+            experiment.tag(run_id, {Tag.PLANNED: "false", Tag.NOTE: _LEFT_OUT})
 
 
 def _configuration(run: Run) -> tuple[str, frozenset[tuple[str, str]]]:
-    """What the seeds of one variant share."""
-    return run.data.tags["mlflow.parentRunId"], frozenset(run.data.params.items())
+    """Key that the seeds of one variant share."""
+    return run.data.tags[Tag.PARENT], frozenset(run.data.params.items())
 
 
 def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned]) -> list[AnyPlanned]:
@@ -81,16 +81,16 @@ def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned]) -> list[AnyP
     client = experiment.client()
     for run in experiment.find(level="seed"):
         tags = run.data.tags
-        place = tags["fmerl.corpus"], tags["fmerl.variant"], tags["fmerl.seed"]
-        if tags["fmerl.fingerprint"] in planned:
+        place = tags[Tag.CORPUS], tags[Tag.VARIANT], tags[Tag.SEED]
+        if tags[Tag.FINGERPRINT] in planned:
             if run.info.status != "FINISHED":
                 client.delete_run(run.info.run_id)
                 continue
-            finished.add(tags["fmerl.fingerprint"])
-            if "fmerl.superseded" in tags:
-                client.delete_tag(run.info.run_id, "fmerl.superseded")
-        elif place in places and "fmerl.superseded" not in tags:
-            experiment.tag(run.info.run_id, {"fmerl.superseded": "true"})
+            finished.add(tags[Tag.FINGERPRINT])
+            if Tag.SUPERSEDED in tags:
+                client.delete_tag(run.info.run_id, Tag.SUPERSEDED)
+        elif place in places and Tag.SUPERSEDED not in tags:
+            experiment.tag(run.info.run_id, {Tag.SUPERSEDED: "true"})
     return [cell for cell in cells if cell.fingerprint not in finished]
 
 
@@ -103,21 +103,21 @@ class FinishedCell(CellKey):
     unseen: tuple[str, ...]
     """Classes that it held out."""
     superseded: bool
-    """Whether a cell of other code or configuration has taken its place in the plan."""
+    """True if a cell of other code or configuration has taken its place in the plan."""
 
 
 def finished_cells(experiment: Experiment, **tags: str) -> list[FinishedCell]:
     """The finished cells that carry all these `fmerl.*` tags, oldest first."""
     return [
         FinishedCell(
-            corpus=run.data.tags["fmerl.corpus"],
-            variant=run.data.tags["fmerl.variant"],
-            seed=int(run.data.tags["fmerl.seed"]),
-            fingerprint=run.data.tags["fmerl.fingerprint"],
+            corpus=run.data.tags[Tag.CORPUS],
+            variant=run.data.tags[Tag.VARIANT],
+            seed=int(run.data.tags[Tag.SEED]),
+            fingerprint=run.data.tags[Tag.FINGERPRINT],
             run_id=run.info.run_id,
             metrics=run.data.metrics,
-            unseen=tuple(name for name in run.data.tags.get("fmerl.unseen", "").split(",") if name),
-            superseded="fmerl.superseded" in run.data.tags,
+            unseen=tuple(name for name in run.data.tags.get(Tag.UNSEEN, "").split(",") if name),
+            superseded=Tag.SUPERSEDED in run.data.tags,
         )
         for run in experiment.find(level="seed", **tags)
         if run.info.status == "FINISHED"
@@ -128,9 +128,9 @@ def read_cells(experiment: Experiment, planned: Iterable[Planned]) -> list[CellR
     """The finished cells among these under their planned names, with their histories and predictions."""
     wanted, client = {cell.fingerprint: cell for cell in planned}, experiment.client()
     return [
-        _record(client, run, wanted[run.data.tags["fmerl.fingerprint"]])
+        _record(client, run, wanted[run.data.tags[Tag.FINGERPRINT]])
         for run in experiment.find(level="seed")
-        if run.info.status == "FINISHED" and run.data.tags["fmerl.fingerprint"] in wanted
+        if run.info.status == "FINISHED" and run.data.tags[Tag.FINGERPRINT] in wanted
     ]
 
 
@@ -140,14 +140,14 @@ def mark_failed(experiment: Experiment, failures: Iterable[CellFailure]) -> None
     for failure in failures:
         for run in experiment.find(fingerprint=failure.cell.fingerprint):
             if run.info.status == "RUNNING":
-                experiment.tag(run.info.run_id, {"fmerl.error": failure.error[:5000]})
+                experiment.tag(run.info.run_id, {Tag.ERROR: failure.error[:5000]})
                 client.set_terminated(run.info.run_id, "FAILED")
 
 
 def failure_reasons(experiment: Experiment) -> dict[str, str]:
-    """What went wrong, by fingerprint of each failed cell."""
+    """Errors by fingerprint of each failed cell."""
     tags = [run.data.tags for run in experiment.find(level="seed") if run.info.status == "FAILED"]
-    return {tag["fmerl.fingerprint"]: tag["fmerl.error"] for tag in tags if "fmerl.error" in tag}
+    return {tag[Tag.FINGERPRINT]: tag[Tag.ERROR] for tag in tags if Tag.ERROR in tag}
 
 
 def _record(client: MlflowClient, run: Run, planned: Planned) -> CellRecord:

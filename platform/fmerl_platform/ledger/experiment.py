@@ -16,12 +16,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
 from fmerl.errors import InputError
+from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.study.cells import Cell, cell_name
-
-# A new database is no news, and neither are the steps that make it.
-logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
-logging.getLogger("alembic").setLevel(logging.WARNING)
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _BATCH = 1000
 """Most metrics MLflow takes in one call."""
@@ -29,7 +25,7 @@ _LONGEST_PARAM = 6000
 
 
 class Planned(Protocol):
-    """What a seed run is to hold: the result of a variant on a corpus with a seed."""
+    """Identity of a seed run: the result of a variant on a corpus with a seed."""
 
     @property
     def corpus(self) -> str: ...
@@ -70,7 +66,7 @@ class Experiment:
         server = os.environ.get("MLFLOW_TRACKING_URI")
         if not server and not (storage / "mlflow.db").exists():
             raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
-        known = {found.name for found in MlflowClient(server or _database(storage)).search_experiments()}
+        known = {found.name for found in _client(server or _database(storage)).search_experiments()}
         if study not in known:
             where, names = server or storage / "mlflow.db", ", ".join(sorted(known))
             raise InputError(where, f"no study {study!r}", f"give --study, one of {names}")
@@ -85,7 +81,7 @@ class Experiment:
             study: The experiment's name.
             artifacts: Folder for artifacts of a new experiment; None leaves it to the tracking server.
         """
-        client = MlflowClient(uri)
+        client = _client(uri)
         found = client.get_experiment_by_name(study)
         if found is not None and found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
@@ -105,7 +101,7 @@ class Experiment:
         return Experiment(uri=self.uri, experiment_id=found.experiment_id, study=study)
 
     def client(self) -> MlflowClient:
-        return MlflowClient(self.uri)
+        return _client(self.uri)
 
     def find(self, **tags: str) -> list[Run]:
         """Active runs of this study that carry all these `fmerl.*` tags, oldest first."""
@@ -118,7 +114,7 @@ class Experiment:
         known = (found.experiment_id for found in self.client().search_experiments())
         others = [experiment_id for experiment_id in known if experiment_id != self.experiment_id]
         runs = self._search(others, "tags.`fmerl.level` = 'seed' and attributes.status = 'FINISHED'") if others else []
-        return {run.data.tags["fmerl.fingerprint"]: run for run in runs}
+        return {run.data.tags[Tag.FINGERPRINT]: run for run in runs}
 
     def _search(self, experiments: list[str], text: str) -> list[Run]:
         runs: list[Run] = []
@@ -142,7 +138,7 @@ class Experiment:
     def create(self, name: str, parent: str | None, note: str | None, tags: Mapping[str, str]) -> str:
         """Id of a new run with these `fmerl.*` tags."""
         own = {f"fmerl.{key}": value for key, value in {"study": self.study, **tags}.items()}
-        links = {"mlflow.parentRunId": parent, "mlflow.note.content": note}
+        links = {Tag.PARENT: parent, Tag.NOTE: note}
         given = {key: value for key, value in links.items() if value is not None}
         return self.client().create_run(self.experiment_id, run_name=name, tags={**own, **given}).info.run_id
 
@@ -179,7 +175,7 @@ class Experiment:
         return CellRun(self.client(), run_id)
 
     def discard_unfinished(self, fingerprint: str) -> bool:
-        """Whether there is a finished run; runs that are not are deleted, so that no metric stands twice.
+        """True if there is a finished run; runs that are not are deleted, so that no metric stands twice.
 
         A worker that outlived its killed driver cannot write to a deleted run.
         """
@@ -213,7 +209,7 @@ class Experiment:
         now = _now()
         stale = [Metric(key, math.nan, now, 0) for key, value in run.data.metrics.items() if not math.isnan(value)]
         self.client().log_batch(run.info.run_id, metrics=stale)
-        self.untag(run, "fmerl.verdict")
+        self.untag(run, Tag.VERDICT)
 
     def untag(self, run: Run, tag: str) -> None:
         if tag in run.data.tags:
@@ -264,13 +260,21 @@ class CellRun:
 
     def fail(self, error: BaseException) -> None:
         self._flush()
-        self._client.set_tag(self.run_id, "fmerl.error", f"{type(error).__name__}: {error}"[:5000])
+        self._client.set_tag(self.run_id, Tag.ERROR, f"{type(error).__name__}: {error}"[:5000])
         self._client.set_terminated(self.run_id, "FAILED")
 
     def _flush(self) -> None:
         for start in range(0, len(self._pending), _BATCH):
             self._client.log_batch(self.run_id, metrics=self._pending[start : start + _BATCH])
         self._pending, self._flushed = [], time.monotonic()
+
+
+def _client(uri: str) -> MlflowClient:
+    """A client that is silent about making or migrating a database, and about copying files."""
+    for logger in ("mlflow.store.db", "alembic"):
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    return MlflowClient(uri)
 
 
 def _database(storage: Path) -> str:

@@ -46,7 +46,7 @@ def command_line() -> str:
 
 
 def working_tree_diff() -> str:
-    """What the checkout's tracked files have beyond its commit; empty when nothing, or when it is no checkout."""
+    """Changes of the checkout's tracked files beyond its commit; empty when nothing, or when it is no checkout."""
     return _git("diff", "HEAD", "--no-ext-diff")
 
 

@@ -1,4 +1,4 @@
-"""What a study shows in MLflow's UI: aggregates, notes, and the view that compares its variants."""
+"""A study in MLflow's UI: aggregates, notes, and the view that compares its variants."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.runs import StudyRuns
+from fmerl_platform.ledger.schema import Tag
 
 PLANNED_VARIANTS = "tags.fmerl.level = 'variant' and tags.fmerl.planned = 'true'"
 """Filter of the runs of the variants that the study's last command planned."""
@@ -15,7 +16,7 @@ PLANNED_VARIANTS = "tags.fmerl.level = 'variant' and tags.fmerl.planned = 'true'
 
 @dataclass(frozen=True, kw_only=True)
 class RunView:
-    """How MLflow's UI compares a study's variants: columns, and by which the rows are sorted, largest first."""
+    """View in which MLflow's UI compares variants: columns, and the one that sorts the rows, largest first."""
 
     columns: tuple[str, ...]
     order: str
@@ -23,7 +24,7 @@ class RunView:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """What finished cells show, on the run of their variant."""
+    """Summary of finished cells, on the run of their variant."""
 
     corpus: str
     variant: str
@@ -52,12 +53,12 @@ def publish(
         run_id = runs.variants[summary.corpus, summary.variant]
         # Without steps the UI draws bars of the variants, side by side, and no lines of one point.
         experiment.log_once(run_id, summary.metrics, step=0)
-        experiment.tag(run_id, {**summary.tags, "mlflow.note.content": summary.note})
+        experiment.tag(run_id, {**summary.tags, Tag.NOTE: summary.note})
         for cell, metrics in summary.cells.items():
             experiment.log_once(cell, metrics, step=0)
-    experiment.tag(runs.study, {"mlflow.note.content": note, **({"fmerl.warning": warning} if warning else {})})
+    experiment.tag(runs.study, {Tag.NOTE: note, **({Tag.WARNING: warning} if warning else {})})
     client = experiment.client()
-    for name, value in {"mlflow.note.content": note, **_shared_view(runs.study, view)}.items():
+    for name, value in {Tag.NOTE: note, **_shared_view(runs.study, view)}.items():
         client.set_experiment_tag(experiment.experiment_id, name, value)
 
 

@@ -1,18 +1,20 @@
-"""What a study's finished cells left, ready for analysis."""
+"""Results of a study's finished cells, ready for analysis."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fmerl.errors import InputError
-from fmerl_platform.statistics import UNANSWERED, CellPredictions
 from fmerl_platform.study.record import AnchorCosines
+
+if TYPE_CHECKING:
+    from fmerl_platform.statistics import CellPredictions
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,12 @@ class CorpusCells:
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Configuration fields that a variant changes of the control, by dotted path."""
     modalities: tuple[str, ...] = ()
-    """That the control reads."""
+    """Modalities that the control reads."""
     anchors: tuple[AnchorCosines, ...] = ()
 
     @property
     def compares_systems(self) -> bool:
-        """Whether variants are other models than the control's."""
+        """True if variants are other models than the control's."""
         return any("system.name" in changed for changed in self.changes.values())
 
     def of_variant(self, variant: str) -> tuple[CellRecord, ...]:
@@ -85,6 +87,8 @@ class CorpusCells:
 
 def labelled_predictions(cell: CellRecord, classes: tuple[str, ...], condition: str | None = None) -> CellPredictions:
     """A cell's labelled test rows with classes as indices, in the ledger's order; no answer is `UNANSWERED`."""
+    from fmerl_platform.statistics import CellPredictions  # SciPy starts slowly, and a finished study needs none
+
     rows = cell.labelled_test(condition)
     return CellPredictions(
         seed=cell.seed,
@@ -95,6 +99,8 @@ def labelled_predictions(cell: CellRecord, classes: tuple[str, ...], condition: 
 
 
 def _indices(cell: CellRecord, names: Iterable[str | None], classes: tuple[str, ...]) -> np.ndarray:
+    from fmerl_platform.statistics import UNANSWERED
+
     index: dict[str | None, int] = {None: UNANSWERED, **{name: position for position, name in enumerate(classes)}}
     try:
         return np.array([index[name] for name in names], dtype=np.int64)

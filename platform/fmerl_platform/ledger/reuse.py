@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from fmerl_platform.ledger.cells import AnyPlanned
 from fmerl_platform.ledger.experiment import Experiment, Planned
-from fmerl_platform.ledger.schema import PREDICTIONS
+from fmerl_platform.ledger.schema import PREDICTIONS, Tag
 
 
 def reuse(
@@ -37,7 +37,7 @@ def reuse(
 
 
 def _copy(experiment: Experiment, source: Run, cell: Planned, parent: str) -> bool:
-    """Whether the run left the predictions that a finished cell needs; then it is copied."""
+    """Copy the run, and say True, if it left the predictions that a finished cell needs."""
     client, source_id, tags = experiment.client(), source.info.run_id, source.data.tags
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -47,10 +47,10 @@ def _copy(experiment: Experiment, source: Run, cell: Planned, parent: str) -> bo
         if not (Path(folder) / PREDICTIONS).exists():
             return False
         note = f"Finished in the study `{tags['fmerl.study']}` as run `{source_id}`, and reused here."
-        unseen = [name for name in tags.get("fmerl.unseen", "").split(",") if name]
+        unseen = [name for name in tags.get(Tag.UNSEEN, "").split(",") if name]
         run = experiment.begin(cell, parent, source.data.params, note, unseen)
         assert run is not None, "the cell is unfinished, and this study is locked"
-        experiment.tag(run.run_id, {"fmerl.reused_from": source_id})
+        experiment.tag(run.run_id, {Tag.REUSED_FROM: source_id})
         history = [metric for name in source.data.metrics for metric in client.get_metric_history(source_id, name)]
         run.finish_as(history, sorted(Path(folder).iterdir()))
     return True

@@ -15,7 +15,7 @@ from fmerl_platform.ledger.cells import failure_reasons, follow_plan, read_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import working_tree_diff
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
-from fmerl_platform.ledger.schema import DIFF_FILE, STUDY_FILE
+from fmerl_platform.ledger.schema import DIFF_FILE, STUDY_FILE, Tag
 from fmerl_platform.report.table import markdown_text
 from fmerl_platform.study.record import CorpusRecord, StudyRecord
 
@@ -69,7 +69,7 @@ def read_study(experiment: Experiment) -> tuple[StudyRecord, StudyRuns]:
 def _planned_runs(experiment: Experiment, record: StudyRecord, study: str) -> StudyRuns:
     """A run for each variant of the plan, with its cells below it; what a run said of another recipe is withdrawn."""
     standing = {
-        (run.data.tags["fmerl.corpus"], run.data.tags["fmerl.variant"]): run for run in experiment.find(level="variant")
+        (run.data.tags[Tag.CORPUS], run.data.tags[Tag.VARIANT]): run for run in experiment.find(level="variant")
     }
     runs = StudyRuns(study=study, variants={})
     for corpus in record.corpora:
@@ -81,19 +81,19 @@ def _planned_runs(experiment: Experiment, record: StudyRecord, study: str) -> St
                 runs.variants[place] = experiment.create(" · ".join(place), study, None, tags)
             else:
                 runs.variants[place] = run.info.run_id
-                if run.data.tags.get("fmerl.recipe") == recipe:
+                if run.data.tags.get(Tag.RECIPE) == recipe:
                     continue
                 experiment.withdraw(run)
             note = change_note(variant, corpus.corpus, record.control, changes)
             changed = " ".join(f"{path}={value}" for path, value in changes.items())
-            said = {"mlflow.note.content": note, "fmerl.changes": changed, "fmerl.recipe": recipe}
+            said = {Tag.NOTE: note, Tag.CHANGES: changed, Tag.RECIPE: recipe}
             experiment.tag(runs.variants[place], said)
     follow_plan(experiment, record.cells, runs.variants)
     return runs
 
 
 def read_results(experiment: Experiment, record: StudyRecord) -> tuple[CorpusCells, ...]:
-    """What a study's finished cells left, by corpus."""
+    """Results of a study's finished cells, by corpus."""
     finished: dict[str, list[CellRecord]] = defaultdict(list)
     for cell in read_cells(experiment, record.cells):
         finished[cell.corpus].append(cell)

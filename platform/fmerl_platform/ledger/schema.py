@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 STUDY_FILE = "study.json"
-"""What the study was asked for, on its run."""
+"""Record of the study, on its run."""
 DIFF_FILE = "source.diff"
-"""What the checkout had beyond its commit, on the study's run."""
+"""Changes of the checkout beyond its commit, on the study's run."""
 
 PREDICTIONS = "predictions.parquet"
 """Validation and test rows at the selected epoch, on a seed run."""
@@ -21,3 +21,31 @@ EPOCH_METRICS = (
     "validation_accuracy",
 )
 """Logged once per epoch."""
+
+
+class Tag:
+    """Tags of runs."""
+
+    STUDY = "fmerl.study"
+    """Name of the study, on all its runs."""
+    LEVEL = "fmerl.level"
+    """study, variant, seed, search, trial or labels."""
+    CORPUS = "fmerl.corpus"
+    VARIANT = "fmerl.variant"
+    SEED = "fmerl.seed"
+    FINGERPRINT = "fmerl.fingerprint"
+    PLANNED = "fmerl.planned"
+    """`true` if the study's last command planned the variant."""
+    SUPERSEDED = "fmerl.superseded"
+    RECIPE = "fmerl.recipe"
+    """Hash of what a variant's numbers and its comparison stand on."""
+    CHANGES = "fmerl.changes"
+    VERDICT = "fmerl.verdict"
+    WARNING = "fmerl.warning"
+    UNSEEN = "fmerl.unseen"
+    ERROR = "fmerl.error"
+    REUSED_FROM = "fmerl.reused_from"
+    TRIAL = "fmerl.trial"
+    NOTE = "mlflow.note.content"
+    """Description that MLflow's UI shows, in Markdown."""
+    PARENT = "mlflow.parentRunId"

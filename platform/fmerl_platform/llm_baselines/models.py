@@ -23,9 +23,9 @@ class LanguageModel:
     id: str
     """As the endpoint calls it."""
     parameters: float | None = None
-    """How many; None where it is not known."""
+    """Number of parameters; None where it is not known."""
     base_url: str | None = None
-    """Of its endpoint; None takes `OPENAI_BASE_URL`."""
+    """Address of its endpoint; None takes `OPENAI_BASE_URL`."""
 
     def __post_init__(self) -> None:
         for text in (self.name, self.id):

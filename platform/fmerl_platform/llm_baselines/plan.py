@@ -1,4 +1,4 @@
-"""What a model is asked with one seed: test utterances, a call for each, and the run that its answers make."""
+"""Plan of a model and a seed: test utterances, a call for each, and the run that its answers make."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class BaselineRequest:
     limits: Limits = field(default_factory=Limits)
     prices: Path | None = None
     timeout: float = 60.0
-    """Of one request, in seconds."""
+    """Limit of one request, in seconds."""
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     pool: WorkerPool = field(default_factory=WorkerPool)
     storage: Path = Path("runs")
@@ -74,12 +74,12 @@ class BaselineRequest:
 
     @cached_property
     def dialogues(self) -> list[Dialogue]:
-        """That are asked about."""
+        """Dialogues that are asked about."""
         return asked_dialogues(self.corpus, self.limit)
 
     @cached_property
     def utterances(self) -> tuple[Utterance, ...]:
-        """That are asked about, in the corpus's order."""
+        """Utterances that are asked about, in the corpus's order."""
         return tuple(utterance for dialogue in self.dialogues for utterance in labelled(dialogue))
 
     @property
@@ -88,11 +88,11 @@ class BaselineRequest:
         return CANDIDATES[0] if self.decoding == "auto" else self.decoding
 
     def price(self, model: LanguageModel) -> Price:
-        """Of the model's tokens; nothing without a table."""
+        """Price of the model's tokens; nothing without a table."""
         return Price() if self.prices is None else read_price(self.prices, model.id)
 
     def worker_config(self, model: LanguageModel) -> WorkerConfig:
-        """How the model is asked.
+        """Settings by which the model is asked.
 
         Raises:
             InputError: An address, key or price table that cannot be used.
@@ -106,7 +106,7 @@ class BaselineRequest:
         )
 
     def runs(self) -> list[SeedRun]:
-        """Of every model and seed."""
+        """Runs of every model and seed."""
         return [self._run(model, seed) for model in self.models for seed in self.seeds]
 
     def plan(self, model: LanguageModel, seed: int, mode: Mode) -> SeedPlan:
@@ -173,7 +173,7 @@ class BaselineRequest:
 
     @cached_property
     def _keys(self) -> dict[str, set[str]]:
-        """Of all calls in all decodings, by model."""
+        """Keys of all calls in all decodings, by model."""
         modes: tuple[Mode, ...] = (*CANDIDATES, "text")
         return {
             model.name: {key for seed in self.seeds for mode in modes for key in self.plan(model, seed, mode).calls}

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Baselines:
-    """What a request has led to."""
+    """Results of a request."""
 
     runs: tuple[FinishedCell, ...]
     """Finished seed runs, those of earlier commands among them, in the request's order."""
@@ -121,7 +121,7 @@ def _mode(request: BaselineRequest, model: LanguageModel, config: WorkerConfig) 
 
 
 def _spent_beside(request: BaselineRequest, plan: SeedPlan, config: WorkerConfig) -> float:
-    """What counts against the budget beside the plan's own calls."""
+    """Cost that counts against the budget beside the plan's own calls."""
     if request.limits.budget is None:
         return 0.0
     journal = JournalReader(request.journal)

@@ -1,4 +1,4 @@
-"""What the command tells at its end, and what it would take."""
+"""Table of the models, and estimates of what asking them would take."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def summary_table(done: Baselines, request: BaselineRequest) -> Table:
 
 
 def estimates(request: BaselineRequest) -> dict[str, CostEstimate]:
-    """What is left to ask of each model, by name; of an endpoint never asked in the dearest decoding."""
+    """Cost of what is left to ask of each model, by name; of an endpoint never asked in the dearest decoding."""
     journal = JournalReader(request.journal)
     return {model.name: _estimate(request, model, journal) for model in request.models}
 

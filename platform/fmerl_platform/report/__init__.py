@@ -1,1 +1,1 @@
-"""How anything is shown: one document model, written as HTML, Markdown, LaTeX and JSON. It knows no study."""
+"""Reports: one document model, written as HTML, Markdown, LaTeX and JSON. It knows no study."""

@@ -7,11 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmerl_platform.report.figure import ReportFigure
 from fmerl_platform.report.table import Table
 
 if TYPE_CHECKING:
-    from fmerl_platform.report.render import ReportPaths
+    from fmerl_platform.report.figure import ReportFigure
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportPaths:
+    """Files of a written report."""
+
+    html: Path
+    markdown: Path
+    latex: Path
+    rows: Path | None
+    """None of a report without rows."""
+    figures: tuple[Path, ...]
+    """PNG and SVG of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +63,9 @@ class Report:
     title: str
     sections: tuple[Section, ...]
     provenance: Mapping[str, str]
-    """What made the results, by name: code digest, packages, data, command."""
+    """Origin of the results, by name: code digest, packages, data, command."""
     guide: tuple[tuple[str, str], ...] = ()
-    """How to read it: what a paragraph is about, and the rest of the paragraph."""
+    """Reading guide: what a paragraph is about, and the rest of the paragraph."""
     rows: Mapping[str, Any] = field(default_factory=dict)
     """The tables' rows unrounded, scores in [0, 1]; written as JSON with `provenance` unless empty."""
     files: FileNames = field(default_factory=FileNames)

@@ -1,4 +1,4 @@
-"""How figures look and how they are rendered.
+"""Style and rendering of figures.
 
 Colours are Okabe & Ito's, told apart with any colour vision; colour never is the only sign. Figures are built
 without pyplot, so they hold no global state.
@@ -19,7 +19,7 @@ INK, BLUE, VERMILLION, GREEN = "#333333", "#0072b2", "#d55e00", "#009e73"
 PALETTE = {"ink": INK, "blue": BLUE, "vermillion": VERMILLION, "green": GREEN}
 """By name, for a page that swaps them for its own shades."""
 WIDTH = 7.2
-"""Of a figure, in inches."""
+"""Width of a figure, in inches."""
 
 
 def style() -> AbstractContextManager[None]:
@@ -54,9 +54,9 @@ class ReportFigure:
     """Distinct within a corpus."""
     title: str
     caption: str
-    """How to read it."""
+    """Reading guide."""
     alt: str
-    """What it shows, for those who cannot see it."""
+    """Alternative text for those who cannot see it."""
     figure: Figure
 
     @cached_property

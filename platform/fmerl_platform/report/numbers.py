@@ -1,4 +1,4 @@
-"""How scores and differences are printed."""
+"""Printed forms of scores and differences."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fmerl.files import replaced_file
-from fmerl_platform.report.document import Report
+from fmerl_platform.report.document import Report, ReportPaths
 from fmerl_platform.report.figure import PALETTE, ReportFigure
 from fmerl_platform.report.table import Table, markdown_text, to_latex, to_markdown
 
@@ -25,19 +24,6 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportPaths:
-    """Files of a written report."""
-
-    html: Path
-    markdown: Path
-    latex: Path
-    rows: Path | None
-    """None of a report without rows."""
-    figures: tuple[Path, ...]
-    """PNG and SVG of each."""
 
 
 def write_report(report: Report, folder: Path) -> ReportPaths:

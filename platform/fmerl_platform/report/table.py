@@ -50,7 +50,7 @@ def columns(label: str, *numbers: str) -> tuple[Column, ...]:
 
 @dataclass(frozen=True)
 class Table:
-    """What every format prints."""
+    """A table of text, printed by every format."""
 
     name: str
     caption: str

@@ -12,19 +12,20 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from fmerl.training.distributed import Ranks
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.running.options import Resources
 from fmerl_platform.running.worker import CellFiles, train_and_log
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
 _RETRIES = 2
-"""Of a cell one of whose workers died; it goes on from its last checkpoint."""
+"""Retries of a cell one of whose workers died; it goes on from its last checkpoint."""
 
 _PATIENCE = 30
 """Attempts, of one minute each, to get all of a cell's workers at once: the cluster may have to start nodes, for the
 first time or in place of lost ones."""
 
 DRIVER = {"node:__internal_head__": 0.001}
-"""What the trial itself takes: its workers hold the CPUs and GPUs, and a trial without any resource is refused."""
+"""Resources of the trial itself: its workers hold the CPUs and GPUs, and a trial without any resource is refused."""
 
 
 def train_on_workers(
@@ -72,7 +73,7 @@ def train_on_workers(
     runs = experiment.find(fingerprint=cell.fingerprint)
     if any(run.info.status == "FINISHED" for run in runs):
         return ""
-    return next((run.data.tags["fmerl.error"] for run in runs if "fmerl.error" in run.data.tags), "left no result")
+    return next((run.data.tags[Tag.ERROR] for run in runs if Tag.ERROR in run.data.tags), "left no result")
 
 
 def _train(config: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ _GROUPS_PER_SLOT = 32
 """Enough groups that no worker idles long at the end; starting a trial on a warm worker takes about .1 s."""
 _LONGEST_GROUP = 16
 _RETRIES = 3
-"""Of a group whose worker died; errors of the cell itself are not repeated."""
+"""Retries of a group whose worker died; errors of the cell itself are not repeated."""
 
 
 def group_cells(cells: Sequence[Cell], slots: int) -> list[tuple[Cell, ...]]:

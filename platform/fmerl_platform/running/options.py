@@ -1,4 +1,4 @@
-"""What a cell occupies and leaves."""
+"""Resources of a cell, and the files it leaves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What each worker of a cell occupies: CPUs, and a GPU, several, or a share of one."""
+    """Resources of each worker of a cell: CPUs, and a GPU, several, or a share of one."""
 
     cpus_per_cell: float = 1.0
     """CPUs of each worker of a cell."""
@@ -77,7 +77,7 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True)
 class KeepOptions:
-    """What cells leave besides their results."""
+    """Files that cells leave besides their results."""
 
     keep_weights: bool = False
     """Keep each cell's selected weights in STORAGE/checkpoints."""

@@ -1,17 +1,15 @@
-"""What a cell occupies, and how many fit on which node at once."""
+"""Nodes that cells run on."""
 
 from __future__ import annotations
 
 import logging
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import ray
 import torch
 
-from fmerl_platform.report.table import Table, columns
-from fmerl_platform.running.options import Node, Resources
+from fmerl_platform.running.options import Node
 
 
 def nodes_at_hand() -> list[Node]:
@@ -30,30 +28,6 @@ def nodes_to_expect() -> list[Node]:
         return nodes_at_hand()
     finally:
         ray.shutdown()
-
-
-def placement_table(nodes: Sequence[Node], resources: Resources, cells: int, workers: int, unit: str = "cell") -> Table:
-    """What would run where.
-
-    Args:
-        nodes: At hand.
-        resources: Of each worker.
-        cells: How many there are.
-        workers: Of each cell.
-        unit: What the table calls a cell.
-
-    Raises:
-        InputError: As `Resources.slots`.
-    """
-    slots = resources.slots(nodes, workers)
-    needs = f"{workers} x ({resources.cpus_per_cell:g} CPU, {resources.gpus_per_cell:g} GPU)"
-    return Table(
-        name="placement",
-        caption=f"{min(cells, slots)} of {cells} {unit}s at once, in about {math.ceil(cells / slots)} rounds",
-        columns=columns("node", "CPUs", "GPUs", "workers it holds"),
-        rows=tuple((node.name, f"{node.cpus:g}", f"{node.gpus:g}", str(resources.workers_on(node))) for node in nodes),
-        notes=(f"a {unit} takes {needs}",),
-    )
 
 
 def _node(name: str, resources: Mapping[str, float]) -> Node:

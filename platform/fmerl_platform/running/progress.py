@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class RunEvents(Protocol):
-    """Told of runs that start and end."""
+    """Receiver of runs that start and end."""
 
     def started(self, worker: str) -> None:
         """A worker begins a run; a worker that begins another has given up its last."""
@@ -22,7 +22,7 @@ Progress = Callable[[str, int, int], AbstractContextManager[RunEvents]]
 
 
 class CountEvents(Protocol):
-    """Told of many small things that end."""
+    """Receiver of many small things that end."""
 
     def ended(self, count: int, faults: int) -> None:
         """So many more are done, and so many of these have a fault."""

@@ -38,6 +38,8 @@ def ray_session(shared_bytes: int, *, dashboard: bool = False) -> Iterator[None]
         return
     # Ctrl-C is ours to answer; Tune's own handler would turn it into a half-finished result.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+    for logger in ("execution.streaming_executor", "progress"):  # the run's own progress tells what these would
+        logging.getLogger(f"ray.data._internal.{logger}").setLevel(logging.ERROR)
     address = os.environ.get("RAY_ADDRESS", "local")
     if address == "local":
         memory = 2 * shared_bytes + 200 * _MEBIBYTE

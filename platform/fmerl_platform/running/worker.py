@@ -1,4 +1,4 @@
-"""What a worker does with a cell: trains it through the door and writes what it leaves to MLflow."""
+"""Training of one cell by a worker, and what it writes to MLflow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CellFiles:
 
 
 TrainAndLog = Callable[[Cell, CorpusInputs, Experiment, str, CellFiles], str]
-"""What `train_and_log` is to a worker that trains a cell alone."""
+"""Signature of `train_and_log` for a worker that trains a cell alone."""
 
 
 def train_and_log(

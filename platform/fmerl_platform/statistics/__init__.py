@@ -20,7 +20,7 @@ value is the mean of the two t quantiles, weighted by the two parts of the varia
 degrees of freedom is too liberal here, because it grows when V_seed is small by chance: at Holm's first threshold,
 .05 / 6, it rejects up to 1.8 (five seeds) and 3.9 times (three seeds) as often as promised on normal effects.
 Cochran & Cox's keeps the level with three seeds or more and is conservative where both parts matter; with two seeds
-the family-wise error reaches about .075. `benchmarks.simulated_studies` measures it.
+the family-wise error reaches about .075. `simulated_studies` measures it.
 
 **Verdict.** Holm's step-down over the variants; helps or hurts when the adjusted p-value is below alpha. Intervals
 are per comparison, not simultaneous: one may exclude zero while the verdict is inconclusive.

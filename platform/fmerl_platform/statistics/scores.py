@@ -14,7 +14,7 @@ import numpy as np
 from fmerl.errors import InputError
 
 Metric = Literal["weighted_f1", "accuracy"]
-"""What every study is scored by."""
+"""Scores of every study."""
 
 Score = Callable[[np.ndarray], np.ndarray]
 """From confusion matrices [..., C, C] to numbers in [0, 1], [...]."""
@@ -28,7 +28,7 @@ CHUNK_BYTES = 2**26
 
 @dataclass(frozen=True, kw_only=True)
 class CellPredictions:
-    """What one cell (a variant's training with one seed) says about the labelled test utterances.
+    """Predictions of one cell (a variant's training with one seed) for the labelled test utterances.
 
     Every cell of a corpus holds the same utterances in the same order.
 

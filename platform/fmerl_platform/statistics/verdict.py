@@ -44,11 +44,11 @@ class Comparison:
     delta: float
     ci_low: float
     ci_high: float
-    """Of this comparison alone, not adjusted for the number of variants. For one pair it covers new dialogues only."""
+    """Interval of this comparison alone, not adjusted for how many there are; for one pair, of new dialogues only."""
     seed_variance: float
-    """Of `delta` over new seeds, the seed x dialogue interaction included; falls as 1 / n_pairs."""
+    """Variance of `delta` over new seeds, the seed x dialogue interaction included; falls as 1 / n_pairs."""
     dialogue_variance: float
-    """Of `delta` over new dialogues; no number of seeds lowers it. For one pair the interaction is in it."""
+    """Variance of `delta` over new dialogues; no number of seeds lowers it. For one pair the interaction is in it."""
     delta_accuracy: float
     delta_accuracy_ci_low: float
     delta_accuracy_ci_high: float

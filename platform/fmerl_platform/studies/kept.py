@@ -13,7 +13,7 @@ from fmerl.files import replaced_file
 from fmerl_platform.ledger.cells import failure_reasons, finished_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import engine_digest
-from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.report.document import ReportPaths
 from fmerl_platform.report.table import Table
 from fmerl_platform.study.record import StudyRecord
 
@@ -48,7 +48,7 @@ def key_of(experiment: Experiment, record: StudyRecord) -> str:
 
 
 def read(folder: Path, key: str) -> Published | None:
-    """What was last published to `folder`; None unless it was made from the same and all its files are there."""
+    """The report last published to `folder`; None unless made from the same and all its files are there."""
     try:
         published = _JSON.validate_json((folder / _FILE).read_bytes())
     except (OSError, ValidationError):

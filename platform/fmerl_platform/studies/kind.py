@@ -1,4 +1,4 @@
-"""How a kind of study plugs in: the core trains and remembers cells, a kind says what they show."""
+"""Interface of a kind of study: the core trains and remembers cells, a kind says what they show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StudyKind(Protocol):
 
     name: ClassVar[str]
     view: ClassVar[RunView]
-    """How MLflow's UI compares the variants."""
+    """View in which MLflow's UI compares the variants."""
 
     def variants(self, inputs: CorpusInputs) -> Sequence[Variant]:
         """Further variants of one corpus, which its content decides."""
@@ -37,7 +37,7 @@ class StudyKind(Protocol):
     def report(self, record: StudyRecord, analysis: Any) -> Report: ...
 
     def summaries(self, record: StudyRecord, analysis: Any) -> Sequence[RunSummary]:
-        """What the variants' runs show in MLflow."""
+        """Summaries for the variants' runs in MLflow."""
 
     def note(self, record: StudyRecord, analysis: Any) -> str:
         """The study's description in MLflow, in Markdown."""

@@ -1,4 +1,4 @@
-"""What the FMERL paper reports, to print beside our own numbers.
+"""Numbers of the FMERL paper, to print beside our own.
 
 Source: "Fine-grained Multidimensional Emotion Representation Learning" (anonymous ACL submission): Table 1, the
 comparison of systems, Table 2, zero-shot recognition, and Table 3, the ablation: means of five runs, in percent. It

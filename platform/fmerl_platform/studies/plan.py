@@ -51,7 +51,7 @@ def describe(plan: StudyPlan) -> Iterator[str]:
 
 
 def warnings(plan: StudyPlan) -> Iterator[str]:
-    """What a reader of the results must know, before anything is trained."""
+    """Warnings that a reader of the results must know, before anything is trained."""
     for item in plan.inputs:
         if item.supervised and (unseen := item.control.training.unseen_classes):
             yield supervised_warning(item.data.corpus, item.supervised, unseen)

@@ -19,7 +19,7 @@ from fmerl_platform.study.inputs import join_inputs, open_corpus
 from fmerl_platform.study.record import CellKey, CorpusRecord, StudyRecord
 
 TOLERANCE = 0.005
-"""Of test weighted F1 where code, packages or processor are others: sums in another order take another path."""
+"""Tolerance of test weighted F1 where code, packages or processor are others: sums in another order drift."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +28,13 @@ class Reproduction:
 
     cell: CellRecord
     weighted_f1: float
-    """Of the second training, on test."""
+    """Test weighted F1 of the second training."""
     changed_predictions: int
     """Utterances of validation and test that are given another class."""
     largest_score_difference: float
     """Between cosines with an anchor."""
     differs: tuple[str, ...]
-    """What is not as it was when the cell was trained (`fmerl_platform.ledger.provenance.SAME_NUMBERS`)."""
+    """Facts that are not as when the cell was trained (`fmerl_platform.ledger.provenance.SAME_NUMBERS`)."""
 
     @property
     def identical(self) -> bool:

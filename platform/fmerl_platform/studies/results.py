@@ -1,4 +1,4 @@
-"""What a study found: rows, predictions and a report, read from MLflow alone."""
+"""Results of a study: rows, predictions and a report, read from MLflow alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from fmerl_platform.ledger.publish import RunSummary, publish
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.ledger.runs import StudyRuns, read_results, read_study
 from fmerl_platform.report.document import Report
-from fmerl_platform.report.render import table_html
 from fmerl_platform.studies import kept
 from fmerl_platform.studies.kept import Published
 from fmerl_platform.studies.kind import StudyKind
@@ -34,13 +33,13 @@ class StudyResults:
     runs: StudyRuns
     kind: StudyKind
     folder: Path
-    """Of its report, unless another is named."""
+    """Folder of its report, unless another is named."""
     failures: tuple[CellFailure, ...] = ()
     """Cells of this run that ended without a result."""
 
     @property
     def complete(self) -> bool:
-        """Whether no cell of this run failed."""
+        """True if no cell of this run failed."""
         return not self.failures
 
     @cached_property
@@ -50,7 +49,7 @@ class StudyResults:
 
     @cached_property
     def analysis(self) -> Any:
-        """What the kind of study makes of the cells: of an ablation a `CorpusAnalysis` per corpus."""
+        """The kind's analysis of the cells: of an ablation a `CorpusAnalysis` per corpus."""
         return self.kind.analyse(self.record, self.corpora, self.experiment)
 
     @cached_property
@@ -124,6 +123,8 @@ class StudyResults:
         return published
 
     def _repr_html_(self) -> str:
+        from fmerl_platform.report.render import table_html
+
         return "".join(map(table_html, self.report().tables))
 
 

@@ -10,7 +10,7 @@ from fmerl_platform.report.table import Column, Table
 
 
 def supervised_warning(corpus: str, modalities: Sequence[str], unseen: Sequence[str]) -> str:
-    """What a reader of zero-shot numbers must know of features whose encoder may have seen the labels."""
+    """Warning about features whose encoder may have seen the labels."""
     return (
         f"Warning: by its card, the encoder of {corpus}'s {' and '.join(modalities)} features was trained on emotion "
         f"labels, or may have been: then they know {', '.join(unseen)} and these numbers are not zero-shot."
@@ -18,7 +18,7 @@ def supervised_warning(corpus: str, modalities: Sequence[str], unseen: Sequence[
 
 
 def missing_sentence(results: CorpusCells) -> list[str]:
-    """How many cells are missing, when any are."""
+    """Sentence on missing cells, when there are any."""
     if not results.missing:
         return []
     return [f"{len(results.missing)} of {len(results.cells) + len(results.missing)} cells are missing."]

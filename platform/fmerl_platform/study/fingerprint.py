@@ -1,4 +1,4 @@
-"""What a cell is known by: a hash of all that decides its numbers."""
+"""Fingerprint of a cell: a hash of all that decides its numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,8 @@ from fmerl.training.dataset import ConversationData
 
 METHOD = ("model", "training")
 """Packages of `fmerl` whose code decides a cell's numbers; configuration and data count by their content."""
+_REGISTRY = "model/__init__.py"
+"""Lists all systems; a cell counts the class that it lists for its own, so that a new system re-trains no other."""
 
 
 def fingerprint(config: CellConfig, data: ConversationData, anchors: NDArray[np.float32], seed: int) -> str:
@@ -31,9 +32,8 @@ def fingerprint(config: CellConfig, data: ConversationData, anchors: NDArray[np.
     Raises:
         ValueError: A config value that has no stable form, such as NaN.
     """
-    modalities = config.backbone.modalities
-    used = {"corpus", "vad", *(f"features.{modality}" for modality in modalities)}
-    recipe: dict[str, Any] = {
+    used = {"corpus", "vad", *(f"features.{modality}" for modality in config.backbone.modalities)}
+    recipe = {
         "config": {path: value for path, value in config.flatten().items() if not path.startswith("anchors.")},
         "anchors": hashlib.sha256(np.ascontiguousarray(anchors).tobytes()).hexdigest(),
         "data": {name: digest for name, digest in data.digests.items() if name in used},
@@ -49,7 +49,8 @@ def system_digest(system: SystemName) -> str:
     sources = method_sources()
     own = _imported(_module_of(system), sources)
     others = {_module_of(name) for name in SYSTEMS}
-    return _digest({path: source for path, source in sources.items() if path not in others - own})
+    code = {path: source for path, source in sources.items() if path != _REGISTRY and path not in others - own}
+    return _digest({**code, _REGISTRY: SYSTEMS[system].__qualname__.encode()})
 
 
 @cache

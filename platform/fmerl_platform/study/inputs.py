@@ -1,4 +1,4 @@
-"""What a study reads, checked before anything is trained: corpora, feature tables, label sets, anchors."""
+"""Inputs of a study, checked before anything is trained: corpora, feature tables, label sets, anchors."""
 
 from __future__ import annotations
 
@@ -20,15 +20,11 @@ from fmerl.synthetic import SHAPES, SyntheticSpec, generate
 from fmerl.training.assembly import assemble
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.options import InputOptions
-from fmerl_platform.study.study import Study
+from fmerl_platform.study.study import Study, check_corpus
 
 
 def load_inputs(study: Study, storage: Path) -> list[CorpusInputs]:
-    """Read and check every corpus: a name of SHAPES is generated in `storage`, anything else is a corpus folder.
-
-    Raises:
-        InputError: Any fault of the inputs, with file, row and remedy.
-    """
+    """Read and check every corpus, synthetic ones written to `storage`; InputError for any fault of them."""
     inputs = [_load(name, study, storage) for name in study.corpora]
     if study.hold_out is not None:
         study.hold_out.check(item.data.corpus for item in inputs)
@@ -47,21 +43,13 @@ def _load(name: str, study: Study, storage: Path) -> CorpusInputs:
 
 
 def open_corpus(name: str, options: InputOptions, storage: Path) -> tuple[Corpus, Path]:
-    """A corpus and the folder of its feature tables.
-
-    Raises:
-        InputError: Neither a synthetic corpus nor a sound folder with features.
-    """
-    folder, features = Path(name), options.features
+    """A corpus and the folder of its feature tables; InputError where either is not there or not sound."""
     if name in SHAPES:
         folder, features = materialise(replace(SHAPES[name], scale=options.scale), storage)
-    elif not folder.is_dir():
-        raise InputError(
-            name, "neither a folder nor a synthetic corpus", f"give a folder or one of {', '.join(SHAPES)}"
-        )
-    elif features is None:
-        raise InputError(name, "a corpus folder needs feature tables", "give their folder with --features")
-    return read_corpus(folder), features
+        return read_corpus(folder), features
+    check_corpus(name, options.features)
+    assert options.features is not None
+    return read_corpus(Path(name)), options.features
 
 
 def join_inputs(

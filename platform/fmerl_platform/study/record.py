@@ -1,4 +1,4 @@
-"""What a study was asked for and what it stood on, kept on its MLflow run as `study.json`.
+"""Record of a study: what was asked and what it stood on, kept on its MLflow run as `study.json`.
 
 With the runs of its cells this is enough to report on the study again and to train any of its cells again.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from fmerl.card import recipe_digest
 from fmerl.config import CellConfig
@@ -23,11 +24,11 @@ from fmerl_platform.study.study import Study
 
 @dataclass(frozen=True)
 class AnchorCosines:
-    """How alike the emotion descriptions of some variants are to their encoder."""
+    """Likeness of the emotion descriptions of some variants to their encoder."""
 
     variants: tuple[str, ...]
     cosines: tuple[tuple[float, ...], ...]
-    """Of every pair of classes in label order, [C, C]."""
+    """Cosine of every pair of classes in label order, [C, C]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class CorpusRecord:
 
     corpus: str
     source: str
-    """What the command named: a synthetic corpus or a folder."""
+    """Corpus as the command named it: a synthetic one or a folder."""
     classes: tuple[str, ...]
     """In label order."""
     control: dict[str, Any]
@@ -89,7 +90,10 @@ class StudyRecord:
         if "kind" not in raw:  # written by version 0.1.0, whose only kinds were these two
             zero_shot, llm_study = raw.pop("zero_shot", False), raw.pop("llm_study", None)
             raw |= {"kind": "zero-shot", "options": {"llm_study": llm_study}} if zero_shot else {"kind": "ablation"}
-        return cls(**{**raw, "corpora": tuple(_corpus_record(corpus) for corpus in raw["corpora"])})
+        for corpus in raw["corpora"]:
+            for cell in corpus["cells"]:
+                cell.setdefault("corpus", corpus["corpus"])
+        return TypeAdapter(cls).validate_python(raw)
 
     def facts(self) -> dict[str, str]:
         """Provenance, command, seeds and data, as short strings by name."""
@@ -188,20 +192,6 @@ def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> 
             for anchors, vectors in inputs.anchors.items()
         ),
         supervised=inputs.supervised,
-    )
-
-
-def _corpus_record(raw: Mapping[str, Any]) -> CorpusRecord:
-    return CorpusRecord(
-        **{
-            **raw,
-            "classes": tuple(raw["classes"]),
-            "supervised": tuple(raw.get("supervised", ())),
-            "cells": tuple(CellKey(**{"corpus": raw["corpus"], **cell}) for cell in raw["cells"]),
-            "anchors": tuple(
-                AnchorCosines(tuple(item["variants"]), tuple(map(tuple, item["cosines"]))) for item in raw["anchors"]
-            ),
-        }
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmerl.errors import InputError
@@ -28,7 +29,7 @@ class Study:
     'mine'
 
     Raises:
-        InputError: A name that cannot be a folder, or a seed that stands twice.
+        InputError: A name that cannot be a folder, a seed that stands twice, or a corpus that is not there.
     """
 
     name: str
@@ -46,14 +47,23 @@ class Study:
         check_study_name(self.name)
         if len(set(self.seeds)) != len(self.seeds):
             raise InputError("--seeds", f"a seed stands twice in {list(self.seeds)}", "name each once")
+        for name in self.corpora:
+            check_corpus(name, self.inputs.features)
+
+
+def check_corpus(name: str, features: Path | None) -> None:
+    """Refuse a corpus that is neither synthetic nor a folder with feature tables beside it."""
+    if name in SYNTHETIC:
+        return
+    if not Path(name).is_dir():
+        what = "neither a folder nor a synthetic corpus"
+        raise InputError(name, what, f"give a folder or one of {', '.join(SYNTHETIC)}")
+    if features is None:
+        raise InputError(name, "a corpus folder needs feature tables", "give their folder with --features")
 
 
 def check_study_name(name: str) -> None:
-    """Refuse a name that cannot be a folder, a file and part of MLflow's filters alike.
-
-    Raises:
-        InputError: It is empty, longer than 100 characters, or has others than letters, digits, spaces and `_.+=-`.
-    """
+    """Refuse a name that cannot be a folder, a file and part of MLflow's filters alike."""
     if not _NAME.fullmatch(name) or name.endswith((".", " ")):
         what = "letters, digits, spaces and _.+=- make a study's name, at most 100 of them, a letter or digit first"
         raise InputError(f"study {name[:120]!r}", what, "choose another name")

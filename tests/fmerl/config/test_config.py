@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
@@ -128,3 +129,16 @@ def test_changed_checks_the_result() -> None:
         CellConfig().changed(training__epochs=0)
     both = CellConfig().changed(training__train_on_validation=True, training__selection="last")
     assert both.training.selection == "last"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("contrastive.temperature", 0, "contrastive: temperature must be positive, not 0.0"),
+        ("system.sdt.temperature", -1, "system.sdt: temperature must be positive, not -1.0"),
+        ("training.epochs", 1.5, "training: epochs must be a whole number, not 1.5"),
+    ],
+)
+def test_an_error_names_the_section(path: str, value: object, told: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(told)}$"):
+        CellConfig().with_values({path: value})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from fmerl.features.statistics import StatisticsFit, read_statistics, write_statistics
-from fmerl.features.store import feature_writer
+from fmerl.features.statistics import STATISTICS, StatisticsFit, write_statistics
 from fmerl.model.layers import Standardizer
 
 TABLES = arrays(
@@ -49,13 +49,12 @@ def test_constants_are_the_models(tmp_path: Path) -> None:
     model.fit(torch.from_numpy(values))
     found = fit.statistics(["a", "b", "c", "d"])
     assert found.constant.tolist() == (model.scale == 0).tolist() == [False, True, True, False]
-    with feature_writer(tmp_path, "talk", "audio", {"recipe": {}}) as writer:
-        writer.append(["u"], values[:1], np.zeros(1, dtype=np.bool_))
-        writer.card["statistics"] = write_statistics(writer.folder, found)
-    stored = read_statistics(tmp_path, "talk", "audio")
-    assert (stored.rows, stored.columns) == (50, ("a", "b", "c", "d"))
-    np.testing.assert_array_equal(stored.mean, found.mean)
-    np.testing.assert_array_equal(stored.deviation, found.deviation)
+    told = write_statistics(tmp_path, found)
+    stored = pq.read_table(tmp_path / STATISTICS)
+    assert (told["rows"], stored["column"].to_pylist()) == (50, ["a", "b", "c", "d"])
+    np.testing.assert_array_equal(stored["mean"], found.mean)
+    np.testing.assert_array_equal(stored["deviation"], found.deviation)
+    np.testing.assert_array_equal(stored["constant"], found.constant)
 
 
 def test_no_rows() -> None:

@@ -237,7 +237,7 @@ def regression_loss(
 
 
 def cosine(f: Tensor, e: Tensor) -> Tensor:
-    """S of Eq. 5 for one utterance and one anchor."""
+    """S of Eq. 5, which Eq. 6 defines, for one utterance and one anchor."""
     return (f * e).sum() / torch.sqrt((f * f).sum()) / torch.sqrt((e * e).sum())
 
 
@@ -273,7 +273,7 @@ def contrastive_loss(
 
 
 def negative_loss(f: Tensor, anchors: Tensor, label: Sequence[int], *, negatives: str) -> Tensor:
-    """L2, Eq. 6, for N utterances that all have a target."""
+    """L2, Eq. 7, for N utterances that all have a target."""
     owners = label if negatives == "in_batch" else range(len(anchors))
     pairs = [(i, owner) for i, gold in enumerate(label) for owner in owners if owner != gold]
     total = sum((1 + cosine(f[i], anchors[owner]) for i, owner in pairs), torch.zeros((), dtype=torch.float64))

@@ -217,7 +217,7 @@ def test_no_target_at_all(candidates: str, negatives: str) -> None:
 @pytest.mark.parametrize("negatives", NEGATIVES)
 @pytest.mark.parametrize("candidates", CANDIDATES)
 def test_a_held_out_class_is_neither_candidate_nor_negative(candidates: str, negatives: str) -> None:
-    """In zero-shot training Eq. 5 and 6 run over the training utterances' classes: nothing pushes from the unseen."""
+    """In zero-shot training Eq. 5 and 7 run over the training utterances' classes: nothing pushes from the unseen."""
     f, anchors, label = draw(9)
     config = ContrastiveConfig(candidates=candidates, negatives=negatives)
     alignment = DescriptionAlignment(config, 5, anchors, (5, 1, 3, 0))

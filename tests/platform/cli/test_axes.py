@@ -71,7 +71,7 @@ def test_a_bad_axis_is_named(axis: str, expected: str) -> None:
 
 def test_a_value_that_the_config_refuses_names_its_variant() -> None:
     [variant] = axis_variants("temperature=0")
-    with pytest.raises(StudyError, match=r"'temperature = 0.0': temperature must be positive"):
+    with pytest.raises(StudyError, match=r"'temperature = 0.0': contrastive: temperature must be positive"):
         variant.derive(CONTROL)
 
 

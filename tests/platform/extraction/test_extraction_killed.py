@@ -43,7 +43,7 @@ class Command:
 
     def start(self) -> subprocess.Popen[bytes]:
         paths = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "platform", REPOSITORY / "tests")))
-        command = [sys.executable, REPOSITORY / "tests" / "counting_encoder.py"]
+        command = [sys.executable, counting_encoder.__file__]
         command += [self.folder / "corpus", self.folder / "features", self.folder / "runs", self.counted, "0.05"]
         with self.output.open("ab") as output:
             return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)

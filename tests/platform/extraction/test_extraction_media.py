@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from helpers.counting_encoder import talk
@@ -18,7 +19,7 @@ from helpers.repository import EXPERIMENTS
 from fmerl.card import read_card
 from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.errors import InputError
-from fmerl.features.statistics import read_statistics
+from fmerl.features.statistics import STATISTICS
 from fmerl.features.store import read_features
 from fmerl.features.visual.densenet import DenseNet
 from fmerl.synthetic.media import Layout, MediaSpec, write_media_corpus
@@ -97,12 +98,13 @@ def test_generated_media_with_faults(tmp_path: Path, layout: Layout, of_audio: l
             assert any(reason in told for told in problems.values()), problems
         absent = {name for name, missing in zip(ids, table.missing, strict=True) if missing}
         assert absent == set(problems)
-        card = read_card(tmp_path / "features" / corpus.name / modality)
+        folder = tmp_path / "features" / corpus.name / modality
+        card = read_card(folder)
         assert (card["rows"], card["missing"], card["problems"]) == (len(ids), len(absent), len(problems))
         kept = table.values[train & ~table.missing]
-        stored = read_statistics(tmp_path / "features", corpus.name, modality)
-        assert stored.rows == len(kept)
-        np.testing.assert_allclose(stored.mean, kept.mean(axis=0, dtype=np.float64), rtol=1e-6, atol=1e-9)
+        assert card["statistics"]["rows"] == len(kept)
+        stored = pq.read_table(folder / STATISTICS)
+        np.testing.assert_allclose(stored["mean"], kept.mean(axis=0, dtype=np.float64), rtol=1e-6, atol=1e-9)
 
 
 def _with_videos(corpus: Corpus, paths: dict[str, str]) -> Corpus:

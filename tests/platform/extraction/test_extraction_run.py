@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from helpers import counting_encoder
@@ -23,8 +24,9 @@ from fmerl.card import read_card
 from fmerl.config import CellConfig
 from fmerl.corpus import Corpus, write_corpus
 from fmerl.errors import InputError
-from fmerl.features.statistics import read_statistics
+from fmerl.features.statistics import STATISTICS
 from fmerl.features.store import read_features
+from fmerl.files import file_digest
 from fmerl.model.features import Standardizers
 from fmerl.training.assembly import assemble
 from fmerl_platform.cli.extract import request_of
@@ -116,10 +118,12 @@ def test_statistics_are_those_that_training_fits(finished: Extraction) -> None:
     fitted.fit_statistics(
         {"text": torch.from_numpy(train.features["text"])}, {"text": torch.from_numpy(train.missing["text"])}
     )
-    stored = read_statistics(finished.features, "talk", "text")
-    assert stored.rows == int((~train.missing["text"]).sum()) < 39, "train only"
-    np.testing.assert_allclose(fitted["text"].mean, stored.mean, rtol=1e-6)
-    np.testing.assert_allclose(fitted["text"].scale, 1 / stored.deviation, rtol=1e-6)
+    folder = finished.features / "talk" / "text"
+    told, stored = read_card(folder)["statistics"], pq.read_table(folder / STATISTICS)
+    assert told["rows"] == int((~train.missing["text"]).sum()) < 39, "train only"
+    assert told["sha256"] == file_digest(folder / STATISTICS)
+    np.testing.assert_allclose(fitted["text"].mean, stored["mean"], rtol=1e-6)
+    np.testing.assert_allclose(fitted["text"].scale, 1 / stored["deviation"].to_numpy(), rtol=1e-6)
 
 
 def test_what_was_encoded_before_a_fault_is_kept(extraction: Extraction) -> None:

@@ -16,8 +16,7 @@ from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.runs import read_study
 from fmerl_platform.ledger.schema import STUDY_FILE
 from fmerl_platform.report import render
-from fmerl_platform.report.document import Report
-from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.report.document import Report, ReportPaths
 from fmerl_platform.running import grid
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, VariantRow
 from fmerl_platform.studies.reproduce import reproduce

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmerl.errors import InputError
+from fmerl_platform.cli.placement import placement_table
 from fmerl_platform.running.options import Node, Resources
-from fmerl_platform.running.placement import nodes_to_expect, placement_table
+from fmerl_platform.running.placement import nodes_to_expect
 
 NODES = st.lists(
     st.builds(Node, st.just("n"), st.integers(0, 64).map(float), st.integers(0, 8).map(float)), min_size=1, max_size=5

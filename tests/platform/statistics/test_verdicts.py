@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulated_studies import StudyModel, simulate_study
 from sklearn.metrics import accuracy_score, f1_score
 
-from benchmarks.simulated_studies import StudyModel, simulate_study
 from fmerl.errors import InputError
 from fmerl_platform.statistics import (
     CellPredictions,

@@ -77,6 +77,16 @@ def test_a_line_of_one_system_leaves_the_others(sources: Path, path: str, reader
     assert {name for name in SYSTEMS if after[name] != before[name]} == readers
 
 
+def test_one_more_baseline_leaves_every_finished_cell(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = digests()
+    (sources / "model/baselines/another.py").write_text("class Another: ...\n", encoding="utf-8")
+    another = type("Another", (), {"__module__": "fmerl.model.baselines.another"})
+    monkeypatch.setitem(SYSTEMS, "Another", another)  # type: ignore[misc]
+    after = edited(sources / "model/__init__.py", lambda text: text + "SYSTEMS['Another'] = Another\n")
+    assert {name: digest for name, digest in after.items() if name in before} == before
+    assert len(set(after.values())) == len(before) + 1
+
+
 def test_a_setting_counts_for_the_system_that_reads_it() -> None:
     fmerl_cell, sdt = CellConfig(), CellConfig().changed(system__name="SDT")
     assert fmerl_cell.flatten() == fmerl_cell.changed(system__sdt__temperature=8.0).flatten()

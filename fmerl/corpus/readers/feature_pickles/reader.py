@@ -5,7 +5,6 @@ Shapes: U utterances of the corpus, N of one dialogue, D width of a modality.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,13 +26,14 @@ from fmerl.corpus.readers.feature_pickles.formats import (
 from fmerl.corpus.readers.feature_pickles.unpickling import read_plain_pickle
 from fmerl.corpus.readers.iemocap.evaluation import Evaluation
 from fmerl.errors import InputError
+from fmerl.files import file_digest
 
 _REMEDY = "take the pickle that SDT publishes, or one of its layout"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PublishedFeatures:
-    """What a feature pickle holds."""
+    """Contents of a feature pickle."""
 
     corpus: Corpus
     features: Mapping[str, NDArray[np.float32]]
@@ -105,7 +105,7 @@ def read_published(
         features=features,
         missing=missing,
         items=wanted,
-        source=_digest(path),
+        source=file_digest(path),
         format=published,
         problems=tuple(problems),
     )
@@ -182,8 +182,3 @@ def _with_scores(path: Path, corpus: Corpus, evaluations: Mapping[str, Evaluatio
             for dialogue in corpus.dialogues
         ),
     )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

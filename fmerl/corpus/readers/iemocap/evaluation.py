@@ -22,7 +22,7 @@ _KNOWN = re.compile(r"%|[CA]-\w+:", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """What the annotators agree on about one utterance."""
+    """The annotators' consensus on one utterance."""
 
     utterance_id: str
     start: float

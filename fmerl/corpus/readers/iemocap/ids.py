@@ -1,4 +1,4 @@
-"""What IEMOCAP's ids and labels mean (Busso et al. 2008), and the split that the field tests on.
+"""Meaning of IEMOCAP's ids and labels (Busso et al. 2008), and the split that the field tests on.
 
 `Ses01F_impro05_M019` is the utterance M019, by the man, of the dialogue `Ses01F_impro05` of session 1, in which the
 woman wears the markers.

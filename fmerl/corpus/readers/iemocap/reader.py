@@ -16,7 +16,7 @@ from fmerl.errors import InputError
 Protocol = Literal["raw-7380", "standard-7433"]
 
 TARGETS: Mapping[Protocol, int] = {"raw-7380": 7_380, "standard-7433": 7_433}
-"""Of the whole release."""
+"""Files of the whole release."""
 
 _NO_MAJORITY = "xxx"
 

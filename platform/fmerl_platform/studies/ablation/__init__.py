@@ -1,21 +1,24 @@
-"""Ablations: variants judged against a control (the paper's Tables 1 and 3)."""
+"""Ablations: variants judged against a control (the paper's Tables 1 and 3).
+
+Statistics and plots are imported where cells are judged: a finished study needs neither.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.publish import RunSummary, RunView
 from fmerl_platform.ledger.results import CorpusCells
 from fmerl_platform.report.document import Report
-from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, analyse
-from fmerl_platform.studies.ablation.publish import run_summary, study_note
-from fmerl_platform.studies.ablation.sections import ablation_report
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.record import StudyRecord
 from fmerl_platform.study.variant import Variant
+
+if TYPE_CHECKING:
+    from fmerl_platform.studies.ablation.analysis import CorpusAnalysis
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,21 @@ class Ablation:
     def analyse(
         self, record: StudyRecord, corpora: Sequence[CorpusCells], experiment: Experiment
     ) -> tuple[CorpusAnalysis, ...]:
+        from fmerl_platform.studies.ablation.analysis import analyse
+
         return tuple(map(analyse, corpora))
 
     def report(self, record: StudyRecord, analyses: Sequence[CorpusAnalysis]) -> Report:
+        from fmerl_platform.studies.ablation.sections import ablation_report
+
         return ablation_report(record, analyses)
 
     def summaries(self, record: StudyRecord, analyses: Sequence[CorpusAnalysis]) -> Sequence[RunSummary]:
+        from fmerl_platform.studies.ablation.publish import run_summary
+
         return [run_summary(analysis, row) for analysis in analyses for row in analysis.rows]
 
     def note(self, record: StudyRecord, analyses: Sequence[CorpusAnalysis]) -> str:
+        from fmerl_platform.studies.ablation.publish import study_note
+
         return study_note(analyses)

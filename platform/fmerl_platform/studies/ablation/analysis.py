@@ -13,7 +13,7 @@ from fmerl_platform.studies.paper_results import PublishedScore, published_score
 
 @dataclass(frozen=True)
 class VariantRow:
-    """What the table says of one variant."""
+    """Row of the table for one variant."""
 
     variant: str
     weighted_f1: Estimate
@@ -34,7 +34,7 @@ class VariantRow:
 
     @property
     def peek_gap(self) -> float:
-        """What weighted F1 would gain if the epoch were picked on the test set."""
+        """Gain of weighted F1 if the epoch were picked on the test set."""
         return self.oracle_weighted_f1 - self.weighted_f1.mean
 
 

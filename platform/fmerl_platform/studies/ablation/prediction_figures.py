@@ -27,7 +27,7 @@ _EPOCHS: dict[str, str | None] = {"after the first epoch": FIRST_EPOCH, "at the 
 
 
 def confusion(analysis: CorpusAnalysis) -> ReportFigure | None:
-    """What the control takes each gold class for (the paper's Figure 5)."""
+    """Confusion matrices of the control (the paper's Figure 5)."""
     results = analysis.results
     panels = {title: results.predictions_of(results.control, condition) for title, condition in _EPOCHS.items()}
     shares = {title: _share(cells, len(results.classes)) for title, cells in panels.items() if cells}
@@ -131,7 +131,7 @@ def dimensions(analysis: CorpusAnalysis) -> ReportFigure | None:
 
 
 def anchors(analysis: CorpusAnalysis) -> ReportFigure | None:
-    """How alike the classes' descriptions are to the frozen text encoder."""
+    """Cosines of the classes' descriptions under the frozen text encoder."""
     classes, sets = analysis.results.classes, analysis.results.anchors
     if not sets:
         return None

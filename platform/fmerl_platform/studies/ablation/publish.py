@@ -1,4 +1,4 @@
-"""What MLflow's UI shows of an ablation: metrics, tags and notes of its variants' runs."""
+"""An ablation in MLflow's UI: metrics, tags and notes of its variants' runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fmerl_platform.ledger.publish import PLANNED_VARIANTS, RunSummary
 from fmerl_platform.ledger.runs import change_note
+from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.report.numbers import interval, mean_sd, p_value, percent, seeds, signed
 from fmerl_platform.report.table import markdown_text
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, VariantRow
@@ -19,7 +20,7 @@ def run_summary(analysis: CorpusAnalysis, row: VariantRow) -> RunSummary:
         corpus=analysis.results.corpus,
         variant=row.variant,
         metrics=variant_metrics(row),
-        tags={"fmerl.verdict": row.comparison.verdict if row.comparison else "control"},
+        tags={Tag.VERDICT: row.comparison.verdict if row.comparison else "control"},
         note=variant_note(analysis, row),
     )
 
@@ -59,7 +60,7 @@ def study_note(analyses: Sequence[CorpusAnalysis]) -> str:
 
 
 def variant_note(analysis: CorpusAnalysis, row: VariantRow) -> str:
-    """What a variant is and what it does."""
+    """Description of a variant and its effect."""
     results, score, against = analysis.results, row.weighted_f1, row.comparison
     lines = [
         change_note(row.variant, results.corpus, results.control, results.changes.get(row.variant, {})),

@@ -72,7 +72,7 @@ def strata_table(results: CorpusCells) -> Table | None:
 
 
 def modality_table(results: CorpusCells) -> Table | None:
-    """What each modality of the control is worth, two ways; None when it has one alone."""
+    """Worth of each modality of the control, two ways; None when it has one alone."""
     masked = {
         modality: cells
         for modality in results.modalities

@@ -12,7 +12,7 @@ from fmerl_platform.studies.paper_results import NOT_RUN
 from fmerl_platform.studies.wording import missing_notes, missing_sentence
 
 _SYSTEM_VERBS = {"helps": "is ahead", "hurts": "is behind"}
-"""Of another system, in place of the verdict on a change."""
+"""Verbs for another system, in place of the verdict on a change."""
 
 GUIDE = (
     (
@@ -44,11 +44,11 @@ GUIDE = (
         "they are a reference and not a test.",
     ),
 )
-"""How to read the report: what each paragraph is about, and the rest of it."""
+"""Reading guide: what each paragraph is about, and the rest of it."""
 
 
 def finding(analysis: CorpusAnalysis) -> str:
-    """What the study found on one corpus, largest effect first, in one to four sentences."""
+    """Finding on one corpus, largest effect first, in one to four sentences."""
     results = analysis.results
     control = next((row for row in analysis.rows if row.variant == results.control), None)
     if control is None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import optuna
 
 from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.ledger.schema import Tag
+from fmerl_platform.report.document import ReportPaths
 from fmerl_platform.studies.search.sections import SearchFindings
 from fmerl_platform.studies.search.space import OBJECTIVE
 from fmerl_platform.studies.search.trial_store import ended, start_name
@@ -43,7 +44,7 @@ def record_search(
     values = {f"best {path}": value for path, value in (found.best.params if found.best else {}).items()}
     importance = {f"importance {path}": value for path, value in found.importance.items()}
     experiment.log_once(run, {**values, **importance}, step=0)
-    experiment.tag(run, {"mlflow.note.content": note})
+    experiment.tag(run, {Tag.NOTE: note})
     client = experiment.client()
     for path in (paths.html, paths.markdown, paths.latex, best):
         if path.exists():
@@ -70,7 +71,7 @@ def _record_trials(
         if run.info.status == "RUNNING":  # half written
             client.delete_run(run.info.run_id)
         else:
-            known.add(int(run.data.tags["fmerl.trial"]))
+            known.add(int(run.data.tags[Tag.TRIAL]))
     for trial, how in ended(study, steps):
         if trial.number in known:
             continue

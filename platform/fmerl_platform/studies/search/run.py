@@ -15,8 +15,7 @@ from fmerl.errors import InputError
 from fmerl.files import replaced_file
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import command_line, provenance
-from fmerl_platform.report.document import Report
-from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.report.document import Report, ReportPaths
 from fmerl_platform.report.table import Table, columns
 from fmerl_platform.running.lock import exclusive
 from fmerl_platform.running.options import Resources
@@ -51,7 +50,7 @@ class Search:
     seeds: tuple[int, ...] = (0,)
     """Every trial trains all of them."""
     evaluation_seeds: tuple[int, ...] = (100, 101, 102, 103, 104)
-    """Of the comparison at the end; none of `seeds`."""
+    """Seeds of the comparison at the end; none of `seeds`."""
     also: tuple[str, ...] = ()
     """Fields searched besides the loss weights."""
     inputs: InputOptions = field(default_factory=InputOptions)
@@ -86,7 +85,7 @@ class SearchPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResults:
-    """What a search found."""
+    """Results of a search."""
 
     findings: SearchFindings
     comparison: StudyResults | None
@@ -99,7 +98,7 @@ class SearchResults:
 
     @property
     def complete(self) -> bool:
-        """Whether a trial ran to its end and every cell of the comparison is there."""
+        """True if a trial ran to its end and every cell of the comparison is there."""
         return self.findings.best is not None and (self.comparison is None or self.comparison.complete)
 
     def report(self) -> Report:

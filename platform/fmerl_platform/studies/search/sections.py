@@ -55,7 +55,7 @@ def search_report(found: SearchFindings) -> Report:
 
 
 def headline(found: SearchFindings) -> str:
-    """What was tried and what came of it, in two or three sentences."""
+    """Summary of the trials and the best of them, in two or three sentences."""
     counts = {how: sum(other == how for _, other in found.trials) for how in ("complete", "stopped early", "failed")}
     tried = f"{len(found.trials)} trials on {found.corpus}: " + ", ".join(f"{n} {how}" for how, n in counts.items())
     if found.best is None or found.best.value is None:

@@ -1,4 +1,4 @@
-"""What is searched: fields of the configuration, their ranges, and where a search starts."""
+"""Search space: fields of the configuration, their ranges, and where a search starts."""
 
 from __future__ import annotations
 

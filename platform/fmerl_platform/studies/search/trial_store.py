@@ -16,15 +16,14 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-logging.getLogger("alembic").setLevel(logging.WARNING)
-
 Outcome = Literal["complete", "stopped early", "failed", "interrupted"]
 _RETRY, _START = "retry_of", "start"
 
 
 def open_study(path: Path, name: str) -> tuple[optuna.Study, RDBStorage]:
     """The search's study and the storage that holds it, made when new; `optuna-dashboard` opens the same file."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     path.parent.mkdir(parents=True, exist_ok=True)
     storage = RDBStorage(f"sqlite:///{path.resolve()}")
     return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True), storage
@@ -59,7 +58,7 @@ def repair(study: optuna.Study, starts: Mapping[str, Mapping[str, float]]) -> No
 
 
 def outcome(trial: FrozenTrial, study: optuna.Study, steps: int) -> Outcome:
-    """How an ended trial went.
+    """Outcome of an ended trial.
 
     Args:
         trial: Ended.
@@ -80,5 +79,5 @@ def ended(study: optuna.Study, steps: int) -> list[tuple[FrozenTrial, Outcome]]:
 
 
 def start_name(trial: FrozenTrial) -> str:
-    """Of a trial that is a starting point; else empty."""
+    """Name of a trial that is a starting point; else empty."""
     return str(trial.user_attrs.get(_START, ""))

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.publish import RunSummary, RunView
 from fmerl_platform.ledger.results import CorpusCells
 from fmerl_platform.report.document import Report
-from fmerl_platform.studies.zero_shot.analysis import ZeroShotAnalysis, analyse_zero_shot
-from fmerl_platform.studies.zero_shot.language_models import NO_MODELS, read_language_models
 from fmerl_platform.studies.zero_shot.pseudo_unseen import pseudo_unseen_variant
-from fmerl_platform.studies.zero_shot.publish import run_summaries, study_note
-from fmerl_platform.studies.zero_shot.sections import zero_shot_report
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.hold_out import UNSEEN_CLASSES
 from fmerl_platform.study.record import StudyRecord
 from fmerl_platform.study.variant import Variant
+
+if TYPE_CHECKING:
+    from fmerl_platform.studies.zero_shot.analysis import ZeroShotAnalysis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +57,9 @@ class ZeroShot:
     def analyse(
         self, record: StudyRecord, corpora: Sequence[CorpusCells], experiment: Experiment
     ) -> tuple[ZeroShotAnalysis, ...]:
+        from fmerl_platform.studies.zero_shot.analysis import analyse_zero_shot
+        from fmerl_platform.studies.zero_shot.language_models import NO_MODELS, read_language_models
+
         models = None if self.llm_study is None else experiment.sibling(self.llm_study)
         analyses = []
         for corpus, cells in zip(record.corpora, corpora, strict=True):
@@ -74,10 +76,16 @@ class ZeroShot:
         return tuple(analyses)
 
     def report(self, record: StudyRecord, analyses: Sequence[ZeroShotAnalysis]) -> Report:
+        from fmerl_platform.studies.zero_shot.sections import zero_shot_report
+
         return zero_shot_report(record, analyses)
 
     def summaries(self, record: StudyRecord, analyses: Sequence[ZeroShotAnalysis]) -> Sequence[RunSummary]:
+        from fmerl_platform.studies.zero_shot.publish import run_summaries
+
         return [summary for analysis in analyses for summary in run_summaries(analysis)]
 
     def note(self, record: StudyRecord, analyses: Sequence[ZeroShotAnalysis]) -> str:
+        from fmerl_platform.studies.zero_shot.publish import study_note
+
         return study_note(analyses)

@@ -42,14 +42,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class ZeroShotRow:
-    """What Table 2 says of one system."""
+    """Row of Table 2."""
 
     name: str
     scores: Mapping[str, Estimate]
     """By name in `zero_shot_scores`."""
     n_utterances: int
     n_unseen: int
-    """Of them, utterances of an unseen class."""
+    """Number of them that are of an unseen class."""
     unseen_dialogues: int
     """Dialogues that have one."""
     parameters: float
@@ -57,7 +57,7 @@ class ZeroShotRow:
     against: Mapping[str, Comparison]
     """This row minus the control, on the utterances that both have, by score in `COMPARED`; empty for the control."""
     p_value_holm: float = math.nan
-    """Of the difference in unseen accuracy, adjusted over all rows."""
+    """P-value of the difference in unseen accuracy, adjusted over all rows."""
     area: Spread | None = None
     """AUSUC; None where scores are no degrees of belief in every class."""
     uninformed_area: Spread | None = None
@@ -81,13 +81,13 @@ class ZeroShotAnalysis:
     results: CorpusCells
     unseen: tuple[str, ...]
     utterances: str
-    """Whether unseen utterances were `context` in training or `deleted`."""
+    """`context` or `deleted`: fate of unseen utterances in training."""
     rows: tuple[ZeroShotRow, ...]
     """The control first, its calibrated row after it."""
     pseudo_unseen: str | None
     """Seen class that the constant was tuned on."""
     curves: tuple[SeenUnseenCurve, ...]
-    """Of the control's seeds, on test."""
+    """Curves of the control's seeds, on test."""
     published: Mapping[str, PublishedZeroShot]
     supervised: tuple[str, ...]
     """Modalities whose features may know the unseen labels."""

@@ -18,7 +18,7 @@ from fmerl_platform.statistics import UNANSWERED, CellPredictions
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModels:
-    """What a study of language models has of one corpus."""
+    """Language models' cells of one corpus."""
 
     cells: dict[str, tuple[CellRecord, ...]]
     """By model, ascending seeds."""

@@ -1,4 +1,4 @@
-"""What MLflow's UI shows of a zero-shot study: metrics, tags and notes of its runs."""
+"""A zero-shot study in MLflow's UI: metrics, tags and notes of its runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from fmerl_platform.ledger.publish import RunSummary
 from fmerl_platform.ledger.results import CellRecord, labelled_predictions
 from fmerl_platform.ledger.runs import change_note
+from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.report.table import markdown_text
 from fmerl_platform.statistics import confusion_by_dialogue
 from fmerl_platform.statistics.scores import SCORES
@@ -30,10 +31,10 @@ def run_summaries(analysis: ZeroShotAnalysis) -> Iterator[RunSummary]:
     for variant, changes in results.changes.items():
         unseen = changes.get(UNSEEN_CLASSES, analysis.unseen)
         note = [change_note(variant, results.corpus, results.control, changes), f"Unseen: {', '.join(unseen)}."]
-        tags = {"fmerl.unseen": ",".join(unseen)}
+        tags = {Tag.UNSEEN: ",".join(unseen)}
         if warning:
             note.append(markdown_text(warning))
-            tags["fmerl.warning"] = warning
+            tags[Tag.WARNING] = warning
         metrics = row_metrics(rows[variant]) if variant in rows else {}
         if variant == results.control and analysis.calibrated is not None:
             metrics |= row_metrics(analysis.calibrated, "calibrated_")

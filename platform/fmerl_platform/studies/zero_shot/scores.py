@@ -1,4 +1,4 @@
-"""What zero-shot recognition is scored by, from confusion matrices.
+"""Scores of zero-shot recognition, from confusion matrices.
 
 Shapes: C classes; a confusion matrix [..., C, C] has gold classes in rows and predicted ones in columns, and may have
 one more class for what was not answered. As everywhere in `fmerl_platform.statistics`, a share of nothing is 0.
@@ -13,7 +13,7 @@ import numpy as np
 from fmerl_platform.statistics import Score, accuracy, weighted_f1
 
 UNSEEN_ACCURACY = "unseen_accuracy"
-"""What a zero-shot study compares rows by."""
+"""Score by which a zero-shot study compares rows."""
 
 
 def zero_shot_scores(unseen: Sequence[int], n_classes: int) -> Mapping[str, Score]:

@@ -101,7 +101,7 @@ def tuned_constant(
 
 
 def margin(scores: NDArray[np.float32], unseen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How far the best seen class lies above the best unseen one, [N]: any constant above it gives an unseen class."""
+    """Margin of the best seen class over the best unseen one, [N]: any constant above it gives an unseen class."""
     wide = scores.astype(np.float64)
     return wide[:, ~unseen].max(1) - wide[:, unseen].max(1)
 

@@ -10,7 +10,7 @@ from fmerl_platform.studies.zero_shot.analysis import Spread, ZeroShotAnalysis, 
 from fmerl_platform.studies.zero_shot.scores import UNSEEN_ACCURACY
 
 FEWEST_DIALOGUES = 10
-"""That have an unseen utterance, below which resampling dialogues says nothing of unseen classes."""
+"""Fewest dialogues with an unseen utterance; below, resampling dialogues says nothing of unseen classes."""
 
 
 def warning_of(analysis: ZeroShotAnalysis) -> str:
@@ -21,7 +21,7 @@ def warning_of(analysis: ZeroShotAnalysis) -> str:
 
 
 def zero_shot_finding(analysis: ZeroShotAnalysis) -> str:
-    """What happened to the unseen utterances, in two to four sentences."""
+    """Summary of the unseen utterances' fate, in two to four sentences."""
     corpus, control = analysis.results.corpus, analysis.control
     if control is None:
         return f"On {corpus}, no cell of {analysis.results.control} finished."

@@ -13,7 +13,7 @@ import pytest
 from helpers.studies import record_of
 
 from fmerl_platform.ledger.results import CorpusCells
-from fmerl_platform.report.render import ReportPaths
+from fmerl_platform.report.document import ReportPaths
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, analyse
 from fmerl_platform.studies.ablation.sections import ablation_report, ablation_table
 

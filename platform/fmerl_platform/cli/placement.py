@@ -1,0 +1,33 @@
+"""Shows what would run where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from fmerl_platform.report.table import Table, columns
+from fmerl_platform.running.options import Node, Resources
+
+
+def placement_table(nodes: Sequence[Node], resources: Resources, cells: int, workers: int, unit: str = "cell") -> Table:
+    """Table of what would run where.
+
+    Args:
+        nodes: At hand.
+        resources: Of each worker.
+        cells: How many there are.
+        workers: Of each cell.
+        unit: What the table calls a cell.
+
+    Raises:
+        InputError: As `Resources.slots`.
+    """
+    slots = resources.slots(nodes, workers)
+    needs = f"{workers} x ({resources.cpus_per_cell:g} CPU, {resources.gpus_per_cell:g} GPU)"
+    return Table(
+        name="placement",
+        caption=f"{min(cells, slots)} of {cells} {unit}s at once, in about {math.ceil(cells / slots)} rounds",
+        columns=columns("node", "CPUs", "GPUs", "workers it holds"),
+        rows=tuple((node.name, f"{node.cpus:g}", f"{node.gpus:g}", str(resources.workers_on(node))) for node in nodes),
+        notes=(f"a {unit} takes {needs}",),
+    )
