@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -17,7 +18,7 @@ Mode = Literal["text", "schema", "logprobs"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 Fault = Literal["empty", "refusal", "no score", "no class", "ambiguous", "truncated", "out of range", "malformed"]
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Raised when the same answer may be read as another score; stands on the card of a label set."""
 MIN_SCORE_MASS = 0.5
 """Least probability that the first token is a score at all, for its expected value to mean something."""
@@ -31,11 +32,16 @@ class Answer:
 
     text: str
     finish_reason: str = "stop"
-    """`length` for an answer that was cut off, `content_filter` for one that was withheld."""
+    """The endpoint's own word for why it ended; `content_filter` for one that was withheld."""
     refusal: str | None = None
     """The endpoint's own field for a refusal."""
     first_token: tuple[tuple[str, float], ...] | None = None
     """Candidates for the first token with their log-probabilities (natural), where the endpoint gives them."""
+
+    @property
+    def cut_off(self) -> bool:
+        """True if the token budget ended it, in any of the words that endpoints have for that."""
+        return self.finish_reason.lower() in _CUT_OFF
 
 
 class AnswerError(ValueError):
@@ -68,8 +74,7 @@ def read_score(answer: Answer, mode: Mode, scale: tuple[float, float]) -> float:
     Raises:
         AnswerError: A refusal, or an answer that is empty, cut off, out of range, or open to two readings.
     """
-    check_given(answer)
-    score = _READERS[mode](answer, scale)
+    score = _READERS[mode](answer, given_text(answer), scale)
     low, high = scale
     if not low <= score <= high:
         raise AnswerError("out of range", f"{score:g} is not from {low:g} to {high:g}")
@@ -77,18 +82,18 @@ def read_score(answer: Answer, mode: Mode, scale: tuple[float, float]) -> float:
 
 
 def read_phrase(answer: Answer) -> str:
-    """The brief phrase in an answer, without quotes around it or a full stop after it.
+    """The brief phrase in an answer, without quotes around it, a full stop after it or Markdown's bold.
 
     Raises:
         AnswerError: A refusal, or an answer that is empty, cut off, longer than a phrase or more than one line.
     """
-    check_given(answer)
-    phrase = answer.text.strip().strip("\"'“”‘’").rstrip(".").strip("\"'“”‘’").strip()
+    text = given_text(answer)
+    phrase = text.replace("**", "").strip("\"'“”‘’").rstrip(".").strip("\"'“”‘’").strip()
     if not phrase:
-        raise AnswerError("empty", quoted(answer.text))
+        raise AnswerError("empty", quoted(text))
     if REFUSAL.search(phrase):
         raise AnswerError("refusal", quoted(phrase))
-    if answer.finish_reason == "length":
+    if answer.cut_off:
         raise AnswerError("truncated", quoted(phrase))
     if len(phrase.splitlines()) > 1 or len(phrase) > MAX_PHRASE:
         raise AnswerError("malformed", f"no brief phrase but {quoted(phrase)}")
@@ -101,31 +106,49 @@ REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w.,])[-−+]?\d+(?:[.,]\d+)*(?![\w%])")
+_COUNTER = re.compile(r"^[ \t*_#>-]*\(?\d+[.)](?=[ \t]+\S)|\bstep\s+\d+", re.IGNORECASE | re.MULTILINE)
+"""The number of a list's item or of a step, which is no score."""
+_CUT_OFF = {"length", "max_tokens", "model_length", "max_output_tokens", "token_limit"}
+
+_THOUGHTS = re.compile(
+    # A template may open the block in the prompt, so that the answer holds its end only.
+    r"\A.*</(?:think|thinking|thought)>|\A.*\[/THINK\]|\A\s*(?:<(?:think|thinking|thought)>|\[THINK\]).*",
+    re.DOTALL | re.IGNORECASE,
+)
+_STOP_TOKENS = re.compile(r"(?:\s*(?:<\|[\w-]+\|>|</s>|<eos>|<end_of_turn>))+\s*\Z")
+_FENCE = re.compile(r"\A```\w*\n(.*?)\n?```\Z", re.DOTALL)
 
 
-def check_given(answer: Answer) -> None:
-    """Raise AnswerError for an answer that is empty or a refusal by the endpoint's own word."""
+def given_text(answer: Answer) -> str:
+    """The answer proper: without thoughts before it, stop tokens after it or a code fence around it.
+
+    Raises:
+        AnswerError: It is empty, or a refusal by the endpoint's own word.
+    """
     if answer.refusal or answer.finish_reason == "content_filter":
         raise AnswerError("refusal", quoted(answer.refusal or "withheld by the endpoint's content filter"))
-    if not answer.text.strip() and not answer.first_token:
-        raise AnswerError("empty", "no text")
+    text = _STOP_TOKENS.sub("", _THOUGHTS.sub("", answer.text, count=1)).strip()
+    fenced = _FENCE.match(text)
+    text = fenced[1].strip() if fenced else text
+    if not text and not answer.first_token:
+        raise AnswerError("empty", "no text before the answer was cut off" if answer.cut_off else "no text")
+    return text
 
 
-def _read_text(answer: Answer, scale: tuple[float, float]) -> float:
-    """The one number of the text, apart from those that only tell the scale."""
-    text = _without_scale(answer.text, scale)
-    numbers = list(_NUMBER.finditer(text))
+def _read_text(answer: Answer, text: str, scale: tuple[float, float]) -> float:
+    """The one number of the text, apart from those that only count or tell the scale."""
+    if answer.cut_off:
+        raise AnswerError("truncated", quoted(text))
+    uncounted = _COUNTER.sub(" ", _without_scale(text, scale))
+    numbers = list(_NUMBER.finditer(uncounted))
     if not numbers:
-        fault: Fault = "refusal" if REFUSAL.search(text) else "no score"
-        raise AnswerError(fault, quoted(answer.text))
-    last = numbers[-1].end()
-    if answer.finish_reason == "length" and not text[last:].strip(".,"):
-        raise AnswerError("truncated", quoted(answer.text))
+        fault: Fault = "refusal" if REFUSAL.search(uncounted) else "no score"
+        raise AnswerError(fault, quoted(text))
     if any("," in match[0] or match[0].count(".") > 1 for match in numbers):
-        raise AnswerError("ambiguous", quoted(answer.text))
+        raise AnswerError("ambiguous", quoted(text))
     scores = {float(match[0].replace("−", "-")) for match in numbers}
     if len(scores) > 1:
-        raise AnswerError("ambiguous", quoted(answer.text))
+        raise AnswerError("ambiguous", quoted(text))
     return scores.pop()
 
 
@@ -137,27 +160,36 @@ def _without_scale(text: str, scale: tuple[float, float]) -> str:
     return re.sub(rf"{span}|\s*(?:out\s+of|/)\s*{high}{stop}", " ", text, flags=re.IGNORECASE)
 
 
-def _read_schema(answer: Answer, scale: tuple[float, float]) -> float:
-    if answer.finish_reason == "length":
-        raise AnswerError("truncated", quoted(answer.text))
-    try:
-        read = json.loads(answer.text)
-    except ValueError:
-        fault: Fault = "refusal" if REFUSAL.search(answer.text) else "malformed"
-        raise AnswerError(fault, f"no JSON: {quoted(answer.text)}") from None
-    score = read.get("score") if isinstance(read, dict) and read.keys() == {"score"} else None
-    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        raise AnswerError("malformed", f"no number as score: {quoted(answer.text)}")
+def _read_schema(answer: Answer, text: str, scale: tuple[float, float]) -> float:
+    score = read_field(answer, text, "score")
+    if isinstance(score, bool) or not isinstance(score, int | float) or not abs(score) <= sys.float_info.max:
+        raise AnswerError("malformed", f"no number as score: {quoted(text)}")
     return float(score)
 
 
-def _read_logprobs(answer: Answer, scale: tuple[float, float]) -> float:
+def read_field(answer: Answer, text: str, name: str) -> Any:
+    """The one field of the JSON object that an answer's text is; None if it is another object.
+
+    Raises:
+        AnswerError: It is cut off, a refusal, or no JSON.
+    """
+    if answer.cut_off:
+        raise AnswerError("truncated", quoted(text))
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        fault: Fault = "refusal" if REFUSAL.search(text) else "malformed"
+        raise AnswerError(fault, f"no JSON: {quoted(text)}") from None
+    return read[name] if isinstance(read, dict) and read.keys() == {name} else None
+
+
+def _read_logprobs(answer: Answer, text: str, scale: tuple[float, float]) -> float:
     """Expected score, over the first token's candidates that are whole scores."""
     scores = whole_scores(scale)
     if scores is None:
         raise ValueError(f"the scores of {scale} are not one token each")
     if not answer.first_token:
-        raise AnswerError("malformed", f"no log-probabilities with {quoted(answer.text)}")
+        raise AnswerError("malformed", f"no log-probabilities with {quoted(text)}")
     digits = {str(score): score for score in scores}
     mass: dict[int, float] = defaultdict(float)
     for token, logprob in answer.first_token:
@@ -165,8 +197,8 @@ def _read_logprobs(answer: Answer, scale: tuple[float, float]) -> float:
             mass[digits[token.strip()]] += math.exp(min(0.0, logprob))
     total = sum(mass.values())
     if not total >= MIN_SCORE_MASS:
-        fault: Fault = "refusal" if REFUSAL.search(answer.text) else "no score"
-        raise AnswerError(fault, f"a score has probability {total:.2f} only, before {quoted(answer.text)}")
+        fault: Fault = "refusal" if REFUSAL.search(text) else "no score"
+        raise AnswerError(fault, f"a score has probability {total:.2f} only, before {quoted(text)}")
     return sum(score * share for score, share in mass.items()) / total
 
 

@@ -6,19 +6,18 @@ Few-shot for the classes that examples are given of, zero-shot for the rest.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fmerl.corpus import Corpus, Dialogue, Utterance
-from fmerl.supervision.answers import REFUSAL, Answer, AnswerError, Fault, Mode, check_given, quoted
+from fmerl.supervision.answers import REFUSAL, Answer, AnswerError, Mode, given_text, quoted, read_field
 
 _TASK = (
     "Name the emotion of the last utterance of a conversation. Choose exactly one of: {classes}. "
     "Answer with the name of the emotion only."
 )
-PROMPT_VERSION = 1
+PROMPT_VERSION = 2
 """Raised when the same utterance may be asked about in other words, or the same answer read otherwise."""
 
 
@@ -93,25 +92,15 @@ def read_class(answer: Answer, mode: Mode, classes: Sequence[str]) -> str:
     Raises:
         AnswerError: A refusal, or an answer that is empty, cut off or no class's name.
     """
-    check_given(answer)
-    named = _field(answer) if mode == "schema" else answer.text.strip().strip("\"'“”‘’*.").strip()
+    text = given_text(answer)
+    if answer.cut_off:
+        raise AnswerError("truncated", quoted(text))
+    named = read_field(answer, text, "emotion") if mode == "schema" else text.strip("\"'“”‘’*.").strip()
+    if not isinstance(named, str):
+        raise AnswerError("malformed", f"no name as emotion: {quoted(text)}")
     if named in classes:
         return named
     found = [name for name in classes if name.casefold() == named.casefold()]
     if mode == "text" and len(found) == 1:
         return found[0]
-    if answer.finish_reason == "length":
-        raise AnswerError("truncated", quoted(answer.text))
-    raise AnswerError("refusal" if REFUSAL.search(named) else "no class", quoted(answer.text))
-
-
-def _field(answer: Answer) -> str:
-    try:
-        read = json.loads(answer.text)
-    except ValueError:
-        fault: Fault = "truncated" if answer.finish_reason == "length" else "malformed"
-        raise AnswerError(fault, f"no JSON: {quoted(answer.text)}") from None
-    named = read.get("emotion") if isinstance(read, dict) and read.keys() == {"emotion"} else None
-    if not isinstance(named, str):
-        raise AnswerError("malformed", f"no name as emotion: {quoted(answer.text)}")
-    return named
+    raise AnswerError("refusal" if REFUSAL.search(named) else "no class", quoted(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -14,6 +15,10 @@ from fmerl_platform.asking.limiter import Leases, Reservation, Stopped, Usage
 from fmerl_platform.asking.prices import Price, Tokens, most_tokens
 from fmerl_platform.asking.question import Call
 from fmerl_platform.asking.reply import Reply
+from fmerl_platform.asking.ways import Ways
+
+_ALIKE = 5
+"""Calls refused in the same words, and none answered, after which every other is expected to be refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +28,8 @@ class RetryPolicy:
     answers: int = 3
     """Answers paid for one call before its last fault stands."""
     backoff: Backoff = field(default_factory=Backoff)
+    broken: int | None = None
+    """Requests for one answer if the endpoint breaks over each of them; None for as many as the backoff allows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +64,7 @@ class Asker:
         price: Of tokens.
         retries: Retry limits.
         concurrency: Requests in flight.
+        answered_before: Whether the endpoint is known to answer; then no number of refusals ends the run.
     """
 
     def __init__(
@@ -67,10 +75,12 @@ class Asker:
         price: Price,
         retries: RetryPolicy,
         concurrency: int,
+        answered_before: bool = False,
     ) -> None:
         self._client, self._leases, self._journal = client, leases, journal
         self._price, self._retries = price, retries
         self._slots = asyncio.Semaphore(concurrency)
+        self._answered, self._refusals = answered_before, Counter[str]()
 
     async def ask(self, call: Call, earlier: list[Answer]) -> Answered:
         """Ask until an answer can be read or no more may be paid for.
@@ -88,26 +98,48 @@ class Asker:
             if outcome is not None:
                 return outcome
             try:
-                answers.append(await self._answer(call, len(answers)))
+                answers.append(await self.answer(call, len(answers)))
             except Stopped as stop:
                 return Answered(key=call.key, value=None, error=f"not asked: {stop}", passing=True)
             except RequestFailedError as failure:
                 if failure.hopeless:
                     raise
+                self._check_refused_alike(failure)
                 what = f"request failed: {failure}"
                 return Answered(key=call.key, value=None, error=what, passing=not failure.refused)
 
-    async def _answer(self, call: Call, unreadable: int) -> Answer:
-        backoff = self._retries.backoff
-        for failures in range(1, backoff.tries + 1):
+    async def answer(self, call: Call, unreadable: int) -> Answer:
+        """One answer, readable or not, after as many tries as the retry limits allow.
+
+        Args:
+            call: What is asked.
+            unreadable: Answers before this one, none of which could be read.
+
+        Raises:
+            RequestFailedError: There is none.
+            Stopped: No more may be asked.
+        """
+        backoff, failures = self._retries.backoff, 0
+        while True:
             try:
                 async with self._slots:
                     return await self._request(call, unreadable)
             except RequestFailedError as failure:
-                if not failure.passing or failures == backoff.tries:
+                if failure.obeyed:
+                    continue
+                failures += 1
+                tries = min(backoff.tries, self._retries.broken or backoff.tries) if failure.broken else backoff.tries
+                if not failure.passing or failures >= tries:
                     raise
                 await asyncio.sleep(backoff.seconds(failures, failure.retry_after))
-        raise AssertionError("a backoff has at least one try")
+
+    def _check_refused_alike(self, failure: RequestFailedError) -> None:
+        """Raise a hopeless failure once the same was said of several calls and none was ever answered."""
+        if self._answered or not failure.refused or failure.about_input:
+            return
+        self._refusals[str(failure)] += 1
+        if self._refusals[str(failure)] >= _ALIKE:
+            raise RequestFailedError(str(failure), hopeless=True)
 
     async def _request(self, call: Call, unreadable: int) -> Answer:
         most = most_tokens(call.body)
@@ -117,38 +149,44 @@ class Asker:
         try:
             reply = await self._client.send(call, unreadable)
             taken = reply.tokens or most
-            await self._journal.append(_answered_entry(call, taken, reply))
+            self._answered = True
+            await self._journal.append(_answered_entry(call, taken, reply, self._client.ways))
             return reply.answer
         except RequestFailedError as failure:
             if failure.charged:
                 taken = most
             if failure.charged or failure.refused:
-                await self._journal.append(_failed_entry(call, taken, failure))
+                await self._journal.append(failed_entry(call.key, taken, failure, self._client.ways))
             raise
         finally:
             self._leases.report(Usage(granted, Reservation(taken.total, self._price.cost(taken))))
 
 
-def _answered_entry(call: Call, tokens: Tokens, reply: Reply) -> Entry:
+def _answered_entry(call: Call, tokens: Tokens, reply: Reply, ways: Ways) -> Entry:
     return Entry(
         key=call.key,
         at=_now(),
         model=reply.model,
+        ways=ways,
         prompt_tokens=tokens.prompt,
         completion_tokens=tokens.completion,
         answer=reply.answer,
     )
 
 
-def _failed_entry(call: Call, tokens: Tokens, failure: RequestFailedError) -> Entry:
+def failed_entry(
+    key: str, tokens: Tokens, failure: RequestFailedError, ways: Ways, refused: bool | None = None
+) -> Entry:
+    """The journal's line about a call without an answer; refused as the failure says, unless it is known better."""
     return Entry(
-        key=call.key,
+        key=key,
         at=_now(),
         model="",
+        ways=ways,
         prompt_tokens=tokens.prompt,
         completion_tokens=tokens.completion,
         failure=str(failure),
-        refused=failure.refused,
+        refused=failure.refused if refused is None else refused,
     )
 
 

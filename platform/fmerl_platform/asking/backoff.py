@@ -29,13 +29,20 @@ class Backoff:
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """The endpoint's Retry-After, in seconds or as an HTTP date (RFC 9110, 10.2.3); None if there is no valid one."""
+    """The wait an endpoint asks for, in seconds; None if it asks for none, or in no valid form.
+
+    `retry-after-ms`, else Retry-After in seconds or as an HTTP date (RFC 9110, 10.2.3).
+    """
     value = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
+    for read in (lambda: float(headers["retry-after-ms"]) / 1000, lambda: float(value), lambda: _seconds_until(value)):
         try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+            seconds = read()
+        except (KeyError, ValueError, TypeError, OverflowError):
+            continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    return None
+
+
+def _seconds_until(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp() - time.time()

@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fmerl.supervision.answers import Mode, whole_scores
-from fmerl_platform.asking.asker import Answered, Asker, answer_from_journal
+from fmerl_platform.asking.asker import Asker, answer_from_journal, failed_entry
 from fmerl_platform.asking.endpoint import EndpointClient, RequestFailedError
 from fmerl_platform.asking.journal import JournalReader, JournalWriter
-from fmerl_platform.asking.limiter import Grants, Leases, Limiter, Limits, Reservation, Usage
+from fmerl_platform.asking.limiter import Grants, Leases, Limiter, Limits, Reservation, Stopped, Usage
+from fmerl_platform.asking.prices import Tokens
 from fmerl_platform.asking.question import Call, Questions
 from fmerl_platform.asking.worker import WorkerConfig
+
+_BROKEN_TRIES = 3
+"""Requests in one decoding, if the endpoint breaks over each, before the next decoding is tried."""
 
 FirstCall = Callable[[Mode], Call]
 """The call whose answer tells, in a decoding."""
@@ -38,18 +42,22 @@ def ask_decoding(
 ) -> Mode:
     """Ask the endpoint, one request for each decoding until one of them is answered as it should be.
 
+    An endpoint that breaks over a decoding and answers in the next is taken to refuse the former: some servers stumble
+    over optional parts of a request in other words than a refusal's.
+
     Raises:
-        RequestFailedError: It does not answer, for a reason that no decoding will cure.
+        RequestFailedError: It answers in none of them, text included.
     """
-    while True:
-        journal = JournalReader(config.journal)
-        mode = known_decoding(candidates, first, journal)
-        if mode is not None:
-            return mode
-        call = next(call for call in map(first, candidates) if not _told(call, journal))
-        outcome = asyncio.run(_ask(call, config, Limiter(limits, spent)))
-        if outcome.value is None and not _told(call, JournalReader(config.journal)):
-            raise RequestFailedError(outcome.error or "no answer")
+    journal = JournalReader(config.journal)
+    mode = known_decoding(candidates, first, journal)
+    if mode is not None:
+        return mode
+    known = replace(config, ways=journal.ways(call.key for call in map(first, candidates)))
+    calls = [first(mode) for mode in (*candidates, "text")]
+    asyncio.run(_ask_in_turn(calls, journal, known, Limiter(limits, spent)))
+    mode = known_decoding(candidates, first, JournalReader(config.journal))
+    assert mode is not None, "each candidate was answered or refused"
+    return mode
 
 
 def score_decodings(questions: Questions) -> tuple[Mode, ...]:
@@ -61,14 +69,39 @@ def _told(call: Call, journal: JournalReader) -> bool:
     return any(entry.answer is not None or entry.refused for entry in journal.entries.get(call.key, ()))
 
 
-async def _ask(call: Call, config: WorkerConfig, limiter: Limiter) -> Answered:
+async def _ask_in_turn(calls: Sequence[Call], journal: JournalReader, config: WorkerConfig, limiter: Limiter) -> None:
+    """Ask until a call has a value, and note the broken ones before an answer as refused."""
+
     async def exchange(needs: list[Reservation], used: list[Usage]) -> Grants:
         return limiter.exchange(needs, used)
 
-    client, writer = EndpointClient(config.endpoint), JournalWriter(config.journal)
+    client, writer = EndpointClient(config.endpoint, config.ways), JournalWriter(config.journal)
     try:
-        retries = replace(config.retries, answers=1)
-        return await Asker(client, Leases(exchange), writer, config.price, retries, 1).ask(call, [])
+        retries = replace(config.retries, broken=_BROKEN_TRIES)
+        asker = Asker(client, Leases(exchange), writer, config.price, retries, 1)
+        broken: dict[str, RequestFailedError] = {}
+        for call in calls:
+            answers = journal.answers(call.key)
+            if not _told(call, journal):
+                try:
+                    answers = [await asker.answer(call, 0)]
+                except RequestFailedError as failure:
+                    if failure.refused:
+                        continue
+                    if not failure.broken:
+                        raise
+                    broken[call.key] = failure
+            if answers:
+                for key, why in broken.items():
+                    await writer.append(failed_entry(key, Tokens(), why, client.ways, refused=True))
+                broken = {}
+            outcome = answer_from_journal(call, answers, 1)
+            if outcome is not None and outcome.value is not None:
+                return
+        if broken:
+            raise next(iter(broken.values()))
+    except Stopped as stop:
+        raise RequestFailedError(f"not asked: {stop}") from None
     finally:
         writer.close()
         await client.close()

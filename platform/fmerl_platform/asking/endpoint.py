@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -14,14 +15,19 @@ from fmerl_platform.asking.backoff import retry_after_seconds
 from fmerl_platform.asking.question import Call
 from fmerl_platform.asking.reply import BadReplyError, Reply, read_reply
 from fmerl_platform.asking.secret import Secret
+from fmerl_platform.asking.ways import USUAL_WAYS, Refusal, Ways
 
 _PUBLIC = "https://api.openai.com/v1"
 _PASSING = {408, 409, 425, 429}
 """Statuses below 500 after which the same request may succeed."""
 _HOPELESS = {401, 402, 403, 404}
 """Statuses that no request of this run will escape: key, payment, permission, model."""
+_BROKEN = {404, 500, 501}
+"""Statuses of a server that may stumble over a request's optional part."""
 _DETAIL = 200
 """Characters kept of an endpoint's message."""
+
+_log = logging.getLogger(__name__)
 
 
 class RequestFailedError(Exception):
@@ -31,6 +37,9 @@ class RequestFailedError(Exception):
         what: Why.
         passing: The same request may succeed later.
         hopeless: No request of this run will succeed.
+        obeyed: It names a field that is sent otherwise from now on: ask again at once.
+        about_input: It is about what this one request says, and tells nothing of others.
+        broken: The endpoint, or something before it, cannot make sense of the request, or makes no sense itself.
         charged: The endpoint may have charged for it.
         retry_after: Seconds the endpoint asks to wait.
     """
@@ -41,11 +50,15 @@ class RequestFailedError(Exception):
         *,
         passing: bool = False,
         hopeless: bool = False,
+        obeyed: bool = False,
+        about_input: bool = False,
+        broken: bool = False,
         charged: bool = False,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(what)
-        self.passing, self.hopeless, self.charged, self.retry_after = passing, hopeless, charged, retry_after
+        self.passing, self.hopeless, self.broken, self.charged = passing, hopeless, broken, charged
+        self.obeyed, self.about_input, self.retry_after = obeyed, about_input, retry_after
 
     @property
     def refused(self) -> bool:
@@ -91,10 +104,18 @@ class Endpoint:
 
 
 class EndpointClient:
-    """Sends single requests; the client's own retries are off, so that the limiter sees every one."""
+    """Sends single requests; the client's own retries are off, so that the limiter sees every one.
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+    Args:
+        endpoint: Where requests go.
+        ways: Known of the endpoint already.
+
+    Attributes:
+        ways: Known by now: a refusal that names a field is obeyed, once for each.
+    """
+
+    def __init__(self, endpoint: Endpoint, ways: Ways = USUAL_WAYS) -> None:
+        self._endpoint, self.ways = endpoint, ways
         self._client = AsyncOpenAI(
             api_key=endpoint.key.reveal(),
             base_url=endpoint.base_url,
@@ -109,18 +130,19 @@ class EndpointClient:
             RequestFailedError: There is none. It has no cause or context: the client's errors hold the key.
         """
         failure: RequestFailedError
+        ways, body = self.ways, call.request(unreadable)
         try:
             # Of the whole request: the client's own timeout starts again with each byte of a slow body.
             async with asyncio.timeout(self._endpoint.timeout):
-                raw = await self._client.chat.completions.with_raw_response.create(**call.request(unreadable))
-            return read_reply(self._endpoint.key.redact(raw.http_response.text))
+                raw = await self._client.chat.completions.with_raw_response.create(**ways.fit(body))
+            return read_reply(self._endpoint.key.redact(raw.http_response.text), body["max_tokens"])
         except (TimeoutError, APITimeoutError):
             what = f"no answer within {self._endpoint.timeout:g} s"
             failure = RequestFailedError(what, passing=True, charged=True)
         except APIStatusError as error:
-            failure = self._status_failure(error)
+            failure = self._status_failure(error, ways)
         except BadReplyError as error:
-            failure = RequestFailedError(f"bad reply: {error}", passing=True, charged=True)
+            failure = self._reply_failure(error)
         except APIConnectionError as error:
             cause = type(error.__cause__ or error).__name__
             failure = RequestFailedError(f"connection failed ({cause})", passing=True, charged=cause != "ConnectError")
@@ -131,12 +153,32 @@ class EndpointClient:
     async def close(self) -> None:
         await self._client.close()
 
-    def _status_failure(self, error: APIStatusError) -> RequestFailedError:
+    def _status_failure(self, error: APIStatusError, sent: Ways) -> RequestFailedError:
         status, detail = error.status_code, self._endpoint.key.redact(" ".join(error.message.split()))[:_DETAIL]
-        hopeless = status in _HOPELESS or error.code == "insufficient_quota"
+        refusal = Refusal(status=status, field=error.param or "", words=f"{error.message} {error.code} {error.body}")
+        if sent.obey(refusal) != sent:
+            return self._obey(refusal, sent, f"HTTP {status}: {detail}")
+        hopeless = (status in _HOPELESS and not refusal.about_input) or error.code == "insufficient_quota"
         return RequestFailedError(
             f"HTTP {status}: {detail}",
-            passing=not hopeless and (status in _PASSING or status >= 500),
+            passing=not hopeless and (status in _PASSING or (status >= 500 and status != 501)),
             hopeless=hopeless,
+            about_input=refusal.about_input,
+            broken=status in _BROKEN,
             retry_after=retry_after_seconds(error.response.headers),
         )
+
+    def _obey(self, refusal: Refusal, sent: Ways, what: str) -> RequestFailedError:
+        # Requests that were in flight together are refused together: who comes second finds the lesson learned.
+        if self.ways == sent:
+            self.ways = sent.obey(refusal)
+            _log.warning("%s: %s; obeyed from now on", self._endpoint.base_url, what)
+        return RequestFailedError(what, passing=True, obeyed=True)
+
+    def _reply_failure(self, error: BadReplyError) -> RequestFailedError:
+        if error.out_of_quota:
+            return RequestFailedError(f"bad reply: {error}", hopeless=True)
+        where = self._endpoint.base_url
+        remedy = "" if where.rstrip("/").endswith("/v1") else "; most addresses end in /v1"
+        what = f"bad reply of {where}: {error}{remedy}"
+        return RequestFailedError(what, passing=True, broken=True, charged=True)

@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from uuid import uuid4
 from fmerl.errors import InputError
 from fmerl.files import sync
 from fmerl.supervision.answers import Answer
+from fmerl_platform.asking.ways import USUAL_WAYS, Ways
 from fmerl_platform.running.lock import exclusive
 
 _SUFFIX = ".jsonl"
@@ -46,6 +47,8 @@ class Entry:
     """Why there is no answer."""
     refused: bool = False
     """True if the endpoint will refuse this very request each time."""
+    ways: Ways = USUAL_WAYS
+    """Known of the endpoint by then."""
 
     def to_line(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode() + b"\n"
@@ -53,7 +56,7 @@ class Entry:
     @classmethod
     def from_line(cls, line: bytes) -> Entry:
         fields = json.loads(line)
-        return cls(**{**fields, "answer": _answer(fields["answer"])})
+        return cls(**{**fields, "answer": _answer(fields["answer"]), "ways": Ways(**fields.get("ways", {}))})
 
 
 def _answer(fields: dict[str, Any] | None) -> Answer | None:
@@ -135,6 +138,14 @@ class JournalReader:
 
     def answers(self, key: str) -> list[Answer]:
         return [entry.answer for entry in self.entries.get(key, ()) if entry.answer is not None]
+
+    def has_answers(self) -> bool:
+        return any(entry.answer is not None for entries in self.entries.values() for entry in entries)
+
+    def ways(self, keys: Iterable[str]) -> Ways:
+        """The endpoint's ways, as requests for these calls taught them."""
+        known = (entry.ways for key in keys for entry in self.entries.get(key, ()))
+        return max(known, key=Ways.lessons, default=USUAL_WAYS)
 
     def _read_on(self, path: Path) -> None:
         with path.open("rb") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from fmerl_platform.asking.asker import Answered, answer_from_journal
 from fmerl_platform.asking.journal import Entry, JournalReader
@@ -11,6 +12,7 @@ from fmerl_platform.asking.limiter import Limits
 from fmerl_platform.asking.pipeline import WorkerPool, run_calls
 from fmerl_platform.asking.prices import Tokens
 from fmerl_platform.asking.question import Call
+from fmerl_platform.asking.ways import Ways
 from fmerl_platform.asking.worker import WorkerConfig
 from fmerl_platform.running.progress import Counting, uncounted
 from fmerl_platform.running.session import ray_session
@@ -33,6 +35,10 @@ class CallPlan(ABC):
         for key, call in self.calls.items():
             for entry in journal.entries.get(key, ()):
                 yield call, entry
+
+    def ways(self, journal: JournalReader) -> Ways:
+        """The endpoint's ways, as these calls taught them."""
+        return journal.ways(self.calls)
 
     def tokens(self, journal: JournalReader) -> Tokens:
         """All that these calls took."""
@@ -65,7 +71,7 @@ def ask_plan(
         return outcomes
     spent += config.price.cost(plan.tokens(journal))
     with counting("calls", len(plan.calls), len(outcomes), "errors") as progress, ray_session(0):
-        for outcome in run_calls(waiting, config, limits, spent, pool):
+        for outcome in run_calls(waiting, replace(config, ways=plan.ways(journal)), limits, spent, pool):
             outcomes[outcome.key] = outcome
             progress.ended(1, outcome.error is not None)
     return outcomes

@@ -18,6 +18,7 @@ from fmerl_platform.asking.journal import JournalReader, JournalWriter
 from fmerl_platform.asking.limiter import Grants, Leases, Reservation, Usage
 from fmerl_platform.asking.prices import Price
 from fmerl_platform.asking.question import Call
+from fmerl_platform.asking.ways import USUAL_WAYS, Ways
 
 Batch = dict[str, NDArray[Any]]
 
@@ -32,6 +33,8 @@ class WorkerConfig:
     retries: RetryPolicy
     concurrency: int
     """Requests in flight of one worker."""
+    ways: Ways = USUAL_WAYS
+    """Known of the endpoint already."""
 
 
 class LabelWorker:
@@ -43,15 +46,16 @@ class LabelWorker:
     """
 
     def __init__(self, config: WorkerConfig, limiter: Any) -> None:
-        self._limiter = limiter
+        self._limiter, self._base_url = limiter, config.endpoint.base_url
         self._journal = JournalReader(config.journal)
         self._asker = Asker(
-            EndpointClient(config.endpoint),
+            EndpointClient(config.endpoint, config.ways),
             Leases(self._exchange),
             JournalWriter(config.journal),
             config.price,
             config.retries,
             config.concurrency,
+            self._journal.has_answers(),
         )
 
     async def __call__(self, batch: Batch) -> AsyncIterator[Batch]:
@@ -70,7 +74,7 @@ class LabelWorker:
         try:
             return await self._asker.ask(call, self._journal.answers(call.key))
         except RequestFailedError as failure:
-            await self._limiter.stop.remote(f"the endpoint refuses every request ({failure})")
+            await self._limiter.stop.remote(f"the endpoint {self._base_url} refuses every request ({failure})")
             return Answered(key=call.key, value=None, error=f"request failed: {failure}", passing=True)
 
     async def _exchange(self, needs: list[Reservation], used: list[Usage]) -> Grants:

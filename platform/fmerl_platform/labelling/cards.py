@@ -9,13 +9,14 @@ from typing import Any
 from fmerl.card import content_digest
 from fmerl.supervision.answers import PARSER_VERSION
 from fmerl_platform.asking.question import Questions
+from fmerl_platform.asking.ways import Ways
 from fmerl_platform.labelling.labelset import Drafts
 from fmerl_platform.labelling.quality import Quality
 from fmerl_platform.labelling.request import LabelRequest
 
 
 def label_card(
-    request: LabelRequest, questions: Questions, base_url: str, drafts: Drafts, quality: Quality
+    request: LabelRequest, questions: Questions, base_url: str, drafts: Drafts, quality: Quality, ways: Ways
 ) -> dict[str, Any]:
     """Free fields and the recipe, for `LabelSet.card`."""
     usage = quality.usage
@@ -33,6 +34,7 @@ def label_card(
             "answers_per_call": request.retries.answers,
             "descriptions": _descriptions(request, drafts),
         },
+        "endpoint_ways": asdict(ways),
         "template_digest": questions.prompts.digest(),
         "models_reported": usage.models,
         "answered": {"first": usage.first, "last": usage.last},

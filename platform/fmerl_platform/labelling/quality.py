@@ -37,8 +37,8 @@ class Pairs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Usage:
-    """Usage of the endpoint over all runs."""
+class Spending:
+    """Requests to the endpoint and their cost over all runs."""
 
     answers: int
     requests_failed: int
@@ -54,7 +54,7 @@ class Usage:
     last: str | None
 
 
-def usage(plan: Plan, journal: JournalReader, price: Price) -> Usage:
+def usage(plan: Plan, journal: JournalReader, price: Price) -> Spending:
     """Count the journal's entries of a plan's calls."""
     entries = list(plan.entries(journal))
     answered = [(call, entry, entry.answer) for call, entry in entries if entry.answer is not None]
@@ -66,7 +66,7 @@ def usage(plan: Plan, journal: JournalReader, price: Price) -> Usage:
             faults[error.fault] += 1
     tokens = plan.tokens(journal)
     times = sorted(entry.at for _, entry, _ in answered)
-    return Usage(
+    return Spending(
         answers=len(answered),
         requests_failed=len(entries) - len(answered),
         faults=dict(faults),
@@ -85,7 +85,7 @@ class Quality:
     utterances: int
     errors: dict[str, int]
     """Utterances without scores, by the first reason."""
-    usage: Usage
+    usage: Spending
     human: dict[str, Pairs]
     """Human score and the model's, by dimension, of utterances that have both."""
     retest: dict[str, Pairs]

@@ -6,7 +6,7 @@ import logging
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -103,6 +103,7 @@ def _run_seed(
     table = prediction_table(request.utterances, request.corpus.classes, found)
     metrics = {**scores_of(table, request.corpus.classes, request.unseen), **_taken(request, run, plan, config)}
     params = {**request.settings(), "model": run.model.id, "mode": mode, "base_url": config.endpoint.base_url}
+    params |= asdict(plan.ways(JournalReader(request.journal)))
     note = f"{run.model.id} named the emotions of {len(table)} test utterances of {run.corpus}, seed {run.seed}."
     begun = experiment.begin(run, runs.variants[run.corpus, run.variant], params, note, request.unseen)
     assert begun is not None, "this run holds the lock"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmerl.supervision.answers import MODES, Answer, AnswerError, Mode, read_phrase, read_score, score_schema
+from fmerl.supervision.classification import read_class
 
 SCALE = (0.0, 5.0)
 
@@ -69,9 +70,52 @@ def test_text_without_one_score(text: str, fault: str) -> None:
 
 
 def test_number_that_may_go_on_is_no_score() -> None:
-    assert fault_of(Answer(text="The score is 3", finish_reason="length"), "text") == "truncated"
-    assert fault_of(Answer(text="The score is 3.", finish_reason="length"), "text") == "truncated"
-    assert read_score(Answer(text="3 because the", finish_reason="length"), "text", SCALE) == 3
+    for text in ("The score is 3", "The score is 3.", "3 because the", "First thoughts:\n\n1.  **The words:** he"):
+        for word in ("length", "max_tokens", "MAX_TOKENS", "model_length"):
+            assert fault_of(Answer(text=text, finish_reason=word), "text") == "truncated"
+    assert fault_of(Answer(text='{"score": 3}', finish_reason="max_tokens"), "schema") == "truncated"
+
+
+@pytest.mark.parametrize("text", ["1. **The words** are calm", "Step 2: weigh the words", "- 1) calm\n- 2) warm"])
+def test_numbers_of_lists_and_steps_are_no_scores(text: str) -> None:
+    assert fault_of(Answer(text=text), "text") == "no score"
+
+
+def test_score_beside_a_list() -> None:
+    assert read_score(Answer(text="1. The words are warm.\n2. So is the tone.\nScore: 4"), "text", SCALE) == 4
+
+
+WRAPPED = [
+    "<think>\n\n</think>\n\n{}",
+    "<think>2 or 4?</think>{}",
+    "so 2, I think</think>\n{}",
+    "[THINK]2[/THINK]{}",
+    "{}<|im_end|>",
+    "{}</s>\n",
+    "```\n{}\n```",
+    "<think></think>\n```json\n{}\n```<|eot_id|>",
+]
+
+
+@pytest.mark.parametrize("wrapping", WRAPPED)
+def test_what_surrounds_an_answer_is_taken_off(wrapping: str) -> None:
+    def wrapped(text: str) -> Answer:
+        return Answer(text=wrapping.replace("{}", text))
+
+    assert read_score(wrapped("3"), "text", SCALE) == 3
+    assert read_score(wrapped('{"score": 3}'), "schema", SCALE) == 3
+    assert read_phrase(wrapped("bright and **warm**")) == "bright and warm"
+    assert read_class(wrapped("Joy"), "text", ("joy", "anger")) == "joy"
+
+
+def test_thoughts_without_an_answer_are_no_text() -> None:
+    for text in ("<think>3, or", "<think>3</think>"):
+        assert fault_of(Answer(text=text, finish_reason="length"), "text") == "empty"
+
+
+@pytest.mark.parametrize("text", ['{"score": 1' + "0" * 400 + "}", '{"score": ' + "[" * 100_000])
+def test_hostile_json_is_that_answers_fault(text: str) -> None:
+    assert fault_of(Answer(text=text), "schema") == "malformed"
 
 
 def test_scale_decides_what_is_left_out() -> None:

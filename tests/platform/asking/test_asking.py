@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from helpers.labelling_endpoint import FakeEndpoint, completion
+from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of
 
 from fmerl.supervision.answers import Answer, Mode
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.asking.asker import Answered, Asker, RetryPolicy
+from fmerl_platform.asking.asker import Answered, Asker, RetryPolicy, answer_from_journal
 from fmerl_platform.asking.backoff import Backoff, retry_after_seconds
 from fmerl_platform.asking.endpoint import Endpoint, EndpointClient, RequestFailedError
 from fmerl_platform.asking.journal import JournalReader, JournalWriter
@@ -74,7 +74,7 @@ def test_patience_ends_in_the_last_fault(endpoint: FakeEndpoint, tmp_path: Path)
     assert len(endpoint.requests) == 3
 
 
-@pytest.mark.parametrize(("status", "requests"), [(400, 1), (422, 1), (408, 4), (429, 4), (500, 4), (503, 4)])
+@pytest.mark.parametrize(("status", "requests"), [(400, 1), (422, 1), (408, 4), (429, 4), (500, 4), (501, 1), (503, 4)])
 def test_statuses(endpoint: FakeEndpoint, tmp_path: Path, status: int, requests: int) -> None:
     endpoint.handler = lambda request, body, number: web.json_response({"error": {"message": "no"}}, status=status)
     [outcome] = ask(tmp_path, [call_of("Oh!")])
@@ -90,6 +90,42 @@ def test_hopeless_statuses_end_the_run(endpoint: FakeEndpoint, tmp_path: Path, s
         ask(tmp_path, [call_of("Oh!")])
     assert caught.value.hopeless
     assert len(endpoint.requests) == 1
+
+
+def test_refusal_of_one_input_is_that_rows_error(endpoint: FakeEndpoint, tmp_path: Path) -> None:
+    def moderated(request: web.Request, body: dict[str, Any], number: int) -> web.Response | None:
+        if "hate" not in prompt_of(body):
+            return None
+        fields = {"code": 403, "message": "this input was flagged", "metadata": {"reasons": ["violence"]}}
+        return web.json_response({"error": fields}, status=403)
+
+    endpoint.handler = moderated
+    outcomes = ask(tmp_path, [call_of(f"I hate row {row}") for row in range(8)] + [call_of("I like rows")])
+    assert [outcome.error is None for outcome in outcomes] == [False] * 8 + [True]
+    assert outcomes[0].error is not None
+    assert "this input was flagged" in outcomes[0].error
+
+
+def test_same_refusal_of_every_call_ends_the_run(endpoint: FakeEndpoint, tmp_path: Path) -> None:
+    refused = {"error": {"message": "no such model family"}}
+    endpoint.handler = lambda request, body, number: web.json_response(refused, status=400)
+    with pytest.raises(RequestFailedError, match="no such model family") as caught:
+        ask(tmp_path, [call_of(f"row {row}") for row in range(40)])
+    assert caught.value.hopeless
+    assert len(endpoint.requests) < 12
+
+
+def test_empty_answers_are_paid_once_and_stand(endpoint: FakeEndpoint, tmp_path: Path) -> None:
+    def thoughts_only(request: web.Request, body: dict[str, Any], number: int) -> web.Response:
+        reply = completion("")
+        reply["choices"][0] |= {"message": {"role": "assistant"}, "finish_reason": "length"}
+        return web.json_response(reply)
+
+    endpoint.handler = thoughts_only
+    [outcome] = ask(tmp_path, [call := call_of("Oh!")])
+    assert (outcome.error, outcome.passing) == ("empty: no text before the answer was cut off", False)
+    assert len(endpoint.requests) == 3
+    assert answer_from_journal(call, JournalReader(tmp_path).answers(call.key), 3) == outcome
 
 
 def test_slow_drip_does_not_outlast_the_timeout(endpoint: FakeEndpoint, tmp_path: Path) -> None:
@@ -123,6 +159,11 @@ def test_retry_after_is_honoured(endpoint: FakeEndpoint, tmp_path: Path, as_date
     [outcome] = ask(tmp_path, [call_of("Oh!")])
     assert outcome.error is None
     assert times[1] - times[0] >= 1, "dates are whole seconds, so 2 s from now is at least 1 s away"
+
+
+def test_retry_after_in_milliseconds_goes_first() -> None:
+    assert retry_after_seconds({"retry-after-ms": "250", "retry-after": "1"}) == 0.25
+    assert retry_after_seconds({"retry-after-ms": "soon", "retry-after": "1"}) == 1
 
 
 @pytest.mark.parametrize("value", ["", "soon", "nan", "inf", "Wed, 99 Foo"])

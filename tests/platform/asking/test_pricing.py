@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from helpers.labelling_endpoint import completion
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +13,6 @@ from fmerl.errors import InputError
 from fmerl.supervision.prompts import PromptConfig
 from fmerl_platform.asking.prices import Tokens, likely_tokens, most_tokens, read_price
 from fmerl_platform.asking.question import Decoding, Questions
-from fmerl_platform.asking.reply import BadReplyError, read_reply
 
 TABLE = {"currency": "USD", "per_tokens": 1000, "models": {"m": {"prompt": 2, "completion": 8}}}
 
@@ -55,41 +52,3 @@ def test_bound_is_no_less_than_a_token_per_byte(utterance: str) -> None:
     call = Questions(model="m", prompts=PromptConfig(), decoding=Decoding(mode="text")).score(utterance, "valence")
     assert most_tokens(call.body).prompt >= len(call.body["messages"][0]["content"].encode())
     assert likely_tokens(call.body).total <= most_tokens(call.body).total
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "",
-        "{",
-        "null",
-        "[]",
-        '{"error": {"message": "overloaded"}}',
-        '{"choices": []}',
-        '{"choices": [{}]}',
-        '{"choices": [{"message": {}}]}',
-        '{"choices": [{"message": {"content": 3}}]}',
-        '{"choices": [{"message": {"content": "3"}, "logprobs": {"content": [{"token": "3"}]}}]}',
-    ],
-)
-def test_reply_that_is_none(body: str) -> None:
-    with pytest.raises(BadReplyError):
-        read_reply(body)
-
-
-@pytest.mark.parametrize("usage", [None, [], {}, {"prompt_tokens": 1}, {"prompt_tokens": -1, "completion_tokens": 1}])
-def test_reply_without_usage(usage: Any) -> None:
-    reply = read_reply(json.dumps(completion("3", usage=usage)))
-    assert (reply.answer.text, reply.tokens) == ("3", None)
-
-
-def test_reply_with_nothing_but_a_refusal() -> None:
-    fields = completion("")
-    fields["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": "no"}
-    assert read_reply(json.dumps(fields)).answer.refusal == "no"
-
-
-@given(st.text())
-def test_no_body_breaks_the_reader(body: str) -> None:
-    with pytest.raises(BadReplyError):
-        read_reply(body)

@@ -117,6 +117,33 @@ def test_rows_out_are_rows_in_with_errors_listed(endpoint: FakeEndpoint, make_re
     assert len(endpoint.requests) == asked + 1, "what failed is asked again, what was refused three times is not"
 
 
+def test_endpoint_with_ways_of_its_own_costs_no_row_and_cut_off_thoughts_are_no_scores(
+    endpoint: FakeEndpoint, make_request: MakeRequest
+) -> None:
+    def reasoning(request: web.Request, body: dict[str, Any], number: int) -> web.Response | None:
+        if "max_tokens" in body or "temperature" in body:
+            field = "max_tokens" if "max_tokens" in body else "temperature"
+            error = {"message": f"{field} is not supported", "param": field}
+            return web.json_response({"error": error}, status=400)
+        if "say 3" not in prompt_of(body):
+            return None
+        reply = completion("First the words:\n\n1.  **Look at them:** the speaker")
+        reply["usage"]["completion_tokens"] = body["max_completion_tokens"]
+        return web.json_response(reply)
+
+    endpoint.handler = reasoning
+    corpus = talk([f"say {row}" for row in range(12)])
+    request = make_request(corpus)
+    done = label_corpus(request)
+    assert done.quality.errors == {"truncated": 1}
+    labels = read_labels_of(request.labels, corpus)
+    assert labels.labelled.tolist() == [True] * 3 + [False] + [True] * 4 + [False] * 4
+    assert labels.card["endpoint_ways"] == {"completion_tokens": True, "fixed_temperature": True}
+    asked = len(endpoint.requests)
+    label_corpus(request)
+    assert len(endpoint.requests) == asked, "neither what was answered nor what was cut off is paid again"
+
+
 def test_auto_takes_what_the_endpoint_has_and_asks_once(endpoint: FakeEndpoint, make_request: MakeRequest) -> None:
     def no_logprobs(request: web.Request, body: dict[str, Any], number: int) -> web.Response | None:
         if body.get("logprobs"):
