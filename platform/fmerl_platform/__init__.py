@@ -31,7 +31,7 @@ _PLACES = {
     "open_study": "fmerl_platform.studies.results",
     "run_study": "fmerl_platform.studies.run",
 }
-"""Where each name lies; it is imported when it is asked for, since Ray and MLflow start slowly."""
+"""Module of each exported name, imported on first use since Ray and MLflow start slowly."""
 
 __all__ = [
     "PAPER",
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # which else would take any name for an export
+if not TYPE_CHECKING:  # else it would take any name for an export
 
     def __getattr__(name: str) -> Any:
         if name not in _PLACES:

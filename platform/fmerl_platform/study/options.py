@@ -1,4 +1,4 @@
-"""Where a study's inputs come from and how its control is made."""
+"""Sources of a study's inputs and changes to its control."""
 
 from __future__ import annotations
 
