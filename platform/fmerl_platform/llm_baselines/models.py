@@ -1,4 +1,4 @@
-"""Which language models there are: a JSON file that names them, and what of it a run asks."""
+"""Language models: a JSON file that names them, and those of it that a run asks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class LanguageModel:
     """One model and where it is served."""
 
     name: str
-    """In tables and tags."""
+    """Name in tables and tags."""
     id: str
-    """As the endpoint calls it."""
+    """Name at the endpoint."""
     parameters: float | None = None
     """Number of parameters; None where it is not known."""
     base_url: str | None = None

@@ -16,7 +16,7 @@ from fmerl_platform.study.cells import cell_name
 
 @dataclass(frozen=True, kw_only=True)
 class SeedRun:
-    """One model's answers with one seed, as `fmerl_platform.ledger.cells.experiment.Planned` asks for."""
+    """One model's answers with one seed; a `fmerl_platform.ledger.experiment.Planned`."""
 
     corpus: str
     model: LanguageModel
@@ -38,11 +38,11 @@ class SeedPlan(CallPlan):
     """The calls of a seed run in one decoding."""
 
     asked: Mapping[str, Call]
-    """By utterance id."""
+    """Call of each utterance, by id."""
 
     @cached_property
     def calls(self) -> dict[str, Call]:
-        """By key."""
+        """Calls by key."""
         return {call.key: call for call in self.asked.values()}
 
 
@@ -65,7 +65,7 @@ def asked_dialogues(corpus: Corpus, limit: int | None) -> list[Dialogue]:
 
 
 def labelled(dialogue: Dialogue) -> Sequence[Utterance]:
-    """Those that have a class; the others are context."""
+    """Utterances that have a class; the others are context."""
     return [utterance for utterance in dialogue.utterances if utterance.emotion is not None]
 
 

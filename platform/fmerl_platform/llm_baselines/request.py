@@ -32,7 +32,7 @@ CANDIDATES: tuple[Mode, ...] = ("schema",)
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineRequest:
-    """Which models are asked about what, within which limits."""
+    """Models to ask, utterances to ask about, and limits."""
 
     corpus: Corpus
     models: tuple[LanguageModel, ...]
@@ -43,7 +43,7 @@ class BaselineRequest:
     context: int = 5
     """Earlier turns that are shown with an utterance."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    """Each draws examples of its own, and answers of its own above temperature 0."""
+    """Seeds; each draws its own examples and, above temperature 0, its own answers."""
     decoding: Literal["auto", "schema", "text"] = "auto"
     temperature: float = 0.0
     limit: int | None = None
@@ -74,12 +74,12 @@ class BaselineRequest:
 
     @cached_property
     def dialogues(self) -> list[Dialogue]:
-        """Dialogues that are asked about."""
+        """Dialogues to ask about."""
         return asked_dialogues(self.corpus, self.limit)
 
     @cached_property
     def utterances(self) -> tuple[Utterance, ...]:
-        """Utterances that are asked about, in the corpus's order."""
+        """Utterances to ask about, in the corpus's order."""
         return tuple(utterance for dialogue in self.dialogues for utterance in labelled(dialogue))
 
     @property
@@ -126,11 +126,11 @@ class BaselineRequest:
         )
 
     def first_call(self, model: LanguageModel) -> Callable[[Mode], Call]:
-        """Makes the call by which the model's endpoint is asked for its decoding, one of those it is asked anyway."""
+        """Maker of the call that finds out the endpoint's decoding, one of those that are asked anyway."""
         return lambda mode: next(iter(self.plan(model, self.seeds[0], mode).asked.values()))
 
     def spent(self, journal: JournalReader) -> float:
-        """All that these models and seeds cost so far, in whichever decoding."""
+        """Cost of these models and seeds so far, in all decodings."""
 
         def taken(keys: set[str]) -> Tokens:
             entries = (entry for key in keys for entry in journal.entries.get(key, ()))
@@ -139,7 +139,7 @@ class BaselineRequest:
         return sum(self.price(model).cost(taken(self._keys[model.name])) for model in self.models)
 
     def settings(self) -> dict[str, Any]:
-        """For MLflow, by name."""
+        """Settings for MLflow, by name."""
         return {
             "shots": self.shots,
             "context": self.context,
@@ -154,7 +154,7 @@ class BaselineRequest:
         }
 
     def _run(self, model: LanguageModel, seed: int) -> SeedRun:
-        # By what is asked in the decoding that is tried first: the fingerprint must be known before the endpoint is.
+        # From the calls in the decoding tried first: the fingerprint must be known before the endpoint's decoding is.
         calls = self.plan(model, seed, self.first_mode).calls
         recipe = {
             "calls": sorted(calls),
