@@ -1,4 +1,4 @@
-"""Items to encode: one per utterance, known by a fingerprint of all that decides its vector."""
+"""Items to encode: one per utterance, identified by a fingerprint of all that decides its vector."""
 
 from __future__ import annotations
 
