@@ -1,4 +1,4 @@
-"""Which decoding an endpoint has: asked once, by a call whose answer is used, and told by the journal from then on."""
+"""Decoding that an endpoint supports: found out once, by a call whose answer is used, then read from the journal."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fmerl_platform.asking.question import Call, Questions
 from fmerl_platform.asking.worker import WorkerConfig
 
 FirstCall = Callable[[Mode], Call]
-"""The call whose answer tells, in a decoding."""
+"""Maker of the call that finds out whether a decoding works."""
 
 
 def known_decoding(candidates: Sequence[Mode], first: FirstCall, journal: JournalReader) -> Mode | None:
-    """The decoding that the journal tells of; None if the endpoint is still to be asked.
+    """The decoding known from the journal; None if the endpoint is still to be asked.
 
     The first of the candidates that works, else text.
     """
@@ -53,7 +53,7 @@ def ask_decoding(
 
 
 def score_decodings(questions: Questions) -> tuple[Mode, ...]:
-    """In this order: logprobs (finest scores, one token), schema (nothing to misread)."""
+    """Decodings to try, in order: logprobs (finest scores, one token), schema (nothing to misread)."""
     return ("logprobs", "schema") if whole_scores(questions.prompts.scale) else ("schema",)
 
 

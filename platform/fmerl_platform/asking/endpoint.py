@@ -28,7 +28,7 @@ class RequestFailedError(Exception):
     """A request without an answer; its text holds no key.
 
     Args:
-        what: Why.
+        what: The reason.
         passing: The same request may succeed later.
         hopeless: No request of this run will succeed.
         charged: The endpoint may have charged for it.
@@ -55,7 +55,7 @@ class RequestFailedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where requests go."""
+    """Address, key and time limit of an endpoint."""
 
     base_url: str
     key: Secret
@@ -67,8 +67,8 @@ class Endpoint:
         """The endpoint of `OPENAI_BASE_URL` and `OPENAI_API_KEY`; without the first, OpenAI's own.
 
         Args:
-            timeout: Of a whole request, in seconds.
-            base_url: In place of the environment's.
+            timeout: Limit of a whole request, in seconds.
+            base_url: Address in place of the environment's.
 
         Raises:
             InputError: No key for OpenAI's own, or a base URL that is none or holds a key.
@@ -110,7 +110,7 @@ class EndpointClient:
         """
         failure: RequestFailedError
         try:
-            # Of the whole request: the client's own timeout starts again with each byte of a slow body.
+            # Limits the whole request: the client's own timeout starts again with each byte of a slow body.
             async with asyncio.timeout(self._endpoint.timeout):
                 raw = await self._client.chat.completions.with_raw_response.create(**call.request(unreadable))
             return read_reply(self._endpoint.key.redact(raw.http_response.text))

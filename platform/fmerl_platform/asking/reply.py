@@ -20,13 +20,13 @@ class Reply:
 
     answer: Answer
     model: str
-    """As the endpoint reports it."""
+    """Model that the endpoint reports."""
     tokens: Tokens | None
-    """None where the endpoint does not tell."""
+    """Tokens used; None where the endpoint does not report them."""
 
 
 def read_reply(body: str) -> Reply:
-    """Take a chat completion apart.
+    """Parse a chat completion.
 
     Raises:
         BadReplyError: It is none.
