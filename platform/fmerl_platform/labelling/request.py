@@ -1,4 +1,4 @@
-"""A label set as the user asks for it."""
+"""Request of a label set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fmerl_platform.labelling.plan import Plan, select
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRequest:
-    """Label set to make, with what, within which limits."""
+    """Label set to make, its settings and limits."""
 
     corpus: Corpus
     labels: Path
@@ -32,9 +32,9 @@ class LabelRequest:
     temperature: float = 0.0
     splits: tuple[Split, ...] = ("train", "validation")
     limit: int | None = None
-    """Utterances; None labels all."""
+    """Most utterances; None labels all."""
     descriptions: Path | None = None
-    """Reviewed ones; None lets the model draft them."""
+    """Reviewed descriptions; None lets the model draft them."""
     retest: int = 50
     """Utterances that are asked twice."""
     limits: Limits = field(default_factory=Limits)
@@ -55,7 +55,7 @@ class LabelRequest:
 
     @property
     def home(self) -> Path:
-        """The journal and the draft of descriptions lie here."""
+        """Folder of the journal and the draft of descriptions."""
         return self.storage / "labelling" / self.corpus.name
 
     @property
@@ -67,7 +67,7 @@ class LabelRequest:
         return Price() if self.prices is None else read_price(self.prices, self.model)
 
     def reviewed(self) -> dict[str, str] | None:
-        """The reviewed descriptions, of every class."""
+        """Reviewed descriptions, of every class."""
         if self.descriptions is None:
             return None
         descriptions = read_descriptions(self.descriptions)
@@ -75,7 +75,7 @@ class LabelRequest:
         return descriptions
 
     def grid_objection(self) -> str | None:
-        """Why a grid would refuse the label set, to know before it is paid for."""
+        """Reason why a grid would refuse the label set, known before it is paid for."""
         (low, high), (lowest, highest) = self.prompts.scale, self.corpus.vad_range
         if low < lowest or high > highest:
             return f"the scale leaves the corpus's vad_range, {lowest:g} to {highest:g}"
