@@ -1,4 +1,4 @@
-"""Interface of a kind of study: the core trains and remembers cells, a kind says what they show."""
+"""Interface of a kind of study: the core trains and stores cells, a kind analyses and reports them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class StudyKind(Protocol):
     """View in which MLflow's UI compares the variants."""
 
     def variants(self, inputs: CorpusInputs) -> Sequence[Variant]:
-        """Further variants of one corpus, which its content decides."""
+        """Further variants of one corpus, by its content."""
 
     def check(self, experiment: Experiment) -> None:
         """Raise InputError where something that the kind needs besides the cells is not there."""
 
     def analyse(self, record: StudyRecord, corpora: Sequence[CorpusCells], experiment: Experiment) -> Any:
-        """Judge the finished cells of every corpus, in the record's order.
+        """Analyse the finished cells of every corpus, in the record's order.
 
         Raises:
-            InputError: Cells that cannot be judged together.
+            InputError: Cells that cannot be analysed together.
         """
 
     def report(self, record: StudyRecord, analysis: Any) -> Report: ...
