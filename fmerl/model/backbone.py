@@ -102,8 +102,8 @@ class Backbone(nn.Module):
             key: By source, then target, [M, dialogues * turns, M, heads, D / heads].
             value: As `key`.
             query: By target, then source, else as `key`.
-            dialogues: How many.
-            turns: Of each.
+            dialogues: Number of dialogues.
+            turns: Turns of each.
 
         Returns:
             [P, dialogues * turns, D].
