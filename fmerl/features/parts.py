@@ -137,7 +137,7 @@ def _file_row(index: int) -> int:
 
 
 def _first_repeat(ids: Sequence[str]) -> int | None:
-    """Index of the first id that stands at an earlier index as well."""
+    """Index of the first repeated id."""
     seen: set[str] = set()
     for row, item in enumerate(ids):
         if item in seen:

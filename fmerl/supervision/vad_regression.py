@@ -98,7 +98,7 @@ class VADRegression:
 
         Args:
             encoder: Mean pooling serves regression better than the first token.
-            emobank: Its test split is used for `quality` only.
+            emobank: Sentences and scores; the test split is used for `quality` only.
             alphas: Penalties to choose from.
             progress: See `TextEncoder.encode`.
         """

@@ -24,7 +24,7 @@ def read_sound(
 
     Args:
         path: Anything that FFmpeg reads.
-        sampling_rate: In Hz.
+        sampling_rate: Rate in Hz.
         start: Start of the span, in seconds; None for the beginning of the sound.
         end: End of the span, in seconds; None for the end of the sound.
 

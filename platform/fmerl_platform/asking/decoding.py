@@ -36,7 +36,7 @@ def known_decoding(candidates: Sequence[Mode], first: FirstCall, journal: Journa
 def ask_decoding(
     candidates: Sequence[Mode], first: FirstCall, config: WorkerConfig, limits: Limits, spent: float = 0.0
 ) -> Mode:
-    """Ask the endpoint, one request for each decoding until one of them is answered as it should be.
+    """Ask the endpoint, one request for each decoding until one is answered correctly.
 
     Raises:
         RequestFailedError: It does not answer, for a reason that no decoding will cure.

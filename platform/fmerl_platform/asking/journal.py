@@ -31,7 +31,7 @@ _WRITERS_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One request that the endpoint answered, or that it may have charged for without an answer of use."""
+    """One request that the endpoint answered, or may have charged for without a usable answer."""
 
     key: str
     """Key of the call."""

@@ -17,7 +17,7 @@ class _Bar:
     """Base of all bars: their look, and silence outside a terminal.
 
     Args:
-        console: Where to draw.
+        console: Console to draw on.
         kind: Name of the things counted, such as cells.
         total: Number of them all.
         done: Number finished before.
@@ -51,7 +51,7 @@ class RateProgress(_Bar):
     """Counts many small things and the faults among them, and shows rate and time left.
 
     Args:
-        console: Where to draw; not a terminal means a line every ten seconds.
+        console: Console to draw on; not a terminal means a line every ten seconds.
         kind: Name of the things counted, such as calls.
         total: Number of them all.
         done: Number finished before this run.
@@ -106,7 +106,7 @@ class RunProgress(_Bar):
     """Counts runs done, running and left, and estimates the time left.
 
     Args:
-        console: Where to draw; not a terminal means plain lines.
+        console: Console to draw on; not a terminal means plain lines.
         kind: Name of the things counted, such as cells.
         waiting: Runs to train by this command.
         done: Runs finished before.

@@ -37,7 +37,7 @@ def items_of(corpus: Corpus, folder: Path, modality: str, context: int) -> Itera
 
     Args:
         corpus: Read from `folder`.
-        folder: Where media paths start.
+        folder: Folder that media paths start from.
         modality: `text`, `audio` or `visual`.
         context: Earlier turns that go with a text.
     """

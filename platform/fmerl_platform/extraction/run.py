@@ -30,7 +30,7 @@ class ExtractionRequest:
     features: Path
     """Root of the feature tables."""
     specs: Sequence[EncoderSpec]
-    """One per modality."""
+    """Encoder of each modality."""
     storage: Path = Path("runs")
     """Folder whose `extraction/` keeps encoded blocks until their table is written."""
     resources: Resources = field(default_factory=Resources)
@@ -75,7 +75,7 @@ def extract(request: ExtractionRequest, counting: Counting = uncounted) -> list[
     Ray is started only if something is left to encode.
 
     Args:
-        request: What to extract.
+        request: Features to extract.
         counting: Shows progress.
 
     Raises:

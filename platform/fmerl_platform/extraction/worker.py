@@ -35,7 +35,7 @@ class ExtractionWorker:
     """Encodes blocks of packed items to disk.
 
     Ray starts a process that died again and repeats its block. An item that kills the process each time, as a media
-    file that crashes its decoder does, would so be repeated for ever: it is found, and told as a problem.
+    file that crashes its decoder does, would so be repeated for ever: it is found, and listed as a problem.
 
     Args:
         spec: The encoder, which is built here.

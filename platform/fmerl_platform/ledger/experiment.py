@@ -43,7 +43,7 @@ class Planned(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Where a study's runs live; small enough to send to every worker."""
+    """MLflow experiment of a study's runs; small enough to send to every worker."""
 
     uri: str
     experiment_id: str

@@ -47,7 +47,7 @@ def publish(
         summaries: Summaries of its variants' runs.
         note: Description of the study, in Markdown.
         warning: Kept as a tag of the study; empty when there is none.
-        view: How the UI compares the variants.
+        view: View in which the UI compares the variants.
     """
     for summary in summaries:
         run_id = runs.variants[summary.corpus, summary.variant]

@@ -1,4 +1,4 @@
-"""From outcomes to the ledger's rows, scores and list of problems."""
+"""The ledger's rows, scores and list of problems from outcomes."""
 
 from __future__ import annotations
 

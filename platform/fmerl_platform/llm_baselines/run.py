@@ -45,7 +45,7 @@ class Baselines:
 
 
 def run_baselines(request: BaselineRequest, counting: Counting = uncounted) -> Baselines:
-    """Ask for what is not answered yet, and finish a run for every model and seed that is answered as a whole.
+    """Ask the calls not answered yet, and finish a run for every model and seed that is fully answered.
 
     Args:
         request: Models to ask, and utterances to ask about.

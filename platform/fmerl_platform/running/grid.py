@@ -51,10 +51,10 @@ def run_grid(
     Args:
         cells: Unfinished cells.
         corpora: Inputs by corpus.
-        experiment: Where cells are logged.
+        experiment: Experiment that cells are logged to.
         parents: Run id of each (corpus, variant).
         resources: Resources of each cell.
-        files: Where weights and the state of unfinished cells go.
+        files: Folder of weights and of the state of unfinished cells.
         storage: Tune's and Train's own files go to `tune/` and `train/` below it.
         progress: Shows every cell that starts or ends.
         train: Trains and logs a cell on a worker.

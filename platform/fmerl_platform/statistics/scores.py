@@ -1,4 +1,4 @@
-"""From predictions to scores, observed and resampled.
+"""Scores of predictions, observed and resampled.
 
 Shapes: U utterances, K cells, G dialogues, C classes, R resamples.
 """

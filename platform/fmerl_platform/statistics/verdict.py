@@ -44,7 +44,7 @@ class Comparison:
     delta: float
     ci_low: float
     ci_high: float
-    """Interval of this comparison alone, not adjusted for how many there are; for one pair, of new dialogues only."""
+    """Interval of this comparison alone, not adjusted for their number; for one pair, of new dialogues only."""
     seed_variance: float
     """Variance of `delta` over new seeds, the seed x dialogue interaction included; falls as 1 / n_pairs."""
     dialogue_variance: float

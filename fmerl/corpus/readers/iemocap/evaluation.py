@@ -38,7 +38,7 @@ class Evaluation:
 
     @property
     def emotion(self) -> str | None:
-        """One of the six classes, or None."""
+        """Emotion among the six classes, or None."""
         return LABELS.get(self.label)
 
     def scores(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Storage of a search: an Optuna study in SQLite, repaired after a killed driver.
 
 A trial's state says how it went: `COMPLETE` ran all its epochs or was stopped early by the scheduler (fewer reported
-steps than epochs), `FAIL` broke down. A trial that a killed driver left behind is told `FAIL` and its point is enqueued
+steps than epochs), `FAIL` broke down. A trial that a killed driver left behind is set to `FAIL` and its point enqueued
 again, tagged `retry_of`; it then counts for nothing.
 """
 
@@ -62,7 +62,7 @@ def outcome(trial: FrozenTrial, study: optuna.Study, steps: int) -> Outcome:
 
     Args:
         trial: Ended trial.
-        study: Its study.
+        study: Study of the trial.
         steps: Epochs of a trial that is not stopped.
     """
     if trial.state is not TrialState.FAIL:

@@ -67,7 +67,7 @@ class ZeroShotRow:
     constant: Spread | None = None
     """Constant subtracted from seen classes' scores in the calibrated row."""
     single_run: bool = False
-    """One run of a language model, taken as fixed beside every seed of the control."""
+    """True for one run of a language model, compared with every seed of the control."""
     left_out: int = 0
     """The study's test utterances that a language model was not asked about."""
     unanswered: int = 0

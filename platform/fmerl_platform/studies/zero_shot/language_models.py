@@ -33,7 +33,7 @@ def read_language_models(experiment: Experiment, corpus: str, unseen: Sequence[s
     """Finished runs of a corpus; one that does not hold out the same classes is refused by name.
 
     Args:
-        experiment: Of the language models' study.
+        experiment: The language models' study.
         corpus: Name of the corpus.
         unseen: Classes that the zero-shot study holds out.
     """
