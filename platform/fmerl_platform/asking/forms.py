@@ -14,7 +14,7 @@ _TOP_LOGPROBS = 20
 
 
 class Form(Protocol):
-    """How one kind of answer is requested and parsed."""
+    """Request fields and parsing of one kind of answer."""
 
     @property
     def mode(self) -> Mode: ...
