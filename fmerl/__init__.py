@@ -36,7 +36,7 @@ _PLACES = {
     "read_labels": "fmerl.supervision.labels",
     "encode_anchors": "fmerl.supervision.anchors",
 }
-"""Where each name lies; PyTorch starts slowly."""
+"""Module of each exported name, imported on first use since PyTorch starts slowly."""
 
 __all__ = [
     "FMERL",
@@ -51,5 +51,5 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # which else would take any name for an export
+if not TYPE_CHECKING:  # else it would take any name for an export
     __getattr__ = exports_of(__name__, _PLACES)

@@ -1,4 +1,4 @@
-"""Cards: what made a feature table or a label set, and a hash of what it holds.
+"""Cards: origin of a feature table or a label set, and a hash of its content.
 
 Every folder of derived data carries one `card.json`; data without it are refused.
 """
@@ -58,10 +58,10 @@ def content_digest(described: Any, *arrays: NDArray[Any]) -> str:
 
 
 def write_card(folder: str | Path, fields: Mapping[str, Any]) -> None:
-    """Write the card of what `folder` holds.
+    """Write the card of the data in `folder`.
 
     Args:
-        folder: Where the data are.
+        folder: Folder of the data.
         fields: `kind`, `recipe` and `content_digest`, and free ones; `made_by`, `created` and `recipe_digest`
             are filled in here.
 
@@ -82,7 +82,7 @@ def write_card(folder: str | Path, fields: Mapping[str, Any]) -> None:
 
 
 def read_card(folder: str | Path) -> dict[str, Any]:
-    """The card of what `folder` holds.
+    """Read the card of the data in `folder`.
 
     Raises:
         InputError: No card, no JSON, a field that is absent or of another type, or a recipe that was changed.
@@ -135,7 +135,7 @@ def _canonical_json(value: Any) -> bytes:
 
 
 def _check_keys(value: Any) -> None:
-    """JSON turns the keys 1 and "1" into one: only strings are stable."""
+    """Refuse keys other than strings: JSON turns the keys 1 and "1" into one."""
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):

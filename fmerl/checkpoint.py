@@ -24,7 +24,7 @@ class Checkpoint:
     PyTorch checks no sums when it reads, and a changed byte in the weights would change the cell's numbers.
 
     Args:
-        path: Of the file; where several machines may go on with the cell, on storage that they share.
+        path: The file; on shared storage where several machines may go on with the cell.
         every_seconds: An epoch that ends sooner after the last write is not kept: a cell of seconds writes nothing.
     """
 
@@ -44,7 +44,7 @@ class Checkpoint:
             return None
         try:
             state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-        except Exception as error:  # of what is not PyTorch's own, the safe loader raises whatever it stumbles over
+        except Exception as error:  # the safe loader raises any kind of error on files that are not PyTorch's own
             _log.warning(_REFUSED, self._path, f"it holds more than numbers ({type(error).__name__})")
             return None
         return state

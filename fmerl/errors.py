@@ -10,8 +10,8 @@ class InputError(ValueError):
 
     Args:
         where: File, folder or argument at fault.
-        what: What is wrong, with the offending value.
-        remedy: What the user does about it.
+        what: The fault, with the offending value.
+        remedy: Advice to the user.
         row: Row in the file, counted from 1 with the header as row 1.
     """
 

@@ -18,7 +18,7 @@ def replaced_file(path: Path) -> Iterator[IO[bytes]]:
     """A new file to write; it takes `path`'s place, on disk, if the block succeeds and is deleted if not.
 
     Args:
-        path: In a folder that exists. A reader, or a process after a power cut, meets the old file or the new one.
+        path: File in a folder that exists. A reader, or a process after a power cut, meets the old file or the new one.
     """
     fresh = path.with_name(f".{path.name}.{uuid4().hex}")
     try:

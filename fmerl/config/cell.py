@@ -28,9 +28,9 @@ class CellConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def flatten(self) -> dict[str, Any]:
-        """Dotted field paths to values, tuples as lists; of the compared systems' settings the cell's own alone.
+        """Values by dotted field path, tuples as lists; of the compared systems' settings the cell's own alone.
 
-        MLflow's params and the fingerprint's input.
+        These are MLflow's params and the fingerprint's input.
         """
         return {
             path: list(value) if isinstance(value, tuple) else value for path, value in _leaves(self, "", self.system)
@@ -54,11 +54,11 @@ class CellConfig:
         return _replaced(self, {tuple(path.split(".")): value for path, value in values.items()})
 
     def changed(self, **values: Any) -> CellConfig:
-        """As `with_values`, with fields named `section__field`, e.g. `training__epochs=3`."""
+        """A copy as by `with_values`, with fields named `section__field`, e.g. `training__epochs=3`."""
         return self.with_values({name.replace("__", "."): value for name, value in values.items()})
 
     def difference(self, control: CellConfig) -> dict[str, Any]:
-        """Fields of this configuration, by path, that the control has otherwise or, as another system, has not."""
+        """Fields of this configuration, by path, that differ in the control or that it, as another system, lacks."""
         before = control.flatten()
         return {path: value for path, value in self.flatten().items() if path not in before or before[path] != value}
 

@@ -58,7 +58,7 @@ class RegressionConfig(Section):
     """`unit`: sigmoid against scores scaled to [0, 1] by the label range and clipped. `literal`: sigmoid
     against raw scores. `scaled_sigmoid`: sigmoid stretched to the range, raw scores. `linear`: no sigmoid."""
     reduction: Literal["sum", "mean"] = "sum"
-    """Joining of the dimensions' mean squared errors (Eq. 3)."""
+    """Reduction over the dimensions' mean squared errors (Eq. 3)."""
     valence_weight: float = 1.0
     arousal_weight: float = 1.0
     dominance_weight: float = 1.0
@@ -80,13 +80,13 @@ class ContrastiveConfig(Section):
     """Candidates of Eq. 5's softmax: each class once; one anchor per utterance of the batch, read
     literally; the same with every same-class anchor counted as a positive."""
     temperature: float = 1.0
-    """Cosines are divided by it in Eq. 5; the paper has none, which is 1."""
+    """Divisor of the cosines in Eq. 5; the paper has none, which is 1."""
     learn_temperature: bool = False
     """Start at `temperature` and learn it (as its logarithm)."""
     center_anchors: bool = False
     """Subtract the seen classes' mean anchor from every anchor."""
     reduction: Literal["mean", "sum"] = "mean"
-    """Over the batch's utterances in Eq. 5; the paper writes a sum."""
+    """Reduction over the batch's utterances in Eq. 5; the paper writes a sum."""
     negatives: Literal["classes", "classes_per_utterance", "in_batch"] = "classes"
     """Eq. 7's n_ij: the other classes' anchors, averaged over N(C - 1) or divided by N only; or the
     anchors of the batch's other-class utterances, averaged."""
@@ -111,7 +111,7 @@ class AnchorConfig(Section):
     encoder: str = DEFAULT_TEXT_ENCODER
     """Hugging Face id, local folder, or `package:MODULE` for a model shipped in a Python package."""
     pooling: Literal["mean", "cls"] = "mean"
-    """Over the description's tokens of the last layer."""
+    """Pooling of the last layer over the description's tokens."""
     description: Literal["fine_grained", "label"] = "fine_grained"
     """`label` is `w/o Fine-grained Enhancement`: the bare class name."""
     include_name: bool = True

@@ -1,4 +1,4 @@
-"""Which model a cell trains, and what only the systems that FMERL is compared with have."""
+"""Choice of a cell's model, and settings of the systems that FMERL is compared with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS: dict[str, SystemName] = {
 
 @dataclass(frozen=True, kw_only=True)
 class SDTConfig(Section):
-    """Settings that SDT alone has."""
+    """SDT's own settings."""
 
     temperature: float = 1.0
     """Temperature of the self-distillation; 8 on MELD."""
@@ -34,14 +34,14 @@ class SDTConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class SACLConfig(Section):
-    """Settings that SACL-LSTM alone has."""
+    """SACL-LSTM's own settings."""
 
     temperature: float = 0.1
     """Temperature of the contrastive losses; 1 on MELD."""
     weight: float = 0.05
     """Weight of the contrastive loss over clean representations; .1 on MELD (SACL's scripts)."""
     adversarial_weight: float = 0.5
-    """Weight of the one over perturbed representations; .05 on MELD."""
+    """Weight of the contrastive loss over perturbed representations; .05 on MELD."""
     radius: float = 0.4
     """Euclidean length of the perturbation of one utterance. SACL's scripts spread one of length 5 over a whole batch,
     which is .4 for each of 160 utterances."""
@@ -53,7 +53,7 @@ class SACLConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class EACLConfig(Section):
-    """Settings that EACL alone has; its script has these three values on every corpus."""
+    """EACL's own settings; its script has these three values on every corpus."""
 
     temperature: float = 0.1
     """Temperature of the contrastive loss."""
@@ -69,7 +69,7 @@ class EACLConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class SSLCLConfig(Section):
-    """Settings that SSLCL alone has."""
+    """SSLCL's own settings."""
 
     correlation_weight: float = 0.1
     """Weight of Soft-HGR between utterances and their labels; our choice, the paper's is not printed per corpus."""
@@ -82,7 +82,7 @@ class SSLCLConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class MultiEMOConfig(Section):
-    """Settings that MultiEMO alone has."""
+    """MultiEMO's own settings."""
 
     layers: int = 6
     """Cross-attention layers per modality."""
@@ -108,7 +108,7 @@ class MultiEMOConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class SystemConfig(Section):
-    """Which model a cell trains, with every system's own settings.
+    """Choice of a cell's model, with every system's own settings.
 
     Defaults are of each system's paper or published code on IEMOCAP; `fmerl.config.presets` sets what differs on MELD.
     Width, heads, dropout and optimisation are every system's own sections, `backbone` and `training`: FMERL's.
@@ -125,7 +125,7 @@ class SystemConfig(Section):
     multiemo: MultiEMOConfig = field(default_factory=MultiEMOConfig)
 
     def reads(self, name: str) -> bool:
-        """True if the system that `name` gives reads this field of the section."""
+        """True if the chosen system reads this field of the section."""
         if name == "class_weights":
             return self.name != "FMERL"
         return SETTINGS.get(name, self.name) == self.name

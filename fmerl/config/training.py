@@ -18,7 +18,7 @@ class TrainingConfig(Section):
     """Adam's L2 penalty (SDT)."""
     epochs: int = 150
     batch_size: int = 16
-    """Counted in `batch_unit`."""
+    """Size of a batch in `batch_unit`."""
     batch_unit: Literal["dialogues", "utterances"] = "dialogues"
     """`utterances` fills a batch with whole dialogues until it holds at least `batch_size` utterances."""
     selection: Literal["validation", "last"] = "validation"

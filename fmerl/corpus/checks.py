@@ -104,7 +104,7 @@ def _side(row: Row) -> Side | None:
 
 
 def _number(cell: str) -> float:
-    """NaN for a cell that holds no number."""
+    """Number in a cell; NaN if it holds none."""
     try:
         return float(cell)
     except ValueError:
@@ -112,7 +112,7 @@ def _number(cell: str) -> float:
 
 
 def _check_together(rows: list[Row], utterances: list[Utterance]) -> None:
-    """Checks across rows: ids and turns are unique, and a dialogue lies in one split."""
+    """Check across rows that ids and turns are unique, and that a dialogue lies in one split."""
     id_rows: dict[str, int] = {}
     turn_rows: dict[tuple[str, int], int] = {}
     split_rows: dict[str, tuple[Split, int]] = {}

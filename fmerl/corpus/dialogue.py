@@ -34,11 +34,11 @@ class Utterance:
     audio_path: str | None = None
     video_path: str | None = None
     video_start: float | None = None
-    """Where the utterance begins in the video, in seconds; None: at its beginning."""
+    """Start of the utterance in the video, in seconds; None for the video's beginning."""
     video_end: float | None = None
-    """Where it ends, in seconds; None: with the video."""
+    """End of the utterance, in seconds; None for the video's end."""
     video_side: Side | None = None
-    """The half of the picture that shows the speaker; None: all of it."""
+    """Half of the picture that shows the speaker; None for all of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +75,7 @@ class Corpus:
             yield from dialogue.utterances
 
     def digest(self) -> str:
-        """SHA-256 over everything the corpus says, independent of the file format it came from."""
+        """SHA-256 over the whole corpus, independent of the file format it came from."""
         header = [self.name, self.classes, [float(score) for score in self.vad_range], self.unseen_class]
         digest = hashlib.sha256(json.dumps(header).encode())
         for utterance in self.utterances():

@@ -74,7 +74,7 @@ def write_corpus(corpus: Corpus, folder: Path, problems: Sequence[Problem] = ())
     killed has none, and `read_corpus` refuses it.
 
     Args:
-        problems: What the corpus's reader met, written to `problems.csv`.
+        problems: Odd rows that the corpus's reader met, written to `problems.csv`.
 
     Raises:
         InputError: The folder holds a `utterances.csv`, which is not ours to remove.

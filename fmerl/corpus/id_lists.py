@@ -10,7 +10,7 @@ from fmerl.errors import InputError
 
 
 def read_id_list(path: Path) -> frozenset[str]:
-    """One id per line; blank lines and those that begin with `#` say nothing.
+    """Read ids, one per line; blank lines and those that begin with `#` are skipped.
 
     Raises:
         InputError: No such file, not UTF-8, or no id in it.
@@ -28,10 +28,10 @@ def read_id_list(path: Path) -> frozenset[str]:
 
 
 def read_happy_ids(path: Path) -> frozenset[str]:
-    """For the protocol `standard-7433`: a list of ids, or the utterances that a feature pickle (`*.pkl`) calls happy.
+    """Read ids for the protocol `standard-7433`: a list, or the utterances that a feature pickle (`*.pkl`) calls happy.
 
     Raises:
-        InputError: As `read_id_list`, or as `fmerl.corpus.read_published`.
+        InputError: See `read_id_list` and `read_published`.
     """
     if path.suffix not in (".pkl", ".pickle"):
         return read_id_list(path)

@@ -1,4 +1,4 @@
-"""Tables as rows of text: CSV and Parquet files look the same to whoever reads a corpus from them."""
+"""Tables as rows of text, the same from CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Row:
 
     path: Path
     number: int
-    """Counted in records from 1, the header being row 1 (also for Parquet, which has no header row)."""
+    """Row number, counted in records from 1, the header being row 1 (also for Parquet, which has no header row)."""
     cells: dict[str, str]
 
     def __getitem__(self, column: str) -> str:
         return self.cells[column]
 
     def error(self, what: str, remedy: str) -> InputError:
-        """An InputError that names this row."""
+        """InputError that names this row."""
         return InputError(self.path, what, remedy, row=self.number)
 
 
@@ -43,7 +43,7 @@ def read_csv(
     Columns may come in any order, others are ignored, blank lines are skipped but counted.
 
     Args:
-        errors: What happens to bytes that are not UTF-8; `surrogateescape` leaves them to the caller.
+        errors: Handling of bytes that are not UTF-8; `surrogateescape` leaves them to the caller.
 
     Raises:
         InputError: No such file, not UTF-8, broken quoting, a row of another length than the header,

@@ -27,11 +27,11 @@ class Item:
     media: Path | None = None
     """Absolute path of the file that holds the modality; None where the corpus names none."""
     start: float | None = None
-    """Where the utterance begins in `media`, in seconds; None: at its beginning."""
+    """Start of the utterance in `media`, in seconds; None for the beginning."""
     end: float | None = None
-    """Where it ends, in seconds; None: with `media`."""
+    """End of the utterance, in seconds; None for the end of `media`."""
     side: Side | None = None
-    """The half of the picture that shows the speaker; None: all of it."""
+    """Half of the picture that shows the speaker; None for all of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Encoded:
     """
 
     values: NDArray[np.float32]
-    """[n, D]"""
+    """Features, [n, D]."""
     missing: NDArray[np.bool_]
     """Utterances without this modality, or whose media cannot be read; their row is zero, [n]."""
     problems: tuple[str | None, ...]
@@ -64,15 +64,15 @@ class Encoded:
 
 
 class Encoder(Protocol):
-    """A frozen encoder, loaded and ready. Faults of one utterance are told in `Encoded`, never raised."""
+    """A frozen encoder, loaded and ready. Faults of one utterance are listed in `Encoded`, never raised."""
 
     @property
     def modality(self) -> str:
-        """`text`, `audio` or `visual`."""
+        """Modality: `text`, `audio` or `visual`."""
 
     @property
     def width(self) -> int:
-        """D."""
+        """Width D."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -91,7 +91,7 @@ class EncoderSpec(Protocol):
 
     @property
     def modality(self) -> str:
-        """`text`, `audio` or `visual`."""
+        """Modality: `text`, `audio` or `visual`."""
 
     def build(self) -> Encoder:
         """Load the encoder.

@@ -16,14 +16,14 @@ Loaded = TypeVar("Loaded")
 
 
 def from_cache_or_hub(source: str, load: Callable[..., Loaded]) -> Loaded:
-    """Result of `load` for a hub id or folder; bars and advice are shown only while something is downloaded.
+    """Load a hub id or folder; bars and advice are shown only while something is downloaded.
 
     Args:
         source: Id or folder that `load` reads.
         load: Takes `local_files_only`, as `from_pretrained` does.
 
     Raises:
-        OSError, ValueError: As `load`.
+        OSError, ValueError: Raised by `load`.
     """
     try:
         with _quiet_transformers():

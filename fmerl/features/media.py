@@ -20,7 +20,7 @@ _PREROLL = 0.2
 
 
 class MediaError(Exception):
-    """The media of one utterance cannot be read; the text is the reason that its feature row is missing."""
+    """Media of one utterance that cannot be read; the text is the reason for its missing feature row."""
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def open_stream(path: Path | None, kind: StreamKind) -> Iterator[Any]:
 
 
 def decoded_from(stream: Any, start: float) -> Iterator[tuple[float, Any]]:
-    """Times and frames from the key frame before `start` on: what comes earlier in the file is not decoded.
+    """Times and frames from the key frame before `start` on; earlier ones are not decoded.
 
     Raises:
         MediaError: The decoder meets something that it cannot read.
@@ -71,7 +71,7 @@ def decoded_from(stream: Any, start: float) -> Iterator[tuple[float, Any]]:
 
 
 def length(stream: Any) -> float | None:
-    """Where the stream ends, in seconds; None: the file does not say."""
+    """End of the stream, in seconds; None if the file does not say."""
     container = stream.container
     if stream.duration is not None:
         begin = 0 if stream.start_time is None else stream.start_time * stream.time_base

@@ -1,4 +1,4 @@
-"""Parquet parts of a feature table: rows to files and back, and the digest of what they hold.
+"""Parquet parts of a feature table: rows to files and back, and the digest of their content.
 
 Shapes: U utterances of a table, n of a part or chunk, D width.
 """
@@ -28,7 +28,7 @@ _COLUMNS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
     ),
     "missing": ("bool", pa.types.is_boolean),
 }
-"""Column name to the type that it must have, as text and as a predicate."""
+"""Required type of each column by name, as text and as a predicate."""
 
 
 class ContentDigest:
@@ -52,7 +52,7 @@ class ContentDigest:
             self._rows[utterance_id] = hashlib.sha256(absent.tobytes() + row.tobytes()).digest()
 
     def hexdigest(self) -> str:
-        """SHA-256, of the rows so far."""
+        """SHA-256 of the rows so far."""
         ids = sorted(self._rows)
         digest = hashlib.sha256(json.dumps(ids).encode())
         for utterance_id in ids:
@@ -123,7 +123,7 @@ def _read_part(path: Path) -> tuple[list[str], NDArray[np.float32], NDArray[np.b
 
 
 def _first_null_feature(file: pq.ParquetFile) -> int:
-    """Arrow fails to read a null fixed-size list back, so read row by row up to the failure."""
+    """Row of the first null feature: Arrow fails to read one back, so rows are read one by one up to the failure."""
     rows_read = 0
     with suppress(pa.ArrowInvalid):
         for _ in file.iter_batches(batch_size=1, columns=["feature"]):
@@ -137,7 +137,7 @@ def _file_row(index: int) -> int:
 
 
 def _first_repeat(ids: Sequence[str]) -> int | None:
-    """Index of the first id that stands at an earlier index as well."""
+    """Index of the first repeated id."""
     seen: set[str] = set()
     for row, item in enumerate(ids):
         if item in seen:
@@ -147,7 +147,7 @@ def _first_repeat(ids: Sequence[str]) -> int | None:
 
 
 def check_rows(modality: str, ids: Sequence[str], values: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
-    """Raises InputError for a repeated id, a value that is not finite, or a missing row that is not all zero."""
+    """Raise InputError for a repeated id, a value that is not finite, or a missing row that is not all zero."""
     fault = _first_fault(ids, values, missing)
     if fault is not None:
         row, what, remedy = fault

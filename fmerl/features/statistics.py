@@ -20,7 +20,7 @@ from fmerl.files import file_digest
 STATISTICS = "statistics.parquet"
 
 _ROUNDING = 1e-6
-"""As in `fmerl.model.layers.Standardizer`: a smaller deviation, relative to the mean, is a constant's rounding."""
+"""Deviation relative to the mean below which a feature is constant, as in `fmerl.model.layers.Standardizer`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Statistics:
     columns: tuple[str, ...]
     """Names of the D features, or their numbers from 0."""
     mean: NDArray[np.float64]
-    """[D]"""
+    """Mean of each feature, [D]."""
     deviation: NDArray[np.float64]
     """Deviation of the population, that is, without Bessel's correction, [D]."""
 
@@ -80,7 +80,7 @@ class StatisticsFit:
 
 
 def write_statistics(folder: Path, statistics: Statistics) -> dict[str, Any]:
-    """Write `statistics.parquet` beside a table; returns what its card must say of it."""
+    """Write `statistics.parquet` beside a table; returns its fields for the card."""
     table = {
         "column": list(statistics.columns),
         "mean": statistics.mean,

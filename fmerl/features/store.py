@@ -32,9 +32,9 @@ class FeatureTable:
 
     modality: str
     utterance_ids: tuple[str, ...]
-    """Unique, [U]."""
+    """Unique ids, [U]."""
     values: NDArray[np.float32]
-    """[U, D]."""
+    """Features, [U, D]."""
     missing: NDArray[np.bool_]
     """Utterances without this modality, whose row is zero, [U]."""
     card: dict[str, Any]
@@ -59,9 +59,9 @@ class FeatureWriter:
     def __init__(self, folder: Path, modality: str, card: Mapping[str, Any]) -> None:
         self._modality = modality
         self.folder = folder
-        """Where the table grows; other files that are put there stay beside it."""
+        """Folder in which the table grows; other files put there stay beside it."""
         self.card = dict(card)
-        """Written at the end, with the table's digest."""
+        """Card, written at the end with the table's digest."""
         self._parts, self._digest = 0, ContentDigest()
 
     def append(self, ids: Sequence[str], values: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
@@ -87,9 +87,9 @@ def feature_writer(
     """Write `<root>/<corpus_name>/<modality>/` part by part; a reader meets the whole old table or the whole new one.
 
     Args:
-        root: Of all corpora.
-        corpus_name: Of this one.
-        modality: Of this table.
+        root: Folder of all corpora.
+        corpus_name: Name of this corpus.
+        modality: Modality of this table.
         card: `recipe` and free fields.
 
     Raises:
@@ -121,10 +121,10 @@ def features_current(root: str | Path, corpus_name: str, modality: str, recipe_d
 
 
 def read_features(root: str | Path, corpus_name: str, modality: str, utterance_ids: Sequence[str]) -> FeatureTable:
-    """The rows of `utterance_ids`, joined by id and in that order; the table may hold more.
+    """Read the rows of `utterance_ids`, joined by id and in that order; the table may hold more.
 
     Raises:
-        InputError: No such table or card, a bad column or row, content that is not what the card says, or
+        InputError: No such table or card, a bad column or row, content that differs from the card's digest, or
             utterances without a row.
     """
     folder = Path(root) / corpus_name / modality

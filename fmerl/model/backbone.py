@@ -99,11 +99,11 @@ class Backbone(nn.Module):
         """Attention within each of some equally long dialogues.
 
         Args:
-            key: By source, then target, [M, dialogues * turns, M, heads, D / heads].
-            value: As `key`.
-            query: By target, then source, else as `key`.
-            dialogues: How many.
-            turns: Of each.
+            key: Keys by source, then target, [M, dialogues * turns, M, heads, D / heads].
+            value: Values, shaped as `key`.
+            query: Queries by target, then source, else as `key`.
+            dialogues: Number of dialogues.
+            turns: Turns of each.
 
         Returns:
             [P, dialogues * turns, D].

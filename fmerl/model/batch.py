@@ -15,17 +15,17 @@ class Batch:
     """N utterances of B whole dialogues, one after the other, shortest dialogue first: no row is padding."""
 
     features: dict[str, Tensor]
-    """[N, D_m] by modality."""
+    """Features by modality, [N, D_m]."""
     present: dict[str, Tensor]
     """1 where the modality was observed, 0 where it is missing, [N, 1] by modality."""
     speaker: Tensor
-    """[N]"""
+    """Speaker index within the dialogue, [N]."""
     position: Tensor
     """Turn counted from 0 within the dialogue, [N]."""
     label: Tensor
-    """[N]"""
+    """Class index, negative without a target, [N]."""
     vad: Tensor
-    """[N, 3]"""
+    """Valence, arousal and dominance, NaN where there is none, [N, 3]."""
     runs: tuple[tuple[int, int], ...]
     """(dialogues, turns) of each group of equally long dialogues, in row order."""
     rows: Tensor

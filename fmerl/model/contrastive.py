@@ -29,7 +29,7 @@ class DescriptionAlignment(nn.Module):
     """Cosine of each utterance's f_i with each class's frozen anchor.
 
     Args:
-        config: Losses' switches.
+        config: Switches of the losses.
         width: D.
         anchors: Encoded descriptions in label order, [C, E]; a Linear D -> E is learned when E is not D.
         train_counts: Training utterances per class, [C]; a class of 0 is unseen: it can be predicted, but is neither
@@ -70,7 +70,7 @@ class DescriptionAlignment(nn.Module):
         Args:
             cosine: From `forward`, [N, C].
             label: Class indices, [N]; anything where `valid` is False.
-            valid: Whether an utterance has a target, [N].
+            valid: True for utterances with a target, [N].
         """
         # Masked, not selected, so that no step waits for a GPU to tell how many there are.
         label = label.where(valid, 0)
@@ -81,7 +81,7 @@ class DescriptionAlignment(nn.Module):
         logits = (cosine / self.log_temperature.exp()).masked_fill(~self.seen, float("-inf"))
         if self.config.candidates != "unique":
             # The softmax over the batch's anchors groups by class: sum_j exp S_ij = sum_c n_c exp S_ic. Without any
-            # target all classes stand in, for a loss of zero that is a number.
+            # target all classes stand in, so that the loss is zero and not NaN.
             logits = logits + counts.where(valid.any(), 1).log()
         per_utterance = F.cross_entropy(logits, label, reduction="none")
         if self.config.candidates == "in_batch":

@@ -1,4 +1,4 @@
-"""A batch's features as every system reads them: standardised, and zero where a modality was not observed."""
+"""A batch's features, standardised, and zero where a modality was not observed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fmerl.model.layers import Standardizer
 
 
 class Standardizers(nn.ModuleDict):
-    """The modalities that are standardised, and how N utterances are read through them.
+    """Standardisation of the features of N utterances.
 
     Args:
         config: Modalities that are read, and which of them are standardised.
@@ -31,7 +31,7 @@ class Standardizers(nn.ModuleDict):
             standardizer.fit(features[name][~missing[name]])
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """[N, D_m] by modality."""
+        """Features by modality, [N, D_m]."""
         return {
             name: (self[name](batch.features[name]) if name in self else batch.features[name]) * batch.present[name]
             for name in self._modalities

@@ -1,4 +1,4 @@
-"""Layers the backbone is made of: P independent copies of one layer as one batched matrix product.
+"""Layers of the backbone: P independent copies of one layer as one batched matrix product.
 
 Shapes: P copies, N utterances, D width.
 """
@@ -55,7 +55,7 @@ class StackedLinear(nn.Module):
 
 
 _LARGE = 2**24
-"""Multiply-adds of one product, beside which a call costs nothing."""
+"""Multiply-adds of one product above which the cost of a call is negligible."""
 
 
 def _one_by_one(x: Tensor, weight: Tensor) -> bool:

@@ -30,7 +30,7 @@ class RegressionNets(nn.Module):
         self.nets = nn.ModuleDict({name: _net(width, config.hidden_layers) for name in config.dimensions})
 
     def forward(self, representation: Tensor) -> Tensor:
-        """[N, D] -> the nets' outputs on the scale the loss sees, [N, K] in the order of `config.dimensions`."""
+        """The nets' outputs on the loss's scale, [N, D] -> [N, K] in the order of `config.dimensions`."""
         if not self.nets:
             return representation.new_zeros(len(representation), 0)
         raw = torch.cat([net(representation) for net in self.nets.values()], dim=1)
@@ -46,7 +46,7 @@ class RegressionNets(nn.Module):
         Args:
             outputs: From `forward`, [N, K].
             vad: Scores in the labels' range, NaN where there is none, [N, 3].
-            valid: Whether an utterance counts at all, [N].
+            valid: True for utterances that count at all, [N].
         """
         if not self.nets:
             return outputs.new_zeros(())

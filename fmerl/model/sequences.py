@@ -21,9 +21,9 @@ class Sequences(NamedTuple):
     order: Tensor
     """Rows of the batch in that order, [N]."""
     place: Tensor
-    """Where each row of the batch stands in it, [N]."""
+    """Place of each row of the batch in `order`, [N]."""
     sizes: Tensor
-    """Sequences that are at least so many steps long, by step, on the CPU."""
+    """Number of sequences that reach each step, by step, on the CPU."""
 
 
 def by_dialogue(batch: Batch, *, backward: bool = False) -> Sequences:
@@ -38,7 +38,7 @@ def by_speaker(batch: Batch) -> Sequences:
 
 
 def _sequences(owner: Tensor, backward: bool) -> Sequences:
-    """Args: owner: The sequence that each row belongs to; rows of one are in the order of time, [N]."""
+    """Group rows by `owner`, the sequence of each row, [N]; rows of one sequence are in the order of time."""
     _, owner, length = owner.unique(return_inverse=True, return_counts=True)
     rank = length.argsort(descending=True, stable=True).argsort()
     by_owner = owner.argsort(stable=True)
@@ -78,7 +78,7 @@ def attend(
         value: [N, D].
         batch: Tells which rows are a dialogue's.
         heads: Must divide D.
-        scale: Of the products; None is one over the root of D / heads.
+        scale: Factor on the products; None is one over the root of D / heads.
     """
     rows = [dialogues * turns for dialogues, turns in batch.runs]
 

@@ -1,4 +1,4 @@
-"""Interface that the trainer and the evaluation ask of a model: FMERL, or a system it is compared with.
+"""Interface of a model to training and evaluation: FMERL, or a system it is compared with.
 
 Shapes: N utterances of B dialogues (packed, see `fmerl.model.batch.Batch`), C classes, D_m width of modality m.
 """
@@ -33,7 +33,7 @@ class ModelInputs:
 
 
 class Losses(NamedTuple):
-    """The total, which is minimised, and FMERL's parts of it, each a scalar; a system without a part gives 0."""
+    """Total loss, which is minimised, and FMERL's parts of it, each a scalar; a system without a part gives 0."""
 
     total: Tensor
     mse: Tensor
@@ -50,7 +50,7 @@ class System(nn.Module, ABC):
 
     Args:
         config: The cell's configuration.
-        inputs: What it is built for.
+        inputs: Shape of the training data, and the anchors.
     """
 
     def __init__(self, config: CellConfig, inputs: ModelInputs) -> None:
@@ -62,7 +62,7 @@ class System(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, output: Any, batch: Batch) -> Losses:
-        """Over the utterances that have a target."""
+        """Losses over the utterances that have a target."""
 
     @abstractmethod
     def vad_scores(self, output: Any) -> Tensor:

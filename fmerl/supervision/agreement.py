@@ -39,10 +39,10 @@ class Agreement:
     ccc: Interval | None
     """Lin's concordance correlation coefficient: lowered by a difference in mean or spread."""
     mean_difference: float | None
-    """Second minus first."""
+    """Mean of second minus first."""
 
     def coefficients(self) -> dict[str, Interval | None]:
-        """By name."""
+        """Coefficients by name."""
         return {"pearson": self.pearson, "spearman": self.spearman, "ccc": self.ccc}
 
 
@@ -54,9 +54,9 @@ def agreement(
     Args:
         first: n scores.
         second: n scores on the same scale.
-        groups: What is drawn as a whole, [n]; None draws single pairs.
+        groups: Groups that are drawn as a whole, [n]; None draws single pairs.
         resamples: R.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Raises:
         ValueError: Lengths that differ, or a score that is not finite.
@@ -142,5 +142,5 @@ def _ranks(values: _Array, weights: _Array) -> _Array:
     place = rankdata(values, method="dense").astype(np.int64) - 1
     order = np.argsort(place, kind="stable")
     starts = np.flatnonzero(np.diff(place[order], prepend=-1))
-    counts = np.add.reduceat(weights[:, order], starts, axis=1)  # how often each distinct value stands, [R, K]
+    counts = np.add.reduceat(weights[:, order], starts, axis=1)  # count of each distinct value, [R, K]
     return (counts.cumsum(axis=1) - counts / 2 + 0.5)[:, place]

@@ -19,7 +19,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 Fault = Literal["empty", "refusal", "no score", "no class", "ambiguous", "truncated", "out of range", "malformed"]
 
 PARSER_VERSION = 2
-"""Raised when the same answer may be read as another score; stands on the card of a label set."""
+"""Version, raised when the same answer may be read as another score; stands on the card of a label set."""
 MIN_SCORE_MASS = 0.5
 """Least probability that the first token is a score at all, for its expected value to mean something."""
 MAX_PHRASE = 120
@@ -153,7 +153,7 @@ def _read_text(answer: Answer, text: str, scale: tuple[float, float]) -> float:
 
 
 def _without_scale(text: str, scale: tuple[float, float]) -> str:
-    """Leaves out "out of 5", "/5", "from 0 to 5", "0-5" and their like."""
+    """Text without "out of 5", "/5", "from 0 to 5", "0-5" and their like."""
     low, high = (rf"{end:g}(?:\.0+)?".replace("-", "[-−]") for end in scale)
     stop = r"(?![\d]|[.,]\d)"
     span = rf"(?<![\d.,/-])(?:from\s+|between\s+)?{low}\s*(?:to|and|[-–—])\s*{high}{stop}"

@@ -1,4 +1,4 @@
-"""Naming an emotion with a language model: what it is asked, and how its answer is read.
+"""Naming an emotion with a language model: prompts, and reading of its answers.
 
 Few-shot for the classes that examples are given of, zero-shot for the rest.
 """
@@ -18,12 +18,12 @@ _TASK = (
     "Answer with the name of the emotion only."
 )
 PROMPT_VERSION = 2
-"""Raised when the same utterance may be asked about in other words, or the same answer read otherwise."""
+"""Version, raised when an utterance may be asked about in other words, or the same answer read otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """An utterance as the model sees it: what was said before, and it."""
+    """An utterance as the model sees it, with the turns before it."""
 
     context: tuple[Utterance, ...]
     """Earlier turns of the dialogue, oldest first."""
@@ -69,7 +69,7 @@ def classification_messages(classes: Sequence[str], examples: Sequence[Shown], a
     """Chat messages that ask for one utterance's emotion.
 
     All in one user message, since not every chat template takes a system message; the examples come first, so that
-    an endpoint can keep what it made of them from call to call.
+    an endpoint can cache them from call to call.
     """
     parts = [_TASK.format(classes=", ".join(classes))]
     parts += [f"Conversation:\n{item.text()}\nEmotion: {item.utterance.emotion}" for item in examples]

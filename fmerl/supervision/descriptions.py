@@ -1,4 +1,4 @@
-"""The discrete form of emotion: each class told as levels of arousal, valence and dominance (Section 5, Eq. 4).
+"""The discrete form of emotion: each class described by levels of arousal, valence and dominance (Section 5, Eq. 4).
 
 A description has the paper's joined form, "Arousal: <phrase>, Valence: <phrase>, Dominance: <phrase>".
 """
@@ -89,7 +89,7 @@ def anchor_texts(
     Args:
         classes: C classes in label order.
         descriptions: Emotion to description; bare labels need none.
-        config: Which parts are kept.
+        config: Parts to keep.
         source: The descriptions' file, to name in errors.
 
     Raises:
@@ -108,7 +108,7 @@ def _anchor_text(emotion: str, description: str, config: AnchorConfig, source: s
 
 
 def _phrases(emotion: str, text: Any, dimensions: Sequence[str], source: str | Path) -> dict[str, str]:
-    """Those phrases of a description that tell of `dimensions`, in the description's order."""
+    """Phrases of a description for `dimensions`, in the description's order."""
     remedy = f"write it as {_FORM}"
     if not isinstance(text, str):
         raise InputError(source, f"the description of {emotion} is no text", remedy)

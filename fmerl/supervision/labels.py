@@ -40,11 +40,11 @@ class LabelSet:
     """
 
     utterance_ids: tuple[str, ...]
-    """Unique, [U]."""
+    """Unique ids, [U]."""
     vad: NDArray[np.float32]
     """Scores in `vad_range`; a row with an error is all NaN, [U, 3]."""
     errors: tuple[str | None, ...]
-    """Why an utterance has no scores, [U]."""
+    """Reasons for missing scores, None for a scored utterance, [U]."""
     vad_range: tuple[float, float]
     """Lowest and highest score."""
     descriptions: dict[str, str]
@@ -101,7 +101,7 @@ def write_labels(root: str | Path, corpus_name: str, labels: LabelSet) -> None:
 def read_labels(
     root: str | Path, corpus_name: str, utterance_ids: Sequence[str], classes: Sequence[str] = ()
 ) -> LabelSet:
-    """The labels of `utterance_ids`, joined by id and in that order; an utterance without a row gets an error.
+    """Read the labels of `utterance_ids`, joined by id and in that order; an utterance without a row gets an error.
 
     Args:
         root: Folder of label sets.
@@ -111,7 +111,7 @@ def read_labels(
 
     Raises:
         InputError: No such label set or card, no range on the card, a dimension without scores, a bad column or row, a
-            class without a description, or content that is not what the card says.
+            class without a description, or content that differs from the card's digest.
     """
     folder = Path(root) / corpus_name
     if not folder.is_dir():
@@ -137,10 +137,10 @@ def read_labels(
 
 
 def read_labels_of(root: str | Path, corpus: Corpus) -> LabelSet:
-    """The labels of a corpus's utterances, as `read_labels` reads them, of a label set that was made for it.
+    """Read the labels of a corpus's utterances, as `read_labels` does, from a label set that was made for it.
 
     Raises:
-        InputError: As `read_labels`; a row of no utterance of the corpus; or scores that leave the corpus's range.
+        InputError: See `read_labels`; a row of no utterance of the corpus; or scores that leave the corpus's range.
     """
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
     labels = read_labels(root, corpus.name, ids, corpus.classes)

@@ -1,4 +1,4 @@
-"""Prompts: the paper's two queries to a language model (Sections 4 and 5), and what a user may change in them."""
+"""Prompts: the paper's two queries to a language model (Sections 4 and 5), and their settings."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ The utterance is : Oh my God!. Hence, the score is:'
     score_template: str = SCORE_TEMPLATE
     description_template: str = DESCRIPTION_TEMPLATE
     system: str | None = None
-    """Sent first as the system message; None sends none."""
+    """System message, sent first; None sends none."""
     scale: tuple[float, float] = (0.0, 5.0)
     """Lowest and highest score."""
     dimensions: tuple[str, ...] = DIMENSIONS
-    """Asked for one at a time."""
+    """Dimensions, asked for one at a time."""
 
     def __post_init__(self) -> None:
         _check_template("score template", self.score_template, {"dimension", "utterance"}, {"low", "high"})
@@ -65,11 +65,11 @@ The utterance is : Oh my God!. Hence, the score is:'
         return self._messages(self.score_template, dimension=dimension, utterance=utterance)
 
     def description(self, dimension: str, emotion: str) -> list[dict[str, str]]:
-        """Chat messages that ask how one emotion lies in one dimension."""
+        """Chat messages that ask for one emotion's description in one dimension."""
         return self._messages(self.description_template, dimension=dimension, emotion=emotion)
 
     def digest(self) -> str:
-        """SHA-256 of everything that decides what is asked."""
+        """SHA-256 of everything that decides the prompts."""
         return recipe_digest(asdict(self))
 
     def _messages(self, template: str, **values: str) -> list[dict[str, str]]:

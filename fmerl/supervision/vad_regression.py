@@ -37,17 +37,17 @@ class EmoBank:
 
     texts: tuple[str, ...]
     vad: NDArray[np.float32]
-    """From 1 to 5, [n, 3]."""
+    """Scores from 1 to 5, [n, 3]."""
     splits: NDArray[np.str_]
-    """train, dev or test, [n]."""
+    """Splits: train, dev or test, [n]."""
 
     def digest(self) -> str:
-        """SHA-256 of all of it."""
+        """SHA-256 of all fields."""
         return content_digest([self.texts, self.splits.tolist()], self.vad)
 
 
 def read_emobank(path: str | Path) -> EmoBank:
-    """EmoBank's `emobank.csv`: id, split, V, A, D, text.
+    """Read EmoBank's `emobank.csv`: id, split, V, A, D, text.
 
     Raises:
         InputError: No such CSV file, a missing column, an unknown split, a score out of range, an empty text, or a
@@ -81,9 +81,9 @@ class VADRegression:
 
     encoder: TextEncoder
     ridge: Ridge
-    """[E] to [3], with one penalty per dimension."""
+    """Regression from [E] to [3], with one penalty per dimension."""
     quality: dict[str, dict[str, float]]
-    """Dimension to `pearson` and `ccc` on EmoBank's test split."""
+    """`pearson` and `ccc` on EmoBank's test split, by dimension."""
     emobank_digest: str
 
     @classmethod
@@ -98,9 +98,9 @@ class VADRegression:
 
         Args:
             encoder: Mean pooling serves regression better than the first token.
-            emobank: Its test split is used for `quality` only.
+            emobank: Sentences and scores; the test split is used for `quality` only.
             alphas: Penalties to choose from.
-            progress: As in `TextEncoder.encode`.
+            progress: See `TextEncoder.encode`.
         """
         features = encoder.encode(emobank.texts, progress).astype(np.float64)
         train, dev, test = (emobank.splits == split for split in _SPLITS)

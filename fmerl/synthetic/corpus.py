@@ -1,6 +1,6 @@
-"""Corpora whose ground truth is known: what every turn felt, and what each modality shows of it.
+"""Corpora with known ground truth: the emotion of every turn, and its expression in each modality.
 
-The story (U utterances, C classes, D width, eps standard normal), turn by turn in each dialogue:
+The model (U utterances, C classes, D width, eps standard normal), turn by turn in each dialogue:
 
 - Turn-taking: the speaker s_t of turn t - 1 keeps the floor with probability .2, else another one of the
   dialogue's speakers takes it.
@@ -45,7 +45,7 @@ class SyntheticCorpus:
 
     corpus: Corpus
     features: dict[str, tuple[np.ndarray, np.ndarray]]
-    """Modality to features, float32 [U, D], and whether they are missing, bool [U]."""
+    """Features, float32 [U, D], and missing flags, bool [U], by modality."""
     latent: np.ndarray
     """True VAD, float32 [U, 3], on the prototypes' scale."""
 

@@ -15,7 +15,7 @@ GENERATOR_VERSION = 2
 """Part of `SyntheticSpec.digest`; raised whenever the same spec comes to mean other numbers."""
 
 SMALLEST_DIALOGUES = (4, 2, 2)
-"""Dialogues in train, validation and test below which no scale goes."""
+"""Fewest dialogues in train, validation and test at any scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class ModalitySpec:
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticSpec:
-    """A synthetic corpus; `fmerl.synthetic.corpus` tells what its numbers do.
+    """A synthetic corpus; `fmerl.synthetic.corpus` explains its numbers.
 
     Example:
         >>> from dataclasses import replace
@@ -61,7 +61,7 @@ class SyntheticSpec:
 
     name: str
     classes: tuple[str, ...]
-    """In label order."""
+    """Names in label order."""
     class_counts: tuple[int, ...]
     """Frequency of each class, up to a factor: the prior."""
     prototypes: tuple[tuple[float, float, float], ...]
@@ -69,15 +69,15 @@ class SyntheticSpec:
     vad_range: tuple[float, float]
     """Range that [-1, 1] is mapped to in annotations."""
     dialogues: tuple[int, int, int]
-    """In train, validation and test, at scale 1."""
+    """Dialogues in train, validation and test, at scale 1."""
     utterances: int
-    """In all splits together, at scale 1."""
+    """Utterances in all splits together, at scale 1."""
     longest: int
     """Utterances of the longest dialogue."""
     min_speakers: int = 2
     mean_speakers: float = 2.0
     max_speakers: int = 2
-    """Per dialogue; short dialogues may end before all have spoken."""
+    """Most speakers per dialogue; short dialogues may end before all have spoken."""
     text: ModalitySpec
     audio: ModalitySpec
     visual: ModalitySpec
@@ -201,4 +201,4 @@ so that a context model has something to find in small runs.
 """
 
 SHAPES = {spec.name: spec for spec in (IEMOCAP_SHAPE, MELD_SHAPE)}
-"""By name."""
+"""Shapes by name."""

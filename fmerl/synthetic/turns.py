@@ -1,4 +1,4 @@
-"""Who speaks and feels what in a synthetic corpus; `fmerl.synthetic.corpus` has the equations.
+"""Speakers and emotions of a synthetic corpus; `fmerl.synthetic.corpus` has the equations.
 
 Shapes: B dialogues, T turns of the longest, S speakers at most, U utterances.
 """
@@ -23,11 +23,11 @@ class Turns:
     """U turns, dialogue after dialogue."""
 
     dialogue: np.ndarray
-    """Index of the dialogue [U]: train's first, then validation's, then test's."""
+    """Index of the dialogue [U]: train first, then validation, then test."""
     turn: np.ndarray
-    """Index within the dialogue [U]."""
+    """Turn index within the dialogue [U]."""
     speaker: np.ndarray
-    """Index within the dialogue [U]."""
+    """Speaker index within the dialogue [U]."""
     emotion: np.ndarray
     """Class index [U]."""
     latent: np.ndarray

@@ -21,10 +21,10 @@ class BatchLoader:
     """Batches of whole dialogues from data held on one device.
 
     Args:
-        data: What to load.
+        data: Data to load.
         modalities: Modalities to load.
         config: Gives `batch_size` and `batch_unit` of training.
-        device: Where tensors live.
+        device: Device of the tensors.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class BatchLoader:
         """Every dialogue once, of similar lengths together: for evaluation.
 
         Args:
-            utterances: A batch is full that holds so many; fewer and larger ones than in training.
+            utterances: Size at which a batch is full; larger than in training.
         """
         lengths = np.diff(self._offsets)
         order = np.argsort(lengths, kind="stable")

@@ -1,4 +1,4 @@
-"""The door: train one cell, get its metrics, its predictions and its weights."""
+"""Training of one cell: its metrics, its predictions and its weights."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CellResult:
     """Results of a trained cell."""
 
     metrics: dict[str, float]
-    """Final ones: `test_*`, `test_oracle_weighted_f1`, `selected_epoch`, `train_seconds`, `parameters`."""
+    """Final metrics: `test_*`, `test_oracle_weighted_f1`, `selected_epoch`, `train_seconds`, `parameters`."""
     predictions: pa.Table
     """Validation and test rows at the selected epoch (`fmerl.training.evaluation.prediction_table`)."""
     conditions: pa.Table
@@ -67,9 +67,9 @@ def train_cell(
         data: All three splits.
         anchors: Encoded descriptions in label order, [C, E].
         seed: Decides initial weights, data order and dropout.
-        on_epoch: For progress and logging; of a cell that goes on it is told the earlier epochs again.
-        device: Default: the first GPU where there is one, else the CPU.
-        checkpoint: Where the cell's state is kept and found again; None keeps none. Rank 0 alone reads and writes it.
+        on_epoch: For progress and logging; for a cell that goes on, called again for the earlier epochs.
+        device: By default the first GPU where there is one, else the CPU.
+        checkpoint: Keeps the cell's state to go on from; None keeps none. Rank 0 alone reads and writes it.
         ranks: This process among those that train the cell.
 
     Raises:
@@ -145,7 +145,7 @@ def masked_condition(modality: str) -> str:
 
 
 def _masked(data: ConversationData, modality: str) -> ConversationData:
-    """As if the modality had never been observed."""
+    """Data in which the modality was never observed."""
     features, missing = data.features[modality], data.missing[modality]
     return replace(
         data,

@@ -33,7 +33,7 @@ class ConversationData:
     turn: NDArray[np.int64]
     speaker_name: NDArray[np.str_]
     speaker: NDArray[np.int64]
-    """By first appearance in the dialogue, [U]."""
+    """Speaker index by first appearance in the dialogue, [U]."""
     label: NDArray[np.int64]
     """Class index or `CONTEXT_ONLY`, [U]."""
     vad: NDArray[np.float32]
@@ -43,14 +43,14 @@ class ConversationData:
     split: NDArray[np.int8]
     """Index into SPLITS, [G]."""
     features: Mapping[str, NDArray[np.float32]]
-    """[U, D_m] by modality."""
+    """Features by modality, [U, D_m]."""
     missing: Mapping[str, NDArray[np.bool_]]
-    """[U] by modality; a missing row is all zeros."""
+    """Missing flags by modality, [U]; a missing row is all zeros."""
     digests: Mapping[str, str]
     """Content hashes of the corpus, its feature tables and its scores."""
 
     def widths(self, modalities: Sequence[str]) -> dict[str, int]:
-        """D_m of each modality asked for."""
+        """Feature width D_m of each modality asked for."""
         return {modality: self.features[modality].shape[1] for modality in modalities}
 
     def subset(self, *splits: Split) -> ConversationData:

@@ -29,7 +29,7 @@ class Ranks:
 
     Args:
         rank: This process, from 0.
-        size: How many; above 1 the default process group of `torch.distributed` is used.
+        size: Number of processes; above 1 the default process group of `torch.distributed` is used.
     """
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
@@ -61,7 +61,7 @@ class Ranks:
         sizes = [len(rows) for rows, _ in shares]
         whole = type(output)(*(self._gather(part[: sizes[self.rank]], sizes) for part in output))
         losses = model.loss(whole, take_rows(batch, torch.cat([rows for rows, _ in shares]), ()))
-        if idle:  # it computed the first share for nothing but to take part in the averaging
+        if idle:  # it computed the first share only to take part in the averaging
             losses = losses._replace(total=losses.total + 0 * sum(part.sum() for part in output))
         return losses
 
@@ -76,7 +76,7 @@ class Ranks:
         return torch.cat(parts)
 
     def predict(self, model: System, loader: BatchLoader) -> Predictions:
-        """As `fmerl.training.evaluation.predict`; each batch is predicted by one rank and known to all."""
+        """Predictions as by `fmerl.training.evaluation.predict`; one rank predicts each batch, and all ranks get it."""
         mine = predict_batches(model, islice(loader.in_order(), self.rank, None, self.size))
         return arranged(self._everyone(mine))
 
@@ -126,5 +126,5 @@ def take_rows(batch: Batch, rows: Tensor, runs: tuple[tuple[int, int], ...]) -> 
 
 
 def _scale_gradient(x: Tensor, factor: float) -> Tensor:
-    """`x`, whose gradient is multiplied on its way back."""
+    """`x`, with its gradient multiplied by `factor`."""
     return x.detach() + factor * (x - x.detach())

@@ -27,9 +27,9 @@ class Predictions(NamedTuple):
     """A model's output for every row of a `ConversationData`."""
 
     scores: NDArray[np.float32]
-    """Scores of each class, [U, C]; of FMERL the cosine with its anchor."""
+    """Scores of each class, [U, C]; for FMERL the cosine with its anchor."""
     vad: NDArray[np.float32]
-    """In the labels' range, NaN where there is no net, [U, 3]."""
+    """VAD in the labels' range, NaN where there is no net, [U, 3]."""
 
     @property
     def predicted(self) -> NDArray[np.int64]:

@@ -30,7 +30,7 @@ def random_state(seed: int, *purpose: object) -> int:
 
 @contextmanager
 def deterministic(threads: int) -> Iterator[None]:
-    """Same inputs, same bits: fixed thread count and deterministic kernels; the caller's settings come back."""
+    """Fix thread count and deterministic kernels, for the same bits; the caller's settings come back."""
     before = (
         torch.get_num_threads(),
         torch.are_deterministic_algorithms_enabled(),
@@ -99,9 +99,9 @@ def train_epochs(
         model: From `build_model`, on `device`.
         data: Train and validation splits; test must not be in it.
         seed: The cell's seed.
-        device: Where to train.
-        optimizer: As an earlier epoch left it; None is a new `adam`.
-        first_epoch: Counted from 1.
+        device: Device to train on.
+        optimizer: State after an earlier epoch; None is a new `adam`.
+        first_epoch: First epoch to train, counted from 1.
         ranks: This process among those that train the cell.
 
     Yields:

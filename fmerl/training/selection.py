@@ -1,4 +1,4 @@
-"""The choice of the reported epoch, and what was seen on the way to it."""
+"""The choice of the reported epoch, and the history up to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Selection:
     """Time spent training, in all processes that took part."""
 
     def add(self, metrics: dict[str, float], predictions: Predictions, scores: dict[str, float], model: System) -> None:
-        """Another epoch: its metrics, and test predictions and scores that were made outside the training loop."""
+        """Add an epoch: its metrics, and test predictions and scores that were made outside the training loop."""
         self.history.append(metrics)
         self.oracle = max(self.oracle, scores["weighted_f1"])
         self.first = self.first or predictions
@@ -44,14 +44,14 @@ class Selection:
             self.weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
-        """As a checkpoint holds it: predictions are tensors, which need no code of ours to be read."""
+        """State for a checkpoint: predictions are tensors, which need no code of ours to be read."""
         seen = {"predictions": self.predictions, "first": self.first}
         tensors = {name: tuple(map(torch.from_numpy, value)) if value else None for name, value in seen.items()}
         return vars(self) | tensors
 
     @classmethod
     def of_state(cls, state: dict[str, Any]) -> Selection:
-        """The selection that `state` was taken of."""
+        """The selection that gave `state`."""
         seen = {name: state[name] for name in ("predictions", "first")}
         arrays = {
             name: Predictions(*(part.numpy() for part in value)) if value else None for name, value in seen.items()

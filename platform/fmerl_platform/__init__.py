@@ -32,7 +32,7 @@ _PLACES = {
     "open_study": "fmerl_platform.studies.results",
     "run_study": "fmerl_platform.studies.run",
 }
-"""Where each name lies; Ray and MLflow start slowly."""
+"""Module of each exported name, imported on first use since Ray and MLflow start slowly."""
 
 __all__ = [
     "PAPER",
@@ -47,5 +47,5 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # which else would take any name for an export
+if not TYPE_CHECKING:  # else it would take any name for an export
     __getattr__ = exports_of(__name__, _PLACES)

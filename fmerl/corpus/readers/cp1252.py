@@ -1,4 +1,4 @@
-"""Text that was written as cp1252 and read as something else."""
+"""Repair of text that was written as cp1252 and read as something else."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from fmerl.errors import InputError
 NAME = "meld"
 
 CLASSES = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
-"""In the label order of the published feature pickles."""
+"""Classes in the label order of the published feature pickles."""
 
 VAD_RANGE = (0.0, 5.0)
 """Range of the scores that the paper's language model gives."""
@@ -136,7 +136,7 @@ def _seconds(time: str) -> float | None:
 
 
 def _note_id_order(dialogue: int, turns: dict[int, tuple[Row, Utterance]], problems: list[Problem]) -> None:
-    """One problem per dialogue and kind, at the first row concerned."""
+    """Note one problem per dialogue and kind, at the first row concerned."""
     order = list(turns)
     late = next((turn for turn, before in zip(order[1:], order, strict=False) if turn < before), None)
     if late is not None:

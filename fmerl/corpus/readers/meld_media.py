@@ -1,4 +1,4 @@
-"""The clips of MELD's raw release: which file shows which utterance. Nothing is decoded here."""
+"""Clips of MELD's raw release by utterance. Nothing is decoded here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLIP_FOLDERS = {
     "dev": "dev_splits_complete",
     "test": "output_repeated_splits_test",
 }
-"""By the prefix of an utterance's id."""
+"""Folders of clips by the prefix of an utterance's id."""
 
 _UNUSABLE = {
     "train_dia125_utt3": "the clip is corrupt",
@@ -36,7 +36,7 @@ def with_media(corpus: Corpus, folder: Path) -> tuple[Corpus, list[Problem]]:
 
     Args:
         corpus: From `fmerl.corpus.read_meld`.
-        folder: Holds the three folders of CLIP_FOLDERS.
+        folder: Folder of the three CLIP_FOLDERS.
 
     Returns:
         The corpus, and the odd clips: missing, empty, known to be bad, of no utterance, or a second one.
@@ -80,7 +80,7 @@ def _with_clip(utterance: Utterance, root: Path, problems: list[Problem]) -> Utt
 
 
 def _fault_of_extra(path: Path, prefix: str, known: set[str]) -> str | None:
-    """Why a file is not the clip of an utterance; None if it is."""
+    """Reason why a file is not the clip of an utterance; None if it is."""
     match = _CLIP.search(path.stem)
     if path.name.startswith("._"):
         return "a file made by macOS"

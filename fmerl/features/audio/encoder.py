@@ -26,7 +26,7 @@ from fmerl.features.encoder import Encoded, Item
 from fmerl.features.media import MediaError
 
 _SILENT = 8
-"""Highest 16-bit sample of what counts as silence: -72 dB of full scale, about what a lossy codec makes of zeros."""
+"""Highest 16-bit sample of silence: -72 dB of full scale, about what a lossy codec makes of zeros."""
 _INCLUDE = re.compile(r"^\s*\\\{([^\\{}?\n]+)\}", re.MULTILINE)
 
 
@@ -131,7 +131,7 @@ class AudioEncoder:
         return np.where(bad, np.float32(0), vector), odd
 
     def _functionals(self, sound: NDArray[np.int16]) -> NDArray[np.floating[Any]]:
-        """[D, vectors] of [S]; NaN where the sound is too short, which openSMILE also warns of."""
+        """Functionals of [S] samples, [D, vectors]; NaN where the sound is too short, which openSMILE also warns of."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             # openSMILE multiplies by 2^15 again: 16-bit samples arrive as they are.

@@ -12,21 +12,21 @@ from fmerl.extras import optional_module
 from fmerl.features.media import MediaError, decoded_from, length, open_stream
 
 _TOLERANCE = 0.5
-"""Sound may end this long before its span does, in seconds, without being called odd."""
+"""Seconds that sound may end before its span without being listed as odd."""
 
 
 def read_sound(
     path: Path | None, *, sampling_rate: int, start: float | None = None, end: float | None = None
 ) -> tuple[NDArray[np.int16], str | None]:
-    """Mono samples at `sampling_rate`, [S], and what is odd about them.
+    """Mono samples at `sampling_rate`, [S], and their oddities.
 
-    Channels are averaged. Of a file that breaks off, the part that can be decoded counts, and that is told.
+    Channels are averaged. Of a file that breaks off, the part that can be decoded counts, and this is listed.
 
     Args:
         path: Anything that FFmpeg reads.
-        sampling_rate: In Hz.
-        start: Of the span that is read, in seconds; None: the beginning of the sound.
-        end: Of the span, in seconds; None: the end of the sound.
+        sampling_rate: Rate in Hz.
+        start: Start of the span, in seconds; None for the beginning of the sound.
+        end: End of the span, in seconds; None for the end of the sound.
 
     Raises:
         InputError: PyAV is not installed.
@@ -45,7 +45,7 @@ def read_sound(
                     wanted = np.inf if end is None else round((end - first) * sampling_rate)
                 if found >= wanted:
                     break
-                # What the resampler is told of time it would fill or cut; the samples alone count.
+                # With timestamps the resampler would fill gaps or cut overlaps; the samples alone count.
                 frame.pts = None
                 for piece in resampler.resample(frame):
                     parts.append(_samples(piece))

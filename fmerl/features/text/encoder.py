@@ -30,10 +30,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tokens:
-    """A text as a model reads it."""
+    """Tokens of one text."""
 
     ids: list[int]
-    """With special tokens."""
+    """Ids, special tokens included."""
     own: range
     """Places of the text's own tokens in `ids`; empty for a text without any."""
     cut: bool
@@ -49,7 +49,7 @@ class TextEncoder:
         layer: Index into the hidden states: 0 is the embedding, -1 the last layer.
         max_length: Longest text in tokens; what follows is cut and logged. Lowered to what the model can take.
         batch_size: Texts per forward pass; batches hold texts of like length.
-        device: Where to run; a GPU when there is one.
+        device: Device to run on; by default a GPU when there is one.
 
     Raises:
         InputError: No such model or package, a checkpoint that lacks weights or vocabulary, or a layer beyond the last.
@@ -136,8 +136,8 @@ class TextEncoder:
 
         Args:
             ids: n sequences of at most `max_length` tokens.
-            pooled: Of each, the places that mean pooling takes in; at least one.
-            progress: As in `encode`.
+            pooled: Places of each that mean pooling takes in; at least one.
+            progress: See `encode`.
         """
         vectors = np.empty((len(ids), self.width), dtype=np.float32)
         longest_first = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
@@ -156,7 +156,7 @@ class TextEncoder:
 
     @torch.inference_mode()
     def _pooled(self, batch: Any, places: torch.Tensor) -> torch.Tensor:
-        """[rows, E] from `input_ids` and `attention_mask` [rows, L], and the places that the mean is over [rows, L]."""
+        """Pooled vectors [rows, E] of a batch's tokens [rows, L]; the mean is over `places` [rows, L]."""
         inner = self.layer != self._last_layer
         output = self._model(**batch, output_hidden_states=inner)
         hidden = output.hidden_states[self.layer] if inner else output.last_hidden_state
@@ -203,7 +203,7 @@ def _load(name: str, source: str) -> tuple[Any, Any]:
 
 
 def _load_checked(source: str, **options: Any) -> tuple[Any, Any]:
-    """Refuses what Transformers only warns of: an empty vocabulary, weights drawn at random, a decoder."""
+    """Load, refusing what Transformers only warns of: an empty vocabulary, weights drawn at random, a decoder."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(source, **options)

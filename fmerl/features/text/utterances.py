@@ -1,4 +1,4 @@
-"""Utterances to text features, alone or after the turns that led to them (Section 4.2).
+"""Text features of utterances, alone or after the turns that led to them (Section 4.2).
 
 Shapes: n utterances, E width of the encoder.
 """
@@ -50,7 +50,7 @@ class TextSpec:
         """Load the model.
 
         Raises:
-            InputError: As `TextEncoder`, or a model that cannot read context.
+            InputError: See `TextEncoder`; or a model that cannot read context.
         """
         encoder = TextEncoder(
             self.encoder,
@@ -81,16 +81,16 @@ class UtteranceEncoder:
 
     @property
     def width(self) -> int:
-        """E."""
+        """Width E."""
         return self._encoder.width
 
     def recipe(self) -> dict[str, Any]:
-        """As `fmerl.features.encoder.Encoder`."""
+        """Recipe of `fmerl.features.encoder.Encoder`."""
         libraries = {name: version(name) for name in ("torch", "transformers")}
         return {**self._encoder.recipe(), "context": self._context, "libraries": libraries}
 
     def encode(self, items: Sequence[Item]) -> Encoded:
-        """[n, E]; a text without a token of its own is missing, one that is too long a listed problem."""
+        """Vectors, [n, E]; a text without a token of its own is missing, one that is too long a listed problem."""
         texts = [item.text for item in items]
         tokens = self._encoder.tokenize(texts)
         spoken = np.array([bool(text.strip() and found.own) for text, found in zip(texts, tokens, strict=True)], bool)
@@ -108,7 +108,7 @@ class UtteranceEncoder:
         return f"the text is longer than {self._encoder.max_length} tokens, its end is cut" if tokens.cut else None
 
     def _sequence(self, item: Item, tokens: Tokens) -> tuple[list[int], range]:
-        """Tokens that the model reads, and the places that mean pooling is over."""
+        """Tokens that the model reads, and their places for mean pooling."""
         if self._separator is None:
             return tokens.ids, range(len(tokens.ids))
         turns = self._encoder.tokenize(item.context[-self._context :])

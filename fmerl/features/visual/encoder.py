@@ -42,17 +42,17 @@ class VisualSpec:
     weights: Path | None = None
     """Weights of the DenseNet: a state_dict, as .pt or .safetensors. It has no default."""
     faces: Faces = "haar"
-    """Where the face is: found by OpenCV's Haar cascade, in the centre, or none: the whole picture counts."""
+    """Face detection: by OpenCV's Haar cascade, in the centre, or none, so that the whole picture counts."""
     frames: int = 20
-    """Read of an utterance at most."""
+    """Most frames read of an utterance."""
     batch_size: int = 32
     """Faces per forward pass, of one utterance or several."""
     device: str | None = None
-    """Where the network runs; None: on a GPU when there is one."""
+    """Device of the network; None for a GPU when there is one."""
     pixel_mean: float = 0.0
     """Mean of the pixels, 0 to 255, that the DenseNet's weights were trained on."""
     pixel_sd: float = 255.0
-    """Their standard deviation; 0 and 255 scale pixels to [0, 1]."""
+    """Standard deviation of these pixels; 0 and 255 scale pixels to [0, 1]."""
 
     def __post_init__(self) -> None:
         if self.faces not in get_args(Faces):
@@ -91,7 +91,7 @@ class VisualEncoder:
         self.width: int = self._model.width
 
     def recipe(self) -> dict[str, Any]:
-        """Network and digest of its weights, what a face is, frames, and versions of the libraries."""
+        """Network and digest of its weights, face detection, frames, and versions of the libraries."""
         model = self._model.recipe()
         versions = {"av": self._av.__version__, **model.pop("versions")}
         if self.spec.faces == "haar":
@@ -129,7 +129,7 @@ class VisualEncoder:
         np.add.at(sums, [row for row, _ in batch], vectors.astype(np.float64))
 
     def _faces(self, item: Item) -> tuple[list[Tensor], str | None]:
-        """The network's input for each frame with a face, and what is odd about them."""
+        """The network's input for each frame with a face, and their oddities."""
         pictures, odd = read_frames(item.media, frames=self.spec.frames, start=item.start, end=item.end, side=item.side)
         crops = [crop for picture in pictures if (crop := self._crop(picture)) is not None]
         if not crops:

@@ -18,17 +18,17 @@ from fmerl.extras import optional_module
 Faces = Literal["haar", "centre", "none"]
 Picture = NDArray[np.uint8]
 Cropper = Callable[[Picture], Picture | None]
-"""RGB [h, w, 3] to the face in it, or None where there is none."""
+"""Function from RGB [h, w, 3] to the face in it, None without one."""
 
 CASCADE = "haarcascade_frontalface_default.xml"
 SEARCH_HEIGHT = 180
-"""Pictures are searched at this height at most, in pixels; faces are cut from the full picture."""
+"""Largest height at which pictures are searched, in pixels; faces are cut from the full picture."""
 SMALLEST_SHARE = 0.15
 """Side of the smallest face that is looked for, as a share of the height."""
 SCALE_STEP, NEIGHBOURS = 1.1, 5
 """OpenCV's scaleFactor and minNeighbors."""
 MARGIN = 0.1
-"""Added to each side of a face that was found, as a share of its size."""
+"""Margin added to each side of a face that was found, as a share of its size."""
 
 
 def face_cropper(faces: Faces) -> Cropper:
@@ -45,7 +45,7 @@ def face_cropper(faces: Faces) -> Cropper:
 
 
 def cropper_recipe(faces: Faces) -> dict[str, Any]:
-    """All that decides what is cut, as plain JSON."""
+    """Settings of the face detection, as plain JSON."""
     if faces != "haar":
         return {"faces": faces}
     return {

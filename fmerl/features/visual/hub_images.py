@@ -25,7 +25,7 @@ class HuggingFaceImages:
 
     Args:
         name: Hub id or local folder.
-        device: Where to run.
+        device: Device to run on.
 
     Raises:
         InputError: No such model, one that reads no images, or a checkpoint that lacks weights.
@@ -37,7 +37,7 @@ class HuggingFaceImages:
             self._processor, self._network, self._pooled, self._revision = _loaded(name)
             self._network.to(device)
             self.width: int = self._forward(self.prepared(_BLANK)[None]).shape[1]
-        except Exception as error:  # Transformers raises what its parts raise: OSError, ValueError, KeyError, ...
+        except Exception as error:  # Transformers raises its parts' errors: OSError, ValueError, KeyError, ...
             what = f"no image encoder can be loaded ({(str(error).splitlines() or [type(error).__name__])[0]})"
             raise InputError(name, what, _REMEDY) from error
 
@@ -45,7 +45,7 @@ class HuggingFaceImages:
         return _pixels(self._processor, picture)[0]
 
     def vectors(self, prepared: Sequence[Tensor]) -> Tensor:
-        # Some processors keep the aspect of a picture: like goes with like.
+        # Some processors keep the aspect of a picture: pictures of like size share a batch.
         vectors = torch.empty(len(prepared), self.width)
         for shape in {pixels.shape for pixels in prepared}:
             rows = [row for row, pixels in enumerate(prepared) if pixels.shape == shape]
@@ -54,7 +54,7 @@ class HuggingFaceImages:
 
     @torch.inference_mode()
     def _forward(self, pixels: Tensor) -> Tensor:
-        """[n, D] on the CPU of [n, 3, h, w]."""
+        """Vectors [n, D] on the CPU from [n, 3, h, w]."""
         output = self._network(pixel_values=pixels.to(self._device))
         if self._pooled:
             return output.pooler_output.flatten(1).cpu()
@@ -101,7 +101,7 @@ def _loaded(name: str) -> tuple[Any, Any, bool, str]:
 
 
 def _pixels(processor: Any, picture: Picture) -> Tensor:
-    """[1, 3, h, w] as the network reads it."""
+    """The network's input, [1, 3, h, w]."""
     pixels: Tensor = processor(images=[picture], return_tensors="pt", input_data_format="channels_last")["pixel_values"]
     return pixels
 

@@ -28,7 +28,7 @@ class ImageModel(Protocol):
 
     @property
     def width(self) -> int:
-        """D."""
+        """Width D."""
 
     def prepared(self, picture: Picture) -> Tensor:
         """The network's input for one RGB picture [h, w, 3]."""
@@ -44,10 +44,10 @@ class DenseNetFaces:
     """The 342-d DenseNet on 64 x 64 grey faces, scaled to (pixel - mean) / sd and repeated for each of its channels.
 
     Args:
-        weights: The user's file.
-        mean: Of the pixels 0 to 255 that the weights were trained on.
-        sd: Likewise.
-        device: Where to run.
+        weights: Weights file of the user.
+        mean: Mean of the pixels, 0 to 255, that the weights were trained on.
+        sd: Their standard deviation.
+        device: Device to run on.
 
     Raises:
         InputError: Weights of another network, or no OpenCV.

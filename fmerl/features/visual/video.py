@@ -16,9 +16,9 @@ from fmerl.features.encoder import Side
 from fmerl.features.media import MediaError, decoded_from, length, open_stream
 
 _TOLERANCE = 0.5
-"""A picture may end this long before its span does, in seconds, without being called odd."""
+"""Seconds that a picture may end before its span without being listed as odd."""
 _SEEK_STRIDE = 4.0
-"""Seconds between frames above which each is sought: what lies between is then not worth decoding."""
+"""Seconds between frames above which each is sought: frames between are then not worth decoding."""
 
 
 def read_frames(
@@ -29,16 +29,16 @@ def read_frames(
     end: float | None = None,
     side: Side | None = None,
 ) -> tuple[list[NDArray[np.uint8]], str | None]:
-    """At most F = `frames` RGB pictures [h, w, 3], and what is odd about them.
+    """Read at most F = `frames` RGB pictures [h, w, 3], and list their oddities.
 
     The span is cut into F equal parts; the first frame of each counts. A span that holds no frame shows the one
-    before it. Of a file that breaks off, the frames before the break count, and that is told.
+    before it. Of a file that breaks off, the frames before the break count, and this is listed.
 
     Args:
         path: Anything that FFmpeg reads.
         frames: F.
-        start: Of the span, in seconds; None: the beginning of the file.
-        end: Of the span, in seconds; None: the end of the picture.
+        start: Start of the span, in seconds; None for the beginning of the file.
+        end: End of the span, in seconds; None for the end of the picture.
         side: Half of the upright picture.
 
     Raises:
@@ -68,7 +68,7 @@ def read_frames(
 
 
 def _strided(stream: Any, begin: float, stop: float, count: int) -> Iterator[tuple[float, Any]]:
-    """Time and frame of the first of each of `count` equal parts of a span, as far as it has one."""
+    """Time and first frame of each of `count` equal parts of a span that has one."""
     stride = (stop - begin) / count
     if stride > _SEEK_STRIDE:
         for part in range(count):

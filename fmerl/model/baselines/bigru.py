@@ -1,4 +1,4 @@
-"""The conversation as one sequence of utterances, without speakers."""
+"""BiGRU: the conversation as one sequence of utterances, without speakers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts that the compared systems share: they know only the classes that they were trained on, and no VAD scores.
+"""Parts shared by the compared systems, which know only the classes they were trained on, and no VAD scores.
 
 Shapes: N utterances, C classes, D width.
 """
@@ -29,10 +29,10 @@ class Scores(NamedTuple):
 
 
 class SeenClasses(nn.Module):
-    """The classes of the training split: which logits count, and what an utterance of each weighs.
+    """Classes of the training split: a mask on the logits, and a weight per class.
 
     Args:
-        config: Whether classes are weighted.
+        config: Choice of the class weights.
         train_counts: Training utterances per class, [C].
     """
 
@@ -51,7 +51,7 @@ class SeenClasses(nn.Module):
         return logits.masked_fill(~self.seen, UNSEEN)
 
     def cross_entropy(self, logits: Tensor, label: Tensor) -> Tensor:
-        """Weighted mean over utterances, all of which have a target; 0 of none."""
+        """Cross-entropy, a weighted mean over utterances, all with a target; 0 of none."""
         if not len(label):
             return logits.sum()
         return F.cross_entropy(logits, label, self.weight)

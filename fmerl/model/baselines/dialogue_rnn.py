@@ -81,7 +81,7 @@ class DialogueEncoder(nn.Module):
 
 
 class DialogueRNN(ClosedSetSystem):
-    """The bidirectional form with attention, on all modalities side by side."""
+    """DialogueRNN, bidirectional with attention, on all modalities side by side."""
 
     def __init__(self, config: CellConfig, inputs: ModelInputs) -> None:
         super().__init__(config, inputs)

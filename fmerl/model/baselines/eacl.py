@@ -28,7 +28,7 @@ class EACLOutput(NamedTuple):
     scores: Tensor
     """Cosine with each class's anchor over the temperature, [N, C]."""
     projected: Tensor
-    """Through the network that the anchors go through too, [N, D]."""
+    """Representations from the network shared with the anchors, [N, D]."""
 
 
 class EACL(ClosedSetSystem):

@@ -10,14 +10,14 @@ from torch.nn import functional as F
 def supervised_contrastive(
     x: Tensor, label: Tensor, temperature: float, *, focus: float = 0.0, weight: Tensor | None = None
 ) -> Tensor:
-    """Each row against all others, those of its class being positives (Khosla et al. 2020, L_out).
+    """Supervised contrastive loss of each row against all others (Khosla et al. 2020, L_out).
 
     Args:
         x: Representations, compared by their cosine, [N, D].
         label: Class indices, [N].
-        temperature: Of the softmax over the other rows.
+        temperature: Temperature of the softmax over the other rows.
         focus: Exponent gamma of a pair's weight (1 - p)^gamma, p its softmax (MultiEMO's focal form).
-        weight: Of each row, [N].
+        weight: Weight of each row, [N].
 
     Returns:
         Weighted mean over the rows that have a positive; 0 if none has.

@@ -1,4 +1,4 @@
-"""The majority class, whatever is said: the floor under every table."""
+"""The majority class: a lower bound for every table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fmerl.model.system import ModelInputs
 class Majority(ClosedSetSystem):
     """Scores every utterance by the training split's class frequencies.
 
-    Its one parameter, which a trainer needs, is how sharp they are; whatever it learns, the largest stays the largest.
+    Its one parameter, which a trainer needs, is their sharpness; whatever it learns, the largest stays the largest.
     """
 
     prior: Tensor
@@ -31,4 +31,4 @@ class Majority(ClosedSetSystem):
         return Scores(self.classes(self.log_sharpness.exp() * self.prior.expand(len(batch.label), -1)))
 
     def fit_statistics(self, features: Mapping[str, Tensor], missing: Mapping[str, Tensor]) -> None:
-        """It reads no features."""
+        """Nothing to fit: no features are read."""

@@ -1,4 +1,4 @@
-"""Each utterance by itself: what the features know without the conversation."""
+"""MLP: each utterance by itself, without the conversation."""
 
 from __future__ import annotations
 

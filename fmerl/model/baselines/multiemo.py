@@ -31,11 +31,11 @@ class MultiEMOOutput(NamedTuple):
     fused: Tensor
     """Representations that the contrastive loss compares, [N, D]."""
     streams: Tensor
-    """Each modality after it has attended to the others, [N, M, D]."""
+    """Each modality after attention to the others, [N, M, D]."""
 
 
 class CrossAttention(nn.Module):
-    """One modality asks another of the same dialogue, [N, D] twice -> [N, D]; residual, then LayerNorm."""
+    """Attention of one modality to another within a dialogue, [N, D] twice -> [N, D]; residual, then LayerNorm."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class CrossAttention(nn.Module):
 
 
 class FusionLayer(nn.Module):
-    """One modality asks all others, one after the other, then thinks it over."""
+    """Cross-attention to each other modality in turn, then a feed-forward block."""
 
     def __init__(self, others: int, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -68,10 +68,10 @@ class FusionLayer(nn.Module):
 
 
 class MultiEMO(ClosedSetSystem):
-    """DialogueRNN per modality, stacked cross-attention to the others, one classifier on what all streams say.
+    """DialogueRNN per modality, stacked cross-attention to the others, one classifier on all streams.
 
-    The original's attention has no mask; here it ends where the dialogue ends. A single modality has nobody to ask, and
-    Soft-HGR no pair.
+    The original's attention has no mask; here it ends where the dialogue ends. A single modality has no
+    cross-attention, and Soft-HGR no pair.
     """
 
     rarity: Tensor

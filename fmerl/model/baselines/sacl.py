@@ -23,7 +23,7 @@ from fmerl.model.system import Losses, ModelInputs
 
 
 class SACLOutput(NamedTuple):
-    """Output for N utterances in their context, and in that context perturbed against the classifier."""
+    """Output for N utterances in their context, and in the same context perturbed against the classifier."""
 
     scores: Tensor
     """Logits, [N, C]."""
@@ -32,7 +32,7 @@ class SACLOutput(NamedTuple):
     adversarial_scores: Tensor
     """Logits of the perturbed context, [N, C]; in evaluation `scores`."""
     adversarial_hidden: Tensor
-    """[N, D]; in evaluation `hidden`."""
+    """Representations of the perturbed context, [N, D]; in evaluation `hidden`."""
 
 
 class SACL(ClosedSetSystem):
@@ -69,7 +69,7 @@ class SACL(ClosedSetSystem):
         return self.classes(self.head(self.dropout(hidden))), hidden
 
     def _perturbation(self, context: Tensor, scores: Tensor, label: Tensor) -> Tensor:
-        """Where each utterance's cross-entropy rises most, its radius long; 0 without a target, [N, 2 D]."""
+        """Steps of length radius along each utterance's cross-entropy gradient; 0 without a target, [N, 2 D]."""
         known = label >= 0
         loss = F.cross_entropy(scores[known], label[known], reduction="sum")
         (gradient,) = torch.autograd.grad(loss, context, retain_graph=True)

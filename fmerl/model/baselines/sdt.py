@@ -26,13 +26,13 @@ class SDTOutput(NamedTuple):
     scores: Tensor
     """Logits of the fused representation, [N, C]."""
     students: Tensor
-    """Logits of each modality's stream, [N, M, C]; of a single modality none, [N, 0, C]."""
+    """Logits of each modality's stream, [N, M, C]; none of a single modality, [N, 0, C]."""
 
 
 class SDT(ClosedSetSystem):
     """A classifier on the fused representation that teaches one on each modality's stream while it learns itself.
 
-    A single modality's stream is the fused representation: there is nobody to teach.
+    A single modality's stream is the fused representation: there is no student.
     """
 
     def __init__(self, config: CellConfig, inputs: ModelInputs) -> None:

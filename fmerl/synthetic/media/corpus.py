@@ -1,6 +1,6 @@
 """A small corpus of raw media that is made, not recorded: text, speech and faces that follow VAD.
 
-The story of emotions and latent VAD z is that of `fmerl.synthetic.corpus`. Modality m of an utterance shows
+The model of emotions and latent VAD z is that of `fmerl.synthetic.corpus`. Modality m of an utterance shows
 clip(loading_m * z + expression_noise_m eps, -1, 1), from which words, speech and face are made. Each dialogue has two
 people with voices and faces of their own. Every concern draws from a stream of its own, spawned from the seed: the
 layout and the faults leave texts, speech and emotions alone.
@@ -36,7 +36,7 @@ def write_media_corpus(spec: MediaSpec, folder: Path) -> Corpus:
     `corpus.json` comes last: a folder whose writer was killed is no corpus. Planted faults are in `problems.csv`.
 
     Args:
-        spec: What to make.
+        spec: Corpus to make.
         folder: The corpus folder, new or one that this wrote.
 
     Raises:
@@ -61,7 +61,7 @@ def write_media_corpus(spec: MediaSpec, folder: Path) -> Corpus:
 
 
 def _claim(folder: Path, name: str) -> None:
-    """Make sure that nobody else's corpus lies there; of our own, remove what makes it one."""
+    """Refuse a folder with another corpus; of our own, remove what makes it one."""
     header = folder / "corpus.json"
     if header.exists():
         try:
@@ -87,7 +87,7 @@ def _shown(turns: SyntheticSpec, latent: np.ndarray, seed: np.random.SeedSequenc
 def _performances(
     corpus: Corpus, shown: dict[str, np.ndarray], people_seed: np.random.SeedSequence, seeds: np.random.SeedSequence
 ) -> dict[str, Performance]:
-    """By utterance id."""
+    """Performances by utterance id."""
     rng = np.random.default_rng(people_seed)
     utterances = list(corpus.utterances())
     people: dict[tuple[str, str], Person] = {}

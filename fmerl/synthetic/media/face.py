@@ -28,7 +28,7 @@ class Look:
     """One person's face."""
 
     skin: Colour
-    """0 to 255."""
+    """Colour of the skin, 0 to 255."""
     hair: Colour
     background: Colour
     width: float
@@ -67,7 +67,7 @@ class Pose:
 
 
 def pose(vad: NDArray[np.floating], *, voice: float, sway: tuple[float, float], blinks: bool) -> Pose:
-    """The face of a feeling.
+    """Pose of the face for a feeling.
 
     Valence bends the mouth, arousal raises the brows and opens the eyes and mouth, dominance against valence draws
     the brows together (anger) or lifts their inner ends (fear, sadness).
@@ -75,8 +75,8 @@ def pose(vad: NDArray[np.floating], *, voice: float, sway: tuple[float, float], 
     Args:
         vad: Valence, arousal, dominance in [-1, 1], [3].
         voice: Loudness of the speech at this moment, 0 to 1.
-        sway: Of the head.
-        blinks: The eyes are closed.
+        sway: Sway of the head.
+        blinks: True for closed eyes.
     """
     valence, arousal, dominance = (float(value) for value in vad)
     return Pose(
@@ -91,7 +91,7 @@ def pose(vad: NDArray[np.floating], *, voice: float, sway: tuple[float, float], 
 
 
 def draw_face(look: Look, moment: Pose) -> NDArray[np.uint8]:
-    """RGB [h, w, 3] of one person."""
+    """Picture of one person, RGB [h, w, 3]."""
     canvas = _Canvas(look.background)
     x, y, width = moment.x, moment.y, look.width
     skin = np.array(look.skin)
@@ -117,7 +117,7 @@ def draw_face(look: Look, moment: Pose) -> NDArray[np.uint8]:
 
 
 def draw_empty(look: Look) -> NDArray[np.uint8]:
-    """RGB [h, w, 3] of the wall alone."""
+    """Picture of the wall alone, RGB [h, w, 3]."""
     return _Canvas(look.background).pixels()
 
 

@@ -25,7 +25,7 @@ def plant(utterance_ids: Sequence[str], rng: np.random.Generator) -> dict[str, F
 
 
 def spoil(path: Path, fault: Fault | None) -> None:
-    """Do to a written file what its content cannot show."""
+    """Delete or corrupt a written file, for the faults that its content cannot show."""
     if fault == "missing":
         path.unlink()
     elif fault == "corrupt":

@@ -1,4 +1,4 @@
-"""Where the media of a dialogue lie: a clip per utterance as in MELD, or a video per dialogue as in IEMOCAP."""
+"""Layouts of a dialogue's media: a clip per utterance as in MELD, or a video per dialogue as in IEMOCAP."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def write_clips(
 
     Args:
         folder: The corpus folder.
-        utterances: Of one dialogue.
-        performances: By utterance id.
-        faults: Likewise, of those that are to have one.
+        utterances: Utterances of one dialogue.
+        performances: Performances by utterance id.
+        faults: Faults by utterance id.
         rng: Draws blinks and sway.
 
     Returns:
@@ -59,7 +59,7 @@ def write_dialogue(
 ) -> list[Utterance]:
     """Write `video/<dialogue>.mp4` with both speakers side by side, and `wav/<utterance>.wav`.
 
-    Who speaks first is on the left. A fault of a file is one of the wav file. Arguments and result as `write_clips`;
+    The first speaker is on the left. A fault of a file is one of the wav file. Arguments and result as `write_clips`;
     the utterances also have their spans and sides.
     """
     for name in ("video", "wav"):
@@ -108,7 +108,7 @@ def _pictures(performance: Performance, fault: Fault | None, rng: np.random.Gene
 def _others(
     people: Mapping[str, Person], speaker: str, turn: Performance, rng: np.random.Generator
 ) -> Iterator[NDArray[np.uint8]]:
-    """The listener; an empty place in a dialogue that only one person speaks in."""
+    """Pictures of the listener, or of an empty place in a dialogue with one speaker."""
     for name, person in people.items():
         if name != speaker:
             return listening(person, turn.frames, rng)

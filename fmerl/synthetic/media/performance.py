@@ -31,18 +31,18 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Performance:
-    """An utterance as it is performed."""
+    """Sound and look of an utterance."""
 
     person: Person
     text: str
     sound: NDArray[np.int16]
-    """[S]"""
+    """Samples, [S]."""
     face: NDArray[np.floating]
     """Valence, arousal, dominance that the face shows, [3]."""
 
     @property
     def frames(self) -> int:
-        """F: the picture lasts as long as the sound, up to a frame."""
+        """Number of frames F: the picture lasts as long as the sound, up to a frame."""
         return -(-len(self.sound) * FRAME_RATE // SAMPLING_RATE)
 
 
@@ -50,7 +50,7 @@ def perform(person: Person, shown: dict[str, NDArray[np.floating]], rng: np.rand
     """Words and speech of an utterance.
 
     Args:
-        person: Who speaks.
+        person: The speaker.
         shown: Valence, arousal, dominance in [-1, 1] that each modality shows, [3] each.
         rng: Draws all else.
     """

@@ -25,7 +25,7 @@ _SHAPE = SyntheticSpec(
     audio=ModalitySpec(width=1, loading=(0.7, 1.0, 0.9), expression_noise=0.2),
     visual=ModalitySpec(width=1, loading=(1.0, 0.8, 0.7), expression_noise=0.2),
 )
-"""Prototypes as those of `fmerl.synthetic.spec`."""
+"""Conversations with the prototypes of `fmerl.synthetic.spec`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +38,7 @@ class MediaSpec:
     """
 
     dialogues: int = 24
-    """A sixth of them is for validation, a sixth for test."""
+    """Number of dialogues, a sixth of them for validation, a sixth for test."""
     layout: Layout = "clips"
     """A video per utterance, as in MELD, or a video per dialogue with both speakers side by side and a wav per
     utterance, as in IEMOCAP."""
@@ -55,7 +55,7 @@ class MediaSpec:
             raise ValueError(f"seed must not be negative, but is {self.seed}")
 
     def turns(self) -> SyntheticSpec:
-        """The conversations behind the media; their loadings and noise say what each modality shows."""
+        """Spec of the conversations behind the media; loadings and noise decide what each modality shows."""
         held_out = max(SMALLEST_DIALOGUES[1], round(self.dialogues / 6))
         split = (self.dialogues - 2 * held_out, held_out, held_out)
         return replace(_SHAPE, dialogues=split, utterances=_TURNS * self.dialogues, seed=self.seed)

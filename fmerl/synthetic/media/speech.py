@@ -26,7 +26,7 @@ _FORMANTS = {
     "u": (300, 870, 2240),
     "y": (390, 1990, 2550),
 }
-"""In Hz."""
+"""Formants in Hz."""
 _BANDWIDTHS = (80, 110, 160)
 _SYLLABLES_PER_SECOND = 5.0
 _CONSONANT, _EDGES = 0.045, 0.12
@@ -53,8 +53,8 @@ def speak(text: str, voice: Voice, vad: NDArray[np.floating], rng: np.random.Gen
     """A sentence at 16 kHz, [S]; one syllable per vowel group of the text.
 
     Args:
-        text: With at least one vowel.
-        voice: Who speaks.
+        text: Text with at least one vowel.
+        voice: Voice of the speaker.
         vad: Valence, arousal, dominance in [-1, 1], [3].
         rng: Draws breath, consonants and small variations.
     """
@@ -82,7 +82,7 @@ def speak(text: str, voice: Voice, vad: NDArray[np.floating], rng: np.random.Gen
 
 
 def loudness(sound: NDArray[np.int16], times: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Root mean square around each of F moments, 0 to 1 with the loudest at 1, [F]."""
+    """Loudness as root mean square around each of F moments, the loudest being 1, [F]."""
     half = SAMPLING_RATE // 25
     power = np.concatenate([[0], np.cumsum((sound / 32768) ** 2)])
     middle = np.clip((times * SAMPLING_RATE).astype(np.int64), 0, len(sound))

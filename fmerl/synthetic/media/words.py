@@ -43,7 +43,7 @@ _TEMPERATURE = 0.12
 
 
 def sentence(vad: NDArray[np.floating], rng: np.random.Generator) -> str:
-    """A sentence whose opener and adjective are near a feeling; its subject says nothing.
+    """Draw a sentence whose opener and adjective are near a feeling; its subject says nothing.
 
     Args:
         vad: Valence, arousal, dominance in [-1, 1], [3].

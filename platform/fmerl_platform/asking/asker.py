@@ -1,4 +1,4 @@
-"""From a call to its outcome: leases, tries, the journal, and how often an unreadable answer is asked again."""
+"""Asking of calls: leases, retries, the journal, and repeats after unreadable answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """A call's value, or why there is none."""
+    """Outcome of a call: its value, or why there is none."""
 
     key: str
     value: float | str | None
@@ -55,13 +55,13 @@ def answer_from_journal(call: Call, answers: list[Answer], most: int) -> Answere
 
 
 class Asker:
-    """Asks calls of one process, so many requests at once.
+    """Asks the calls of one process, several requests at once.
 
     Args:
-        client: Of the endpoint.
+        client: Client of the endpoint.
         leases: Every request takes one.
         journal: Holds each answer before it is read.
-        price: Of tokens.
+        price: Price of tokens.
         retries: Retry limits.
         concurrency: Requests in flight.
         answered_before: Whether the endpoint is known to answer; then no number of refusals ends the run.
@@ -86,8 +86,8 @@ class Asker:
         """Ask until an answer can be read or no more may be paid for.
 
         Args:
-            call: What is asked.
-            earlier: Answers that are paid for already.
+            call: The call to ask.
+            earlier: Answers paid for already.
 
         Raises:
             RequestFailedError: The endpoint refused in a way that no call will escape.

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 @dataclass(frozen=True, kw_only=True)
 class Backoff:
-    """Exponential, with full jitter."""
+    """Exponential backoff with full jitter."""
 
     first_seconds: float = 0.5
     """Longest wait after the first failure; doubles with each."""

@@ -1,4 +1,4 @@
-"""Cost of a run, as far as the journal does not know it yet. Nothing is asked or written."""
+"""Cost of the calls that a run has still to make. Nothing is asked or written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CostEstimate:
 
     utterances: int
     answered: int
-    """Calls that the journal knows."""
+    """Calls answered in the journal."""
     calls: int
     likely: Tokens
     most: Tokens
@@ -37,7 +37,7 @@ class CostEstimate:
         )
 
     def lines(self) -> list[str]:
-        """For the console."""
+        """Lines for the console."""
         told = [
             f"{self.utterances:,} utterances; {self.calls:,} calls to make, {self.answered:,} answered already",
             f"tokens: about {self.likely.prompt:,} of prompts and {self.likely.completion:,} of answers, "
@@ -53,7 +53,7 @@ class CostEstimate:
 def left_to_ask(
     plan: CallPlan, utterances: int, journal: JournalReader, price: Price, most_answers: int
 ) -> CostEstimate:
-    """Cost of the calls of a plan that the journal does not know."""
+    """Cost of the calls of a plan that the journal does not answer."""
     known = plan.answered(journal, most_answers)
     waiting = [call.body for key, call in plan.calls.items() if key not in known]
     likely = sum(map(likely_tokens, waiting), Tokens())

@@ -1,4 +1,4 @@
-"""Which decoding an endpoint has: asked once, by a call whose answer is used, and told by the journal from then on."""
+"""Decoding that an endpoint supports: found out once, by a call whose answer is used, then read from the journal."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _BROKEN_TRIES = 3
 """Requests in one decoding, if the endpoint breaks over each, before the next decoding is tried."""
 
 FirstCall = Callable[[Mode], Call]
-"""The call whose answer tells, in a decoding."""
+"""Maker of the call that finds out whether a decoding works."""
 
 
 def known_decoding(candidates: Sequence[Mode], first: FirstCall, journal: JournalReader) -> Mode | None:
-    """The decoding that the journal tells of; None if the endpoint is still to be asked.
+    """The decoding known from the journal; None if the endpoint is still to be asked.
 
     The first of the candidates that works, else text.
     """
@@ -40,7 +40,7 @@ def known_decoding(candidates: Sequence[Mode], first: FirstCall, journal: Journa
 def ask_decoding(
     candidates: Sequence[Mode], first: FirstCall, config: WorkerConfig, limits: Limits, spent: float = 0.0
 ) -> Mode:
-    """Ask the endpoint, one request for each decoding until one of them is answered as it should be.
+    """Ask the endpoint, one request for each decoding until one is answered correctly.
 
     An endpoint that breaks over a decoding and answers in the next is taken to refuse the former: some servers stumble
     over optional parts of a request in other words than a refusal's.
@@ -61,7 +61,7 @@ def ask_decoding(
 
 
 def score_decodings(questions: Questions) -> tuple[Mode, ...]:
-    """In this order: logprobs (finest scores, one token), schema (nothing to misread)."""
+    """Decodings to try, in order: logprobs (finest scores, one token), schema (nothing to misread)."""
     return ("logprobs", "schema") if whole_scores(questions.prompts.scale) else ("schema",)
 
 

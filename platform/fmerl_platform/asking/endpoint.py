@@ -34,7 +34,7 @@ class RequestFailedError(Exception):
     """A request without an answer; its text holds no key.
 
     Args:
-        what: Why.
+        what: The reason.
         passing: The same request may succeed later.
         hopeless: No request of this run will succeed.
         obeyed: It names a field that is sent otherwise from now on: ask again at once.
@@ -68,7 +68,7 @@ class RequestFailedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where requests go."""
+    """Address, key and time limit of an endpoint."""
 
     base_url: str
     key: Secret
@@ -80,8 +80,8 @@ class Endpoint:
         """The endpoint of `OPENAI_BASE_URL` and `OPENAI_API_KEY`; without the first, OpenAI's own.
 
         Args:
-            timeout: Of a whole request, in seconds.
-            base_url: In place of the environment's.
+            timeout: Limit of a whole request, in seconds.
+            base_url: Address in place of the environment's.
 
         Raises:
             InputError: No key for OpenAI's own, or a base URL that is none or holds a key.
@@ -132,7 +132,7 @@ class EndpointClient:
         failure: RequestFailedError
         ways, body = self.ways, call.request(unreadable)
         try:
-            # Of the whole request: the client's own timeout starts again with each byte of a slow body.
+            # Limits the whole request: the client's own timeout starts again with each byte of a slow body.
             async with asyncio.timeout(self._endpoint.timeout):
                 raw = await self._client.chat.completions.with_raw_response.create(**ways.fit(body))
             return read_reply(self._endpoint.key.redact(raw.http_response.text), body["max_tokens"])

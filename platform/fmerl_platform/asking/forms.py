@@ -1,4 +1,4 @@
-"""The forms an answer may have: what each asks of the endpoint, and how it is read."""
+"""Forms of an answer: the fields each adds to a request, and its parsing."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from fmerl.supervision.answers import Answer, Mode, read_phrase, read_score, sco
 from fmerl.supervision.classification import class_schema, read_class
 
 _TOP_LOGPROBS = 20
-"""Most that endpoints give."""
+"""Most candidates that endpoints give."""
 
 
 class Form(Protocol):
-    """How one kind of answer is requested and parsed."""
+    """Request fields and parsing of one kind of answer."""
 
     @property
     def mode(self) -> Mode: ...
 
     @property
     def tokens(self) -> int:
-        """Longest answer."""
+        """Longest answer, in tokens."""
 
     def fields(self) -> dict[str, Any]:
         """Fields that a request carries beside model, messages and temperature."""
 
     def known_by(self) -> dict[str, Any]:
-        """Part of the form that decides the answer's reading."""
+        """Fields of the form that decide how an answer is read."""
 
     def read(self, answer: Answer) -> float | str:
         """The value in an answer.

@@ -32,19 +32,19 @@ _WRITERS_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One request that the endpoint answered, or that it may have charged for without an answer of use."""
+    """One request that the endpoint answered, or may have charged for without a usable answer."""
 
     key: str
     """Key of the call."""
     at: str
-    """UTC, ISO 8601."""
+    """Time in UTC, ISO 8601."""
     model: str
-    """As the endpoint reports it."""
+    """Model that the endpoint reports."""
     prompt_tokens: int
     completion_tokens: int
     answer: Answer | None = None
     failure: str | None = None
-    """Why there is no answer."""
+    """Reason why there is no answer."""
     refused: bool = False
     """True if the endpoint will refuse this very request each time."""
     ways: Ways = USUAL_WAYS
@@ -116,18 +116,18 @@ class JournalWriter:
 
 
 class JournalReader:
-    """All entries of a folder; `refresh` takes in what was appended since."""
+    """All entries of a folder; `refresh` reads those appended since."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._offsets: dict[Path, int] = defaultdict(int)
         self._rows: dict[Path, int] = defaultdict(int)
         self.entries: dict[str, list[Entry]] = defaultdict(list)
-        """By key, oldest first within a writer."""
+        """Entries by key, oldest first within a writer."""
         self.refresh()
 
     def refresh(self) -> None:
-        """Read on.
+        """Read entries appended since.
 
         Raises:
             InputError: A whole line that is no entry.
@@ -167,8 +167,8 @@ def only_run(folder: Path, what: str) -> Iterator[None]:
     """Hold the journal alone: two runs would pay for the same calls.
 
     Args:
-        folder: Of the journal, made if it is not there.
-        what: Said when another run holds it.
+        folder: The journal's, made if it is not there.
+        what: Name in the error if another run holds it.
 
     Raises:
         InputError: Another run holds it.

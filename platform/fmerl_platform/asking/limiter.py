@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 _POLL_SECONDS = 0.2
 _NOTHING = 1e-12
-"""What rounding may leave of reservations that were all given back."""
+"""Rounding error that reservations may leave after all are given back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +19,12 @@ class Limits:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     budget: float | None = None
-    """Most that may be spent, what was spent before included, in the price table's currency."""
+    """Most to spend, earlier spending included, in the price table's currency."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Most that a request may take."""
+    """Most tokens and cost that a request may take."""
 
     tokens: int
     cost: float
@@ -32,7 +32,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Amount that a request took, of what it was granted."""
+    """Amount that a request took of its reservation."""
 
     granted: Reservation
     taken: Reservation
@@ -40,7 +40,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Grants:
-    """Seconds until each request may be sent; None for ask again. None is granted once `stopped` says why."""
+    """Seconds until each request may be sent, None to ask again; nothing is granted once `stopped` gives a reason."""
 
     delays: list[float | None] = field(default_factory=list)
     stopped: str | None = None
@@ -56,10 +56,10 @@ class Limiter:
     Run as one Ray actor; plain Python, so that it can be tested with a clock of its own.
 
     Args:
-        limits: Of the run.
-        spent: What counts against the budget already.
+        limits: Limits of the run.
+        spent: Cost already counted against the budget.
         longest: Seconds after which the usage of a request that was sent is known, or its worker is lost.
-        clock: In seconds.
+        clock: Clock in seconds.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Limiter:
         self._stopped: str | None = None
 
     def exchange(self, needs: list[Reservation], used: list[Usage]) -> Grants:
-        """Take back what requests did not use, and grant as many of `needs` as may be, in their order."""
+        """Take back what requests did not use, and grant as many of `needs` as possible, in order."""
         for item in used:
             self._reserved -= item.granted.cost
             self._spent += item.taken.cost
@@ -132,12 +132,12 @@ class Leases:
             await asyncio.sleep(delay)
 
     def report(self, usage: Usage) -> None:
-        """Tell what a granted request took."""
+        """Report what a granted request took."""
         self._used.append(usage)
         self._wake()
 
     async def close(self) -> None:
-        """Return when all usage is told."""
+        """Return when all usage is reported."""
         while self._asking is not None:
             await asyncio.shield(self._asking)
 

@@ -1,4 +1,4 @@
-"""Calls through Ray Data: blocks of calls to async actors, outcomes back as they come."""
+"""Asking through Ray Data: blocks of calls go to async actors, outcomes come back as they are ready."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from fmerl_platform.asking.worker import LabelWorker, WorkerConfig
 _BLOCK = 32
 """Calls in a block: one big block would keep one worker busy and the others idle."""
 _WORKER_CPUS = 0.25
-"""A worker waits most of the time."""
+"""CPUs of a worker, which waits most of the time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerPool:
-    """Number of workers, and of requests that they keep in flight together."""
+    """Number of workers, and of requests they keep in flight together."""
 
     workers: int = 2
     concurrency: int = 32
@@ -35,13 +35,13 @@ class WorkerPool:
 def run_calls(
     calls: Sequence[Call], config: WorkerConfig, limits: Limits, spent: float, pool: WorkerPool
 ) -> Iterator[Answered]:
-    """Answered of every call, in no order; Ray is connected.
+    """Outcome of every call, in no order; Ray is connected.
 
     Args:
-        calls: Of distinct keys.
-        config: For the workers; their concurrency is the pool's share.
-        limits: Of all workers together.
-        spent: What counts against the budget already.
+        calls: Calls with distinct keys.
+        config: Settings of the workers; their concurrency is the pool's share.
+        limits: Limits of all workers together.
+        spent: Cost already counted against the budget.
         pool: Workers and requests in flight.
     """
     share = math.ceil(pool.concurrency / pool.workers)

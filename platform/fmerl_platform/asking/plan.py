@@ -1,4 +1,4 @@
-"""A set of calls: what the journal knows of it, and asking for the rest."""
+"""A set of calls: outcomes from the journal, and asking for the rest."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class CallPlan(ABC):
     def calls(self) -> Mapping[str, Call]: ...
 
     def answered(self, journal: JournalReader, most_answers: int) -> dict[str, Answered]:
-        """Outcomes that the journal knows already, by key."""
+        """Outcomes known from the journal, by key."""
         found = (answer_from_journal(call, journal.answers(key), most_answers) for key, call in self.calls.items())
         return {outcome.key: outcome for outcome in found if outcome is not None}
 
     def entries(self, journal: JournalReader) -> Iterator[tuple[Call, Entry]]:
-        """All that was paid for these calls."""
+        """Entries of the journal for these calls."""
         for key, call in self.calls.items():
             for entry in journal.entries.get(key, ()):
                 yield call, entry
@@ -41,7 +41,7 @@ class CallPlan(ABC):
         return journal.ways(self.calls)
 
     def tokens(self, journal: JournalReader) -> Tokens:
-        """All that these calls took."""
+        """Tokens that these calls took."""
         taken = (Tokens(entry.prompt_tokens, entry.completion_tokens) for _, entry in self.entries(journal))
         return sum(taken, Tokens())
 
@@ -54,15 +54,15 @@ def ask_plan(
     counting: Counting = uncounted,
     spent: float = 0.0,
 ) -> dict[str, Answered]:
-    """Answered of every call, by key; Ray is only started if some are left to make.
+    """Outcome of every call, by key; Ray is only started if some are left to make.
 
     Args:
         plan: The calls.
-        config: For the workers.
-        limits: Of all workers together.
+        config: Settings of the workers.
+        limits: Limits of all workers together.
         pool: Workers and requests in flight.
         counting: Shows progress.
-        spent: What counts against the budget beside the plan's own calls.
+        spent: Cost counted against the budget beside the plan's own calls.
     """
     journal = JournalReader(config.journal)
     outcomes = plan.answered(journal, config.retries.answers)

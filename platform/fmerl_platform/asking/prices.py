@@ -1,4 +1,4 @@
-"""Tokens and what they cost: a price table that the user gives, and bounds on a call before it is made."""
+"""Tokens and their price: the user's price table, and bounds on a call before it is made."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fmerl.errors import InputError
 
 _FORM = '{"currency": "USD", "per_tokens": 1000000, "models": {"<model>": {"prompt": 0.15, "completion": 0.6}}}'
 _MESSAGE_TOKENS = 16
-"""More than chat templates add to a message."""
+"""Tokens per message, more than chat templates add."""
 _BYTES_PER_TOKEN = 4
-"""Characters of a token of English, roughly."""
+"""Rough number of characters in a token of English."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +45,12 @@ class Tokens:
 
 
 def most_tokens(body: Mapping[str, Any]) -> Tokens:
-    """No request takes more: a token is at least one byte of text, or of the schema that is asked for."""
+    """Upper bound on a request's tokens: a token is at least one byte of text, or of the schema asked for."""
     return Tokens(_text_bytes(body) + _overhead(body), body["max_tokens"])
 
 
 def likely_tokens(body: Mapping[str, Any]) -> Tokens:
-    """About what a request takes, for English, with an answer of full length."""
+    """Estimate of a request's tokens, for English and an answer of full length."""
     return Tokens(_text_bytes(body) // _BYTES_PER_TOKEN + _overhead(body), body["max_tokens"])
 
 

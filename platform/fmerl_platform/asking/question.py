@@ -26,18 +26,18 @@ class Decoding:
     mode: Mode
     temperature: float = 0.0
     retry_temperature: float = 0.7
-    """Temperature of asking again after an answer that could not be read: at 0 it would only come again."""
+    """Temperature after an unreadable answer: at 0 the same answer would come again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One question, with the form that its answer has."""
+    """One question and the form of its answer."""
 
     key: str
     """SHA-256 of subject, messages, model, decoding, form, and the number of the repeat."""
     form: Form
     body: dict[str, Any]
-    """Body of the request, at its first try."""
+    """Body of the first request."""
     retry_temperature: float
 
     @classmethod
@@ -62,7 +62,7 @@ class Call:
         return cls(key=recipe_digest(known_by), form=form, body=body, retry_temperature=decoding.retry_temperature)
 
     def request(self, unreadable: int) -> dict[str, Any]:
-        """Body of the request after so many answers that could not be read."""
+        """Body of the request after `unreadable` answers that could not be read."""
         if not unreadable:
             return self.body
         return {**self.body, "temperature": max(self.body["temperature"], self.retry_temperature)}
@@ -76,7 +76,7 @@ class Call:
         return self.form.read(answer)
 
     def pack(self) -> bytes:
-        """For a column of a Ray dataset."""
+        """Bytes for a column of a Ray dataset."""
         return pickle.dumps(self)
 
     @classmethod
@@ -107,7 +107,7 @@ class Questions:
         return self._call(utterance, messages, ScoreForm(mode=self.decoding.mode, scale=self.prompts.scale), repeat)
 
     def scores(self, utterances: Iterable[Utterance], repeat: int = 0) -> dict[tuple[str, str], Call]:
-        """By utterance id and dimension; utterances of the same text share their calls."""
+        """Calls by utterance id and dimension; utterances of the same text share theirs."""
         return {
             (utterance.utterance_id, dimension): self.score(utterance.text, dimension, repeat)
             for utterance in utterances
@@ -115,7 +115,7 @@ class Questions:
         }
 
     def descriptions(self, emotions: Iterable[str]) -> dict[tuple[str, str], Call]:
-        """By emotion and dimension."""
+        """Calls by emotion and dimension."""
         return {
             (emotion, dimension): self._call(emotion, self.prompts.description(dimension, emotion), PhraseForm(), 0)
             for emotion in emotions

@@ -37,13 +37,13 @@ class Reply:
 
     answer: Answer
     model: str
-    """As the endpoint reports it."""
+    """Model that the endpoint reports."""
     tokens: Tokens | None
-    """None where the endpoint does not tell."""
+    """Tokens used; None where the endpoint does not report them."""
 
 
 def read_reply(body: str, budget: int) -> Reply:
-    """Take a chat completion apart.
+    """Parse a chat completion.
 
     Args:
         body: As it came.

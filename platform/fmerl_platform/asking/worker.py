@@ -41,7 +41,7 @@ class LabelWorker:
     """Answers batches of calls; several batches are under way at once, and share the worker's slots.
 
     Args:
-        config: As told.
+        config: Settings of the worker.
         limiter: Handle of the run's limiter actor.
     """
 
@@ -59,7 +59,7 @@ class LabelWorker:
         )
 
     async def __call__(self, batch: Batch) -> AsyncIterator[Batch]:
-        # A batch of a worker that died comes to another, and what that one paid for is not paid again.
+        # A dead worker's batch comes to another, which must not pay for its answers again.
         self._journal.refresh()
         outcomes = await asyncio.gather(*(self._ask(Call.unpack(packed)) for packed in batch["call"]))
         yield {

@@ -1,1 +1,1 @@
-"""Commands: options as dataclasses, what is printed, exit codes. `fmerl COMMAND` and `experiments/` run the same."""
+"""Commands: options as dataclasses, output, exit codes. `fmerl COMMAND` and `experiments/` run the same."""

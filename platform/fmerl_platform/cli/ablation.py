@@ -35,6 +35,6 @@ def ablation(*, options: Annotated[AblationOptions, FLAT] = AblationOptions()) -
         seeds=options.seeds,
         inputs=options.inputs,
     )
-    from fmerl_platform.studies.ablation import Ablation  # starts slowly: only once the study stands
+    from fmerl_platform.studies.ablation import Ablation  # starts slowly, so only once the study is valid
 
     return plan_and_run(study, Ablation(), options)

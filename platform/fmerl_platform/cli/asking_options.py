@@ -1,4 +1,4 @@
-"""Options of every command that asks an endpoint: how fast, how often, for how much."""
+"""Options of every command that asks an endpoint: rates, retries, budget."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Natural = Annotated[int, Parameter(validator=Number(gte=0))]
 
 @dataclass(frozen=True, kw_only=True)
 class AskingOptions:
-    """Within which limits to ask."""
+    """Limits of asking."""
 
     requests_per_minute: Positive | None = None
     """Most requests per minute of all workers together."""
@@ -46,7 +46,7 @@ class AskingOptions:
             raise InputError("--workers", what, "give at most as many as --concurrency")
 
     def fields(self) -> dict[str, Any]:
-        """Fields of a request."""
+        """Fields of a request that these options give."""
         from fmerl_platform.asking.asker import RetryPolicy
         from fmerl_platform.asking.backoff import Backoff
         from fmerl_platform.asking.limiter import Limits

@@ -13,9 +13,9 @@ from fmerl_platform.report.table import Table, to_terminal
 EXIT_OK, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 console = Console(stderr=True)
-"""For progress and messages."""
+"""Console for progress and messages."""
 results = Console()
-"""For what the user asked for."""
+"""Console for results."""
 
 
 def say(line: str, style: str = "", to: Console = console) -> None:

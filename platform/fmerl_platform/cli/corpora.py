@@ -15,12 +15,12 @@ from fmerl_platform.study.study import SYNTHETIC, Study
 from fmerl_platform.study.variant import Variant
 
 _MELD_TEXT_EPOCHS = 20
-"""As in the ablation on MELD's text."""
+"""Epochs of the ablation on MELD's text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusOptions:
-    """Which corpora are read."""
+    """Corpora to read."""
 
     corpus: tuple[str, ...] = SYNTHETIC
     """Corpus folders, or names of synthetic corpora."""

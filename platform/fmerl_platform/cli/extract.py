@@ -131,9 +131,9 @@ def _specs(options: ExtractOptions) -> list[EncoderSpec]:
 
 
 def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
-    """Modules of other modalities are imported only where they are used: their extras may be absent."""
+    """Recipe of a modality's encoder; other modalities' modules are not imported, since their extras may be absent."""
     batch = {} if options.batch_size is None else {"batch_size": options.batch_size}
-    # None takes a GPU where there is one: the driver, which builds the encoder too, may have none.
+    # None means a GPU if there is one: the driver, which builds the encoder too, may have none.
     device = None if options.gpus_per_worker else "cpu"
     if modality == "text":
         from fmerl.features.text.utterances import TextSpec

@@ -1,4 +1,4 @@
-"""Runs a study for a command: its plan on screen, then the cells, then the tables."""
+"""Running of a study for a command: plan on screen, cells, tables."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def run(planned: StudyPlan, options: StudyOptions) -> StudyResults:
 
 
 def plan_and_run(study: Study, kind: StudyKind, options: StudyOptions) -> int:
-    """The exit code of a command that does nothing else."""
+    """Plan and run a study; returns the exit code."""
     planned = plan(study, kind, options)
     return EXIT_OK if planned is None or run(planned, options).complete else EXIT_FAILED

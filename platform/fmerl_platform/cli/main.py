@@ -30,7 +30,7 @@ COMMANDS = {
     "import-features": "a corpus folder and features from the pickles that papers publish",
     "make-media-corpus": "a made-up corpus with speech and faces, to try extraction on",
 }
-"""Name of each command and what it does; it is the function of that name in the module of that name."""
+"""Summary of each command by name; a command is the function of its name in the module of its name."""
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -58,7 +58,7 @@ def _app(name: str, help: str | None = None, version_flags: Sequence[str] = ()) 
 
 
 def _convert(hint: Any, tokens: Sequence[Token]) -> Any:
-    """As cyclopts converts, which would round 1.5 to a whole number."""
+    """Convert as cyclopts does, which would round 1.5 to a whole number."""
     parts = set(_parts(hint))
     if int in parts and float not in parts:
         for token in tokens:

@@ -33,6 +33,6 @@ def main_results(*, options: Annotated[MainResultsOptions, FLAT] = MainResultsOp
     """
     variants = (SYSTEMS[0], *among(SYSTEMS, options.systems))
     study = options.corpora.study(options.study, variants, options)
-    from fmerl_platform.studies.ablation import Ablation  # starts slowly: only once the study stands
+    from fmerl_platform.studies.ablation import Ablation  # starts slowly, so only once the study is valid
 
     return plan_and_run(study, Ablation(), options)

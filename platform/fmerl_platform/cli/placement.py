@@ -1,4 +1,4 @@
-"""Shows what would run where."""
+"""Table of what would run where."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def placement_table(nodes: Sequence[Node], resources: Resources, cells: int, wor
     """Table of what would run where.
 
     Args:
-        nodes: At hand.
-        resources: Of each worker.
-        cells: How many there are.
-        workers: Of each cell.
-        unit: What the table calls a cell.
+        nodes: Nodes at hand.
+        resources: Resources of each worker.
+        cells: Number of cells.
+        workers: Workers of each cell.
+        unit: Word for a cell in the table.
 
     Raises:
-        InputError: As `Resources.slots`.
+        InputError: See `Resources.slots`.
     """
     slots = resources.slots(nodes, workers)
     return Table(

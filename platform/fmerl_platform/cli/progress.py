@@ -17,10 +17,10 @@ class _Bar:
     """Base of all bars: their look, and silence outside a terminal.
 
     Args:
-        console: Where to draw.
-        kind: What is counted, such as cells.
-        total: Of them all.
-        done: Finished before.
+        console: Console to draw on.
+        kind: Name of the things counted, such as cells.
+        total: Number of them all.
+        done: Number finished before.
     """
 
     def __init__(self, console: Console, kind: str, total: int, done: int) -> None:
@@ -48,14 +48,14 @@ class _Bar:
 
 
 class RateProgress(_Bar):
-    """Counts many small things and the faults among them, and tells rate and time left.
+    """Counts many small things and the faults among them, and shows rate and time left.
 
     Args:
-        console: Where to draw; not a terminal means a line every ten seconds.
-        kind: What is counted, such as calls.
-        total: Of them all.
-        done: Finished before this run.
-        faults: What a fault is called.
+        console: Console to draw on; not a terminal means a line every ten seconds.
+        kind: Name of the things counted, such as calls.
+        total: Number of them all.
+        done: Number finished before this run.
+        faults: Name of a fault.
     """
 
     def __init__(self, console: Console, kind: str, total: int, done: int, faults: str = "errors") -> None:
@@ -74,12 +74,12 @@ class RateProgress(_Bar):
             self._line()
 
     def ended(self, count: int, faults: int) -> None:
-        """So many more are done, and so many of these have a fault."""
+        """`count` more are done, `faults` of them with a fault."""
         now = time.monotonic()
         self._ended += count
         self._faults += faults
         if self._since is None:
-            # Rate since the first outcome: the start of Ray's workers is no part of it.
+            # Rate since the first outcome: the start of Ray's workers does not count.
             self._since, self._uncounted = now, self._ended
         self._bar.update(self._task, completed=self._before + self._ended, state=self._state())
         if not self._console.is_terminal and now - self._printed > _LINE_SECONDS:
@@ -106,8 +106,8 @@ class RunProgress(_Bar):
     """Counts runs done, running and left, and estimates the time left.
 
     Args:
-        console: Where to draw; not a terminal means plain lines.
-        kind: What is counted, such as cells.
+        console: Console to draw on; not a terminal means plain lines.
+        kind: Name of the things counted, such as cells.
         waiting: Runs to train by this command.
         done: Runs finished before.
     """
@@ -161,7 +161,7 @@ class RunProgress(_Bar):
 
 
 def duration(seconds: float) -> str:
-    """As one reads it: hours and minutes, minutes, or seconds."""
+    """Readable time: hours and minutes, minutes, or seconds."""
     minutes = round(seconds / 60)
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"

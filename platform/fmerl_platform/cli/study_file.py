@@ -31,7 +31,7 @@ def read_study_file(path: Path) -> tuple[Variant, ...]:
 
 
 def _line(error: Exception, path: Path) -> int | None:
-    """Where in the file the exception arose."""
+    """Line of the file where the exception arose."""
     if isinstance(error, SyntaxError):
         return error.lineno
     line, trace = None, error.__traceback__

@@ -35,7 +35,7 @@ class VariantOptions:
     """Python file that defines VARIANTS, the control first."""
 
     def chosen(self) -> tuple[Variant, ...]:
-        """Control first: the study file's or a system; then the paper's variants that are wanted, then the axes'.
+        """Variants chosen: the control (the study file's or a system), then the paper's, then the axes'.
 
         Raises:
             InputError: Options that exclude each other, or a study file or axis that cannot be used.
@@ -55,5 +55,5 @@ class VariantOptions:
 
 
 def among(variants: Sequence[Variant], names: Sequence[str]) -> tuple[Variant, ...]:
-    """The variants besides the control that are named, or all of them."""
+    """Variants named, or all, without the control."""
     return tuple(variant for variant in variants if variant.name != CONTROL and (variant.name in names or ALL in names))

@@ -44,7 +44,7 @@ def zero_shot(*, options: Annotated[ZeroShotOptions, FLAT] = ZeroShotOptions()) 
     """
     variants = (PAPER[0], *among(PAPER, options.variants), *among(SYSTEMS, options.systems))
     study = options.corpora.study(options.study, variants, options)
-    from fmerl_platform.studies.zero_shot import ZeroShot  # starts slowly: only once the study stands
+    from fmerl_platform.studies.zero_shot import ZeroShot  # starts slowly, so only once the study is valid
     from fmerl_platform.study.hold_out import HoldOut
 
     study = replace(study, hold_out=HoldOut(classes=options.unseen, utterances=options.unseen_utterances))

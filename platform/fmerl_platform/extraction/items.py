@@ -1,4 +1,4 @@
-"""Items to encode: one per utterance, known by a fingerprint of all that decides its vector."""
+"""Items to encode: one per utterance, identified by a fingerprint of all that decides its vector."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def items_of(corpus: Corpus, folder: Path, modality: str, context: int) -> Itera
 
     Args:
         corpus: Read from `folder`.
-        folder: Where media paths start.
+        folder: Folder that media paths start from.
         modality: `text`, `audio` or `visual`.
         context: Earlier turns that go with a text.
     """

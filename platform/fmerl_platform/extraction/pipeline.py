@@ -1,4 +1,4 @@
-"""Items through Ray Data: blocks of them to class actors, each with an encoder, counts back as they come."""
+"""Encoding through Ray Data: blocks of items go to actors, each with an encoder; counts come back."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from fmerl_platform.running.options import Resources
 from fmerl_platform.running.placement import nodes_at_hand
 
 _LARGEST_BLOCK = {"text": 512, "audio": 32, "visual": 16}
-"""Items in a block, by what one takes: what is under way when a run is killed is encoded again."""
+"""Most items in a block, by modality: blocks under way when a run is killed are encoded again."""
 _SMALLEST_SHARE = 16
-"""The last blocks are so many times smaller, and of few items there are half as many blocks for each worker."""
+"""Factor by which the last blocks are smaller; few items make half as many blocks for each worker."""
 _BLOCKS_LEFT = 4
-"""For each worker at any time, if they were all as large as the next one: no worker then idles long at the end."""
+"""Blocks left for each worker at any time, if all were as large as the next: no worker then idles long at the end."""
 _BLOCKS_SORTED = 16
 """Largest number of items sorted by length together; sorting all would scatter a part over all files."""
 
@@ -44,10 +44,10 @@ def encode_items(
 
     Args:
         spec: The encoder; each worker builds its own.
-        items: To encode, at least one.
-        fingerprints: Of the items.
+        items: Items to encode, at least one.
+        fingerprints: Fingerprints of the items.
         staging: An absolute path that all nodes reach.
-        resources: Of a worker, and how many there are at most.
+        resources: Resources of a worker, and the most workers.
 
     Raises:
         InputError: No node holds a worker.
@@ -88,7 +88,7 @@ def encode_items(
 
 
 def block_sizes(items: int, largest: int, workers: int) -> Iterator[int]:
-    """Items of each block: large ones first, ever smaller ones towards the end, so that all workers end together."""
+    """Sizes of the blocks: large first, smaller towards the end, so that all workers end together."""
     smallest = math.ceil(min(largest, 2 * items / workers) / _SMALLEST_SHARE)
     while items:
         size = min(items, largest, max(smallest, math.ceil(items / (workers * _BLOCKS_LEFT))))
@@ -97,7 +97,7 @@ def block_sizes(items: int, largest: int, workers: int) -> Iterator[int]:
 
 
 def _like_lengths_together(items: Sequence[Item], window: int) -> list[int]:
-    """Rows, within each window the longest texts first: a batch is as slow as its longest text."""
+    """Order of rows, longest texts first within each window: a batch is as slow as its longest text."""
     return [
         row
         for start in range(0, len(items), window)

@@ -1,4 +1,4 @@
-"""Plan of a table: its encoder's recipe, an item per utterance, and which of them are encoded already."""
+"""Plan of a table: its encoder's recipe, an item per utterance, and the items encoded already."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class TablePlan:
 
     spec: EncoderSpec
     width: int
-    """D"""
+    """Width D."""
     columns: tuple[str, ...] | None
     """Names of the D features, where they have any."""
     items: Sequence[Item]
-    """In the corpus's order, [U]."""
+    """Items in the corpus's order, [U]."""
     fingerprints: Sequence[bytes]
     """Fingerprints of the items, [U]; items that are encoded alike share one."""
     card: dict[str, Any]
@@ -39,7 +39,7 @@ class TablePlan:
 
     @property
     def current(self) -> bool:
-        """True if this very table is there, so that nothing is to do.
+        """True if this very table is there already.
 
         Raises:
             InputError: Something else without a card is there.
@@ -53,7 +53,7 @@ class TablePlan:
         )
 
     def waiting(self) -> tuple[list[Item], list[bytes]]:
-        """Items that are to be encoded, one of each fingerprint, and their fingerprints."""
+        """Items still to encode, one of each fingerprint, and their fingerprints."""
         staged = Staged(self.staging)
         first = {key: item for key, item in zip(self.fingerprints, self.items, strict=True) if key not in staged}
         return list(first.values()), list(first)
@@ -78,7 +78,7 @@ def plan_table(
         features: Root of the feature tables.
         storage: Staged blocks go below it.
         context: Earlier turns that a text encoder reads.
-        supervised_on_labels: Said on the card.
+        supervised_on_labels: Stated on the card.
 
     Raises:
         InputError: As `EncoderSpec.build`.

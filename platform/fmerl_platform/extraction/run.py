@@ -30,13 +30,13 @@ class ExtractionRequest:
     features: Path
     """Root of the feature tables."""
     specs: Sequence[EncoderSpec]
-    """One per modality."""
+    """Encoder of each modality."""
     storage: Path = Path("runs")
-    """Folder that keeps in `extraction/` what is encoded until its table is written."""
+    """Folder whose `extraction/` keeps encoded blocks until their table is written."""
     resources: Resources = field(default_factory=Resources)
     """Resources of a worker."""
     supervised_on_labels: bool = False
-    """Said on the cards of encoders that were fine-tuned on this corpus's emotions: zero-shot results on their
+    """Stated on the cards of encoders that were fine-tuned on this corpus's emotions: zero-shot results on their
     features leak the unseen class."""
 
     def plans(self, corpus: Corpus) -> list[TablePlan]:
@@ -61,7 +61,7 @@ class ExtractionRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Extracted:
-    """A table that is there."""
+    """A finished table."""
 
     plan: TablePlan
     encoded: int
@@ -70,12 +70,12 @@ class Extracted:
 
 
 def extract(request: ExtractionRequest, counting: Counting = uncounted) -> list[Extracted]:
-    """Encode what is not encoded yet, and write the tables that are not there yet.
+    """Encode missing items and write missing tables.
 
     Ray is started only if something is left to encode.
 
     Args:
-        request: What to extract.
+        request: Features to extract.
         counting: Shows progress.
 
     Raises:

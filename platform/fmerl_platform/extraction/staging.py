@@ -22,25 +22,25 @@ _BEGUN = ".begun"
 
 
 def begin(folder: Path, fingerprints: Sequence[bytes]) -> int:
-    """Note that items are about to be encoded together; returns how often they were without coming to an `end`."""
+    """Note that items are about to be encoded together; returns the number of times without an `end`, this one too."""
     with _begun(folder, fingerprints).open("ab") as file:
         file.write(b".")
         return file.tell()
 
 
 def end(folder: Path, fingerprints: Sequence[bytes]) -> None:
-    """Note that the process lived through it."""
+    """Note that the process survived encoding these items."""
     _begun(folder, fingerprints).unlink(missing_ok=True)
 
 
 def forget_begun(folder: Path) -> None:
-    """Start a run: what an earlier one began was ended with it, and is not to blame."""
+    """Forget what earlier runs began: it ended with them, and its items are not to blame."""
     for path in folder.glob(f"*{_BEGUN}"):
         path.unlink()
 
 
 def stage(folder: Path, fingerprints: Sequence[bytes], encoded: Encoded) -> None:
-    """Write a block to disk; written again, by a worker that took over, it replaces itself."""
+    """Write a block to disk, replacing the same block if another worker wrote it."""
     table = pa.table(
         {
             "fingerprint": pa.array(fingerprints, pa.binary(32)),
@@ -59,9 +59,9 @@ class Rows:
     """Encoded utterances."""
 
     values: NDArray[np.float32]
-    """[n, D]"""
+    """Features, [n, D]."""
     missing: NDArray[np.bool_]
-    """[n]"""
+    """True where the modality is missing, [n]."""
     problems: list[str | None]
 
 

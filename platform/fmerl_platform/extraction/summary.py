@@ -1,4 +1,4 @@
-"""Tables of an extraction: what there is to do before it runs, and what there is at its end."""
+"""Tables that a run prints: its plan before it starts, and its results at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def plan_table_of(plans: Sequence[TablePlan]) -> Table:
 
 
 def summary_table(done: Sequence[Extracted]) -> Table:
-    """The tables that are there, from their cards."""
+    """Summary of the finished tables, from their cards."""
     rows = []
     for extracted in done:
         card = read_card(extracted.plan.folder)

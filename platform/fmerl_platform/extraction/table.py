@@ -1,4 +1,4 @@
-"""Staged blocks to a feature table in the corpus's order, with its card, statistics and list of problems."""
+"""Writing of a feature table from staged blocks, in the corpus's order, with card, statistics and problems."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PROBLEMS = "problems.csv"
 
 
 def write_table(plan: TablePlan, corpus: Corpus, features: Path) -> None:
-    """Write a table part by part; never more vectors than a part's are in memory.
+    """Write a table part by part, with one part's vectors in memory at a time.
 
     Args:
-        plan: Of the table, all of whose items are staged.
-        corpus: Whose utterances are the rows.
+        plan: Plan of the table, all of whose items are staged.
+        corpus: Corpus whose utterances are the rows.
         features: Root of the feature tables.
     """
     staged, fit = Staged(plan.staging), StatisticsFit(plan.width)

@@ -35,12 +35,12 @@ class ExtractionWorker:
     """Encodes blocks of packed items to disk.
 
     Ray starts a process that died again and repeats its block. An item that kills the process each time, as a media
-    file that crashes its decoder does, would so be repeated for ever: it is found, and told as a problem.
+    file that crashes its decoder does, would so be repeated for ever: it is found, and listed as a problem.
 
     Args:
-        spec: Of the encoder, which is built here.
+        spec: The encoder, which is built here.
         staging: Folder of the staged blocks.
-        threads: Of this process, for arithmetic.
+        threads: Threads of this process, for arithmetic.
     """
 
     def __init__(self, spec: EncoderSpec, staging: Path, threads: int) -> None:
@@ -50,7 +50,7 @@ class ExtractionWorker:
         self._encoder, self._staging = spec.build(), staging
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        """Encode a block; what comes back is one row that counts it: the fields of `Block`."""
+        """Encode and stage a block; returns one row with the fields of `Block`."""
         began = time.time()
         items, fingerprints = unpack(block)
         if begin(self._staging, fingerprints) <= _DEATHS:

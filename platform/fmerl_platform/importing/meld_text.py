@@ -1,4 +1,4 @@
-"""From MELD's raw CSVs to what a grid reads: corpus folder, text features, VAD scores. Each step is made once."""
+"""Preparation of MELD's raw CSVs for a grid: corpus folder, text features, VAD scores. Each step is made once."""
 
 from __future__ import annotations
 

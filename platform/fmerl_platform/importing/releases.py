@@ -1,4 +1,4 @@
-"""From researchers' files to what a grid reads: raw releases and published feature pickles."""
+"""Import of raw releases and published feature pickles for a grid to read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fmerl.corpus.readers.meld_media import with_media
 from fmerl.features.store import FeatureTable, write_features
 
 Tell = Callable[[str], object]
-"""Takes a line for the user."""
+"""Function that shows the user a line."""
 
 _NOTHING_WRITTEN = "dry run: nothing is written"
 
@@ -30,7 +30,7 @@ class PickleImport:
 
     pickle: Path
     output: Path
-    """Gets `corpus/` and `features/`."""
+    """Folder that gets `corpus/` and `features/`."""
     text: str = "roberta1"
     iemocap: Path | None = None
     """The raw release, for its human scores."""
@@ -74,7 +74,7 @@ def import_features(request: PickleImport, tell: Tell) -> None:
 
 
 def feature_table(published: PublishedFeatures, modality: str) -> FeatureTable:
-    """A modality of a pickle with its card, which says whether labels went into the features."""
+    """Table of one modality of a pickle; its card says whether labels went into the features."""
     card = {
         "recipe": {"pickle": published.source, "items": list(published.items[modality])},
         "supervised_on_labels": modality in published.format.supervised,
@@ -138,6 +138,6 @@ def _tell_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, tell
         tell(f"{split:<11}{sum(lengths)} utterances in {len(lengths)} dialogues")
     tell("classes    " + ", ".join(f"{name} {emotions[name]}" for name in corpus.classes))
     tell(f"{len(problems)} odd rows and files, for {folder / 'problems.csv'}")
-    # An action that quotes the mended text is counted without it.
+    # Actions that differ only in the text they quote are counted together.
     for action, count in Counter(re.split(" ['\"]", problem.action)[0] for problem in problems).most_common():
         tell(f"{count:>10} {action}")

@@ -1,4 +1,4 @@
-"""The card of a label set: what made it, what it took, how good it is."""
+"""The card of a label set: its origin, cost and quality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From outcomes to rows and descriptions: rows out are rows in, each with its scores or its error."""
+"""Rows and descriptions from outcomes: each row has its scores or its error."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fmerl_platform.labelling.plan import Plan
 
 @dataclass(frozen=True, kw_only=True)
 class Drafts:
-    """Descriptions as the model drafts them."""
+    """Descriptions that the model drafts."""
 
     descriptions: dict[str, str]
     """Emotion to description."""
     problems: dict[str, str]
-    """Emotion to why it has none."""
+    """Reason why an emotion has none, by emotion."""
 
 
 def draft_descriptions(plan: Plan, outcomes: Mapping[str, Answered], dimensions: tuple[str, ...]) -> Drafts:
@@ -44,7 +44,7 @@ def draft_descriptions(plan: Plan, outcomes: Mapping[str, Answered], dimensions:
 
 
 def row_errors(plan: Plan, outcomes: Mapping[str, Answered], dimensions: tuple[str, ...]) -> tuple[str | None, ...]:
-    """Why an utterance has no scores, [U]; one that lacks a single score has none: training takes all or nothing."""
+    """Reasons why utterances have no scores, [U]; lacking one score is having none: training takes all or nothing."""
     return tuple(_row_error(utterance, plan, outcomes, dimensions) for utterance in plan.utterances)
 
 

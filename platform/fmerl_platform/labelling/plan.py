@@ -1,4 +1,4 @@
-"""Which utterances are labelled, and every call that takes."""
+"""Utterances to label, and the calls for them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def select(corpus: Corpus, splits: Sequence[Split], limit: int | None) -> list[U
 
 
 def sample(utterances: Sequence[Utterance], size: int) -> list[Utterance]:
-    """So many utterances, the same ones each time, in their order."""
+    """Sample of `size` utterances, the same each time, in their order."""
     kept = {item.utterance_id for item in sorted(utterances, key=_drawn)[:size]}
     return [utterance for utterance in utterances if utterance.utterance_id in kept]
 
@@ -65,15 +65,15 @@ def _drawn(utterance: Utterance) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(CallPlan):
-    """All calls of a label set, by what they are for; calls of the same key are made once."""
+    """All calls of a label set, by purpose; calls of the same key are made once."""
 
     utterances: Sequence[Utterance]
     scores: dict[tuple[str, str], Call]
-    """By utterance id and dimension; an empty text has none."""
+    """Calls by utterance id and dimension; an empty text has none."""
     retest: dict[tuple[str, str], Call]
-    """The same of a sample, asked once more."""
+    """Repeated calls for a sample, likewise."""
     descriptions: dict[tuple[str, str], Call]
-    """By emotion and dimension."""
+    """Calls by emotion and dimension."""
 
     @classmethod
     def of(cls, utterances: Sequence[Utterance], questions: Questions, emotions: Iterable[str], retest: int) -> Plan:
@@ -88,13 +88,13 @@ class Plan(CallPlan):
 
     @cached_property
     def calls(self) -> dict[str, Call]:
-        """By key."""
+        """Calls by key."""
         every = (*self.descriptions.values(), *self.scores.values(), *self.retest.values())
         return {call.key: call for call in every}
 
 
 def first_call(corpus: Corpus, splits: Sequence[Split], questions: Questions) -> Callable[[Mode], Call]:
-    """Makes a call that every label set of these splits needs, whatever its limit."""
+    """Maker of a call that every label set of these splits needs, whatever its limit."""
     spoken = [utterance for utterance in select(corpus, splits, None) if utterance.text.strip()]
     text = min(spoken, key=_drawn).text
     return lambda mode: questions.decoded(mode).score(text, questions.prompts.dimensions[0])

@@ -1,4 +1,4 @@
-"""The MLflow run of a label set: found by its content, so that the same set has one run however often it is made."""
+"""The MLflow run of a label set, found by its content, so that the same set has one run however often it is made."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def publish(
     metrics: Mapping[str, float],
     figures: Sequence[ReportFigure],
 ) -> str:
-    """Log a label set to the experiment `labels`; the tracking URI."""
+    """Log a label set to the experiment `labels`; returns the tracking URI."""
     experiment = Experiment.in_storage(storage, EXPERIMENT)
     digest = str(card["content_digest"])
     model = card["recipe"]["model"]

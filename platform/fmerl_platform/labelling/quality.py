@@ -21,7 +21,7 @@ from fmerl_platform.asking.question import Call
 from fmerl_platform.labelling.plan import Plan
 
 Scores = dict[tuple[str, str], float]
-"""By utterance id and dimension."""
+"""Scores by utterance id and dimension."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Spending:
     tokens: Tokens
     cost: float
     first: str | None
-    """When the first answer came."""
+    """Time of the first answer."""
     last: str | None
 
 
@@ -80,14 +80,14 @@ def usage(plan: Plan, journal: JournalReader, price: Price) -> Spending:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """Figures that tell whether to train on a label set."""
+    """Quality figures by which to decide on training with a label set."""
 
     utterances: int
     errors: dict[str, int]
-    """Utterances without scores, by the first reason."""
+    """Number of utterances without scores, by the first reason."""
     usage: Spending
     human: dict[str, Pairs]
-    """Human score and the model's, by dimension, of utterances that have both."""
+    """Human and model scores of utterances that have both, by dimension."""
     retest: dict[str, Pairs]
     """First and repeated score, by dimension."""
 
@@ -130,13 +130,13 @@ def judge(
     """Judge the scores of a plan.
 
     Args:
-        plan: Its utterances may have human scores.
-        outcomes: By key.
-        errors: Why an utterance has no scores, in the plan's order.
-        journal: What was paid for.
-        corpus: Its range is the one of human scores, onto which the model's are stretched.
-        scale: Of the model's scores.
-        price: Of tokens.
+        plan: Plan, whose utterances may have human scores.
+        outcomes: Outcomes by key.
+        errors: Reasons for missing scores, in the plan's order.
+        journal: Journal of the calls.
+        corpus: Its `vad_range` is that of human scores, onto which the model's are stretched.
+        scale: Scale of the model's scores.
+        price: Price of tokens.
     """
     first, second = (
         _rescaled(_values(calls, outcomes), scale, corpus.vad_range) for calls in (plan.scores, plan.retest)

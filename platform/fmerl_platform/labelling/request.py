@@ -1,4 +1,4 @@
-"""A label set as the user asks for it."""
+"""Request of a label set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fmerl_platform.labelling.plan import Plan, select
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRequest(PaidRequest):
-    """Label set to make, with what, within which limits."""
+    """Label set to make, its settings and limits."""
 
     corpus: Corpus
     labels: Path
@@ -30,9 +30,9 @@ class LabelRequest(PaidRequest):
     temperature: float = 0.0
     splits: tuple[Split, ...] = ("train", "validation")
     limit: int | None = None
-    """Utterances; None labels all."""
+    """Most utterances; None labels all."""
     descriptions: Path | None = None
-    """Reviewed ones; None lets the model draft them."""
+    """Reviewed descriptions; None lets the model draft them."""
     retest: int = 50
     """Utterances that are asked twice."""
     max_error_share: float = 0.01
@@ -46,7 +46,7 @@ class LabelRequest(PaidRequest):
 
     @property
     def home(self) -> Path:
-        """The journal and the draft of descriptions lie here."""
+        """Folder of the journal and the draft of descriptions."""
         return self.storage / "labelling" / self.corpus.name
 
     @property
@@ -58,7 +58,7 @@ class LabelRequest(PaidRequest):
         return self.price_of(self.model)
 
     def reviewed(self) -> dict[str, str] | None:
-        """The reviewed descriptions, of every class."""
+        """Reviewed descriptions, of every class."""
         if self.descriptions is None:
             return None
         descriptions = read_descriptions(self.descriptions)
@@ -66,7 +66,7 @@ class LabelRequest(PaidRequest):
         return descriptions
 
     def grid_objection(self) -> str | None:
-        """Why a grid would refuse the label set, to know before it is paid for."""
+        """Reason why a grid would refuse the label set, known before it is paid for."""
         (low, high), (lowest, highest) = self.prompts.scale, self.corpus.vad_range
         if low < lowest or high > highest:
             return f"the scale leaves the corpus's vad_range, {lowest:g} to {highest:g}"

@@ -27,7 +27,7 @@ from fmerl_platform.running.progress import Counting, uncounted
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
-    """A label set that was written."""
+    """A finished label set."""
 
     folder: Path
     mode: Mode
@@ -43,10 +43,10 @@ class Labelled:
 
 
 def label_corpus(request: LabelRequest, counting: Counting = uncounted) -> Labelled:
-    """Ask for what is not answered yet, and write the label set with its card and its MLflow run.
+    """Ask the calls not answered yet, and write the label set with its card and its MLflow run.
 
     Args:
-        request: What to label, and how.
+        request: Label set to make.
         counting: Shows progress.
 
     Raises:
@@ -89,7 +89,7 @@ def _mode(request: LabelRequest, config: WorkerConfig) -> Mode:
 
 
 def _write_draft(request: LabelRequest, drafts: Drafts) -> Path:
-    """All classes, those without a description as empty texts that a reviewer cannot overlook."""
+    """Write all classes, those without a description as empty texts that a reviewer cannot overlook."""
     path = request.home / "descriptions.json"
     texts = {emotion: drafts.descriptions.get(emotion, "") for emotion in request.corpus.classes}
     with replaced_file(path) as file:

@@ -29,7 +29,7 @@ def summary_lines(done: Labelled, request: LabelRequest) -> Iterator[str]:
 
 
 def problem_lines(done: Labelled, request: LabelRequest) -> Iterator[str]:
-    """Why the label set is not complete."""
+    """Reasons why the label set is not complete."""
     quality = done.quality
     if quality.error_rate > request.max_error_share:
         yield (

@@ -1,1 +1,1 @@
-"""A study as it is remembered in MLflow."""
+"""Storage of a study in MLflow."""

@@ -24,14 +24,14 @@ AnyPlanned = TypeVar("AnyPlanned", bound=Planned)
 
 
 def follow_plan(experiment: Experiment, planned: Iterable[Planned], parents: Mapping[tuple[str, str], str]) -> None:
-    """Give the runs of a study the names of its plan: a finished cell is known by its fingerprint alone.
+    """Rename a study's runs by its plan: a finished cell is known by its fingerprint alone.
 
     Seed runs get tags, name and parent of the planned cell; seeds that the plan leaves out go with their variant's.
     A variant's run that is not planned is deleted when no cell is left to it; else it is tagged `fmerl.planned=false`.
 
     Args:
-        experiment: Of the study.
-        planned: All cells.
+        experiment: The study's.
+        planned: All planned cells.
         parents: Run id of each planned (corpus, variant).
     """
     cells, client = {cell.fingerprint: cell for cell in planned}, experiment.client()
@@ -96,7 +96,7 @@ def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned]) -> list[AnyP
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedCell(CellKey):
-    """A finished cell by its run, without what it left."""
+    """A finished cell and its run, without its results."""
 
     run_id: str
     metrics: Mapping[str, float]

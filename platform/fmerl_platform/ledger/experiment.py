@@ -43,7 +43,7 @@ class Planned(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Where a study's runs live; small enough to send to every worker."""
+    """MLflow experiment of a study's runs; small enough to send to every worker."""
 
     uri: str
     experiment_id: str
@@ -58,7 +58,7 @@ class Experiment:
 
     @classmethod
     def existing(cls, storage: Path, study: str) -> Experiment:
-        """As `in_storage`, of a study that must be there.
+        """The experiment of `in_storage`, which must exist.
 
         Raises:
             InputError: There is no such study.
@@ -153,10 +153,10 @@ class Experiment:
         """A fresh seed run; None when there is a finished one. A half-done one is deleted first.
 
         Args:
-            planned: What the run is to hold.
+            planned: Cell that the run is for.
             parent: Id of the variant's run.
-            params: Everything that was set, by name.
-            note: In Markdown.
+            params: All settings by name.
+            note: Description in Markdown.
             unseen: Classes that are held out.
         """
         if self.discard_unfinished(planned.fingerprint):
@@ -175,7 +175,7 @@ class Experiment:
         return CellRun(self.client(), run_id)
 
     def discard_unfinished(self, fingerprint: str) -> bool:
-        """True if there is a finished run; runs that are not are deleted, so that no metric stands twice.
+        """Delete unfinished runs, so that no metric stands twice; True if there is a finished one.
 
         A worker that outlived its killed driver cannot write to a deleted run.
         """
@@ -188,24 +188,24 @@ class Experiment:
         return finished
 
     def log_once(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
-        """Log aggregates, leaving out those that stand already, so that a rerun adds no point twice."""
+        """Log aggregates that are not logged yet, so that a rerun adds no point twice."""
         known = self.client().get_run(run_id).data.metrics
         now = _now()
         new = [Metric(key, value, now, step) for key, value in metrics.items() if known.get(key) != value]
         self.client().log_batch(run_id, metrics=new)
 
     def log_history(self, run_id: str, name: str, values: Mapping[int, float], milliseconds: int) -> None:
-        """Log a metric's values by step, all at one time."""
+        """Log a metric's values by step, all with one timestamp."""
         metrics = [Metric(name, value, milliseconds, step) for step, value in sorted(values.items())]
         self.client().log_batch(run_id, metrics=metrics)
 
     def set_params(self, run_id: str, params: Mapping[str, Any]) -> None:
-        """Set params of a run that has none of these names; a longer value than MLflow takes is cut."""
+        """Set params that a run does not have yet; values too long for MLflow are cut."""
         values = [Param(name, str(value)[:_LONGEST_PARAM]) for name, value in params.items()]
         self.client().log_batch(run_id, params=values)
 
     def withdraw(self, run: Run) -> None:
-        """Take aggregates and verdict back: MLflow forgets no metric, so that each becomes NaN until it is logged."""
+        """Withdraw aggregates and verdict: MLflow deletes no metric, so each becomes NaN until it is logged again."""
         now = _now()
         stale = [Metric(key, math.nan, now, 0) for key, value in run.data.metrics.items() if not math.isnan(value)]
         self.client().log_batch(run.info.run_id, metrics=stale)
@@ -246,12 +246,12 @@ class CellRun:
             self._flush()
 
     def finish(self, metrics: Mapping[str, float], epoch: int, artifacts: list[Path]) -> None:
-        """Everything the cell leaves; only then is it FINISHED, and so never trained again."""
+        """Log all that the cell leaves; only then is it FINISHED, and so never trained again."""
         now = _now()
         self.finish_as([Metric(key, value, now, epoch) for key, value in metrics.items()], artifacts)
 
     def finish_as(self, metrics: Sequence[Metric], artifacts: Sequence[Path]) -> None:
-        """As `finish`, with metrics of any step."""
+        """Finish with metrics of any step."""
         for path in artifacts:
             self._client.log_artifact(self.run_id, str(path))
         self._pending += metrics
@@ -270,7 +270,7 @@ class CellRun:
 
 
 def _client(uri: str) -> MlflowClient:
-    """A client that is silent about making or migrating a database, and about copying files."""
+    """MLflow client, silent about making or migrating a database and about copying files."""
     for logger in ("mlflow.store.db", "alembic"):
         logging.getLogger(logger).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

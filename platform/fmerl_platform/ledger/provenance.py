@@ -1,4 +1,4 @@
-"""Where and with what a study was made."""
+"""Provenance of a study: code, packages, host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fmerl_platform.study.fingerprint import code_digest, source_digest
 _PACKAGES = ("torch", "ray", "mlflow", "optuna", "transformers", "numpy", "scikit-learn")
 
 SAME_NUMBERS = ("code_digest", "python", "packages", "processor")
-"""Where these agree, and no GPU takes part, a cell trained again gives the same bits."""
+"""Facts that, if they agree, make a cell trained again on CPU give the same bits."""
 
 
 @cache
@@ -41,12 +41,12 @@ def engine_digest() -> str:
 
 
 def command_line() -> str:
-    """The command that runs, as a shell would take it."""
+    """The running command, quoted for a shell."""
     return shlex.join(["python", *sys.argv])
 
 
 def working_tree_diff() -> str:
-    """Changes of the checkout's tracked files beyond its commit; empty when nothing, or when it is no checkout."""
+    """Uncommitted changes of the checkout's tracked files; empty without any, or outside a checkout."""
     return _git("diff", "HEAD", "--no-ext-diff")
 
 

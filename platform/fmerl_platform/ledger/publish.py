@@ -39,15 +39,15 @@ class RunSummary:
 def publish(
     experiment: Experiment, runs: StudyRuns, summaries: Iterable[RunSummary], note: str, warning: str, view: RunView
 ) -> None:
-    """Write what a study shows to its runs.
+    """Write a study's summaries and notes to its runs.
 
     Args:
-        experiment: Of the study.
-        runs: Its runs.
-        summaries: For its variants' runs.
+        experiment: The study's.
+        runs: The study's runs.
+        summaries: Summaries of its variants' runs.
         note: Description of the study, in Markdown.
         warning: Kept as a tag of the study; empty when there is none.
-        view: How the UI compares the variants.
+        view: View in which the UI compares the variants.
     """
     for summary in summaries:
         run_id = runs.variants[summary.corpus, summary.variant]

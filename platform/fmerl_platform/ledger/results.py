@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CellRecord:
-    """One finished cell as its run left it."""
+    """Results of one finished cell."""
 
     corpus: str
     variant: str
@@ -33,7 +33,7 @@ class CellRecord:
     predictions: pa.Table
     """`predictions.parquet`: validation and test rows at the selected epoch."""
     conditions: pa.Table
-    """`conditions.parquet`: test rows, told by `condition`, after the first epoch and with masked modalities."""
+    """`conditions.parquet`: test rows by `condition`: after the first epoch, and with masked modalities."""
 
     def labelled_test(self, condition: str | None = None) -> pa.Table:
         """Test rows that have a gold class, at the selected epoch or under a condition; others were context only."""
@@ -44,26 +44,26 @@ class CellRecord:
 
 @dataclass(frozen=True)
 class CorpusCells:
-    """All that a study has of one corpus."""
+    """A study's results on one corpus."""
 
     corpus: str
     classes: tuple[str, ...]
-    """In label order."""
+    """Names in label order."""
     control: str
     variants: tuple[str, ...]
-    """In table order, the control first."""
+    """Variants in table order, the control first."""
     cells: tuple[CellRecord, ...]
     missing: Sequence[tuple[str, int, str]] = ()
     """Cells without a result: variant, seed, reason."""
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Configuration fields that a variant changes of the control, by dotted path."""
+    """Fields in which each variant differs from the control, by dotted path."""
     modalities: tuple[str, ...] = ()
     """Modalities that the control reads."""
     anchors: tuple[AnchorCosines, ...] = ()
 
     @property
     def compares_systems(self) -> bool:
-        """True if variants are other models than the control's."""
+        """True if variants are models other than the control's."""
         return any("system.name" in changed for changed in self.changes.values())
 
     def of_variant(self, variant: str) -> tuple[CellRecord, ...]:
@@ -86,7 +86,7 @@ class CorpusCells:
 
 
 def labelled_predictions(cell: CellRecord, classes: tuple[str, ...], condition: str | None = None) -> CellPredictions:
-    """A cell's labelled test rows with classes as indices, in the ledger's order; no answer is `UNANSWERED`."""
+    """A cell's labelled test rows with classes as indices, in the ledger's order; `UNANSWERED` without an answer."""
     from fmerl_platform.statistics import CellPredictions  # SciPy starts slowly, and a finished study needs none
 
     rows = cell.labelled_test(condition)

@@ -20,8 +20,8 @@ def reuse(
     """Give this study a run of its own for every cell that another one has finished, tagged `fmerl.reused_from`.
 
     Args:
-        experiment: Of this study.
-        cells: Unfinished ones.
+        experiment: This study's.
+        cells: Unfinished cells.
         parents: Run id of each (corpus, variant).
 
     Returns:
@@ -37,7 +37,7 @@ def reuse(
 
 
 def _copy(experiment: Experiment, source: Run, cell: Planned, parent: str) -> bool:
-    """Copy the run, and say True, if it left the predictions that a finished cell needs."""
+    """Copy the run, and return True, if it left the predictions that a finished cell needs."""
     client, source_id = experiment.client(), source.info.run_id
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -26,10 +26,10 @@ class StudyRuns:
 
     study: str
     variants: dict[tuple[str, str], str]
-    """By (corpus, variant)."""
+    """Run ids by (corpus, variant)."""
 
     def close(self, experiment: Experiment, *, complete: bool) -> None:
-        """Nothing more is being trained; the study failed unless every cell is finished."""
+        """End the runs after training; the study failed unless every cell is finished."""
         client = experiment.client()
         for run_id in self.variants.values():
             client.set_terminated(run_id, "FINISHED")
@@ -37,7 +37,7 @@ class StudyRuns:
 
 
 def open_runs(experiment: Experiment, record: StudyRecord) -> StudyRuns:
-    """Find or create the study's runs, named by this plan, and write on them what it is: record, source, changes."""
+    """Find or create the study's runs, named by this plan, and write record, source and changes on them."""
     client = experiment.client()
     study = experiment.find_or_create(experiment.study, None, level="study")
     client.log_text(study, record.json(), STUDY_FILE)
@@ -50,7 +50,7 @@ def open_runs(experiment: Experiment, record: StudyRecord) -> StudyRuns:
 
 
 def read_study(experiment: Experiment) -> tuple[StudyRecord, StudyRuns]:
-    """The plan of the study's last command, and its runs, named by it.
+    """Read the plan of the study's last command, and its runs, named by it.
 
     Raises:
         InputError: The study has no run, or one that keeps no record.
@@ -67,7 +67,7 @@ def read_study(experiment: Experiment) -> tuple[StudyRecord, StudyRuns]:
 
 
 def _planned_runs(experiment: Experiment, record: StudyRecord, study: str) -> StudyRuns:
-    """A run for each variant of the plan, with its cells below it; what a run said of another recipe is withdrawn."""
+    """Runs of the plan's variants with their cells below; results logged for another recipe are withdrawn."""
     standing = {
         (run.data.tags[Tag.CORPUS], run.data.tags[Tag.VARIANT]): run for run in experiment.find(level="variant")
     }

@@ -38,7 +38,7 @@ class Tag:
     """`true` if the study's last command planned the variant."""
     SUPERSEDED = "fmerl.superseded"
     RECIPE = "fmerl.recipe"
-    """Hash of what a variant's numbers and its comparison stand on."""
+    """Hash of all that decides a variant's numbers and comparison."""
     CHANGES = "fmerl.changes"
     VERDICT = "fmerl.verdict"
     WARNING = "fmerl.warning"

@@ -1,4 +1,4 @@
-"""From outcomes to the ledger's rows, scores and list of problems."""
+"""The ledger's rows, scores and list of problems from outcomes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from fmerl_platform.statistics import UNANSWERED
 
 
 def outcomes_by_utterance(plan: SeedPlan, outcomes: Mapping[str, Answered]) -> dict[str, Answered]:
-    """Outcome of each utterance; those that share a call share it."""
+    """Outcome of each utterance; utterances that share a call share it."""
     return {name: outcomes[call.key] for name, call in plan.asked.items()}
 
 
 def prediction_table(
     utterances: Sequence[Utterance], classes: Sequence[str], found: Mapping[str, Answered]
 ) -> pa.Table:
-    """The ledger's rows: the named class with score 1; of an utterance without an answer null, and scores of 0."""
+    """The ledger's rows: the named class with score 1; without an answer, null and scores of 0."""
     names = [found[utterance.utterance_id].value for utterance in utterances]
     return prediction_rows(
         utterance_id=[utterance.utterance_id for utterance in utterances],

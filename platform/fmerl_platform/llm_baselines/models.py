@@ -1,4 +1,4 @@
-"""Which language models there are: a JSON file that names them, and what of it a run asks."""
+"""Language models: a JSON file that names them, and those of it that a run asks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _OPTIONAL: dict[str, Any] = {"parameters_millions": (int, float), "base_url": st
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModel:
-    """One model and where it is served."""
+    """One model and its endpoint."""
 
     name: str
-    """In tables and tags."""
+    """Name in tables and tags."""
     id: str
-    """As the endpoint calls it."""
+    """Name at the endpoint."""
     parameters: float | None = None
     """Number of parameters; None where it is not known."""
     base_url: str | None = None
@@ -55,7 +55,7 @@ def read_models(path: Path) -> tuple[LanguageModel, ...]:
 
 
 def chosen_models(names: Sequence[str], known: Sequence[LanguageModel]) -> tuple[LanguageModel, ...]:
-    """All known models, or those of these names; a name that is not known is a model as the endpoint calls it."""
+    """All known models, or those of these names; an unknown name is passed to the endpoint as it is."""
     by_name = {model.name: model for model in known}
     if len(set(names)) != len(names):
         raise InputError("--model", f"a model stands twice in {', '.join(names)}", "name each once")

@@ -38,11 +38,11 @@ class SeedPlan(CallPlan):
     """The calls of a seed run in one decoding."""
 
     asked: Mapping[str, Call]
-    """By utterance id."""
+    """Call of each utterance, by id."""
 
     @cached_property
     def calls(self) -> dict[str, Call]:
-        """By key."""
+        """Calls by key."""
         return {call.key: call for call in self.asked.values()}
 
 
@@ -65,7 +65,7 @@ def asked_dialogues(corpus: Corpus, limit: int | None) -> list[Dialogue]:
 
 
 def labelled(dialogue: Dialogue) -> Sequence[Utterance]:
-    """Those that have a class; the others are context."""
+    """Utterances that have a class; the others are context."""
     return [utterance for utterance in dialogue.utterances if utterance.emotion is not None]
 
 

@@ -29,7 +29,7 @@ CANDIDATES: tuple[Mode, ...] = ("schema",)
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineRequest(PaidRequest):
-    """Which models are asked about what, within which limits."""
+    """Models to ask, utterances to ask about, and limits."""
 
     corpus: Corpus
     models: tuple[LanguageModel, ...]
@@ -40,7 +40,7 @@ class BaselineRequest(PaidRequest):
     context: int = 5
     """Earlier turns that are shown with an utterance."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    """Each draws examples of its own, and answers of its own above temperature 0."""
+    """Seeds; each draws its own examples and, above temperature 0, its own answers."""
     decoding: Literal["auto", "schema", "text"] = "auto"
     temperature: float = 0.0
     limit: int | None = None
@@ -64,12 +64,12 @@ class BaselineRequest(PaidRequest):
 
     @cached_property
     def dialogues(self) -> list[Dialogue]:
-        """Dialogues that are asked about."""
+        """Dialogues to ask about."""
         return asked_dialogues(self.corpus, self.limit)
 
     @cached_property
     def utterances(self) -> tuple[Utterance, ...]:
-        """Utterances that are asked about, in the corpus's order."""
+        """Utterances to ask about, in the corpus's order."""
         return tuple(utterance for dialogue in self.dialogues for utterance in labelled(dialogue))
 
     @property
@@ -110,11 +110,11 @@ class BaselineRequest(PaidRequest):
         )
 
     def first_call(self, model: LanguageModel) -> Callable[[Mode], Call]:
-        """Makes the call by which the model's endpoint is asked for its decoding, one of those it is asked anyway."""
+        """Maker of the call that finds out the endpoint's decoding, one of those that are asked anyway."""
         return lambda mode: next(iter(self.plan(model, self.seeds[0], mode).asked.values()))
 
     def spent(self, journal: JournalReader) -> float:
-        """All that these models and seeds cost so far, in whichever decoding."""
+        """Cost of these models and seeds so far, in all decodings."""
 
         def taken(keys: set[str]) -> Tokens:
             entries = (entry for key in keys for entry in journal.entries.get(key, ()))
@@ -123,7 +123,7 @@ class BaselineRequest(PaidRequest):
         return sum(self.price(model).cost(taken(self._keys[model.name])) for model in self.models)
 
     def settings(self) -> dict[str, Any]:
-        """For MLflow, by name."""
+        """Settings for MLflow, by name."""
         return {
             "shots": self.shots,
             "context": self.context,
@@ -138,7 +138,7 @@ class BaselineRequest(PaidRequest):
         }
 
     def _run(self, model: LanguageModel, seed: int) -> SeedRun:
-        # By what is asked in the decoding that is tried first: the fingerprint must be known before the endpoint is.
+        # From the calls in the decoding tried first: the fingerprint must be known before the endpoint's decoding is.
         calls = self.plan(model, seed, self.first_mode).calls
         recipe = {
             "calls": sorted(calls),

@@ -40,15 +40,15 @@ class Baselines:
     runs: tuple[FinishedCell, ...]
     """Finished seed runs, those of earlier commands among them, in the request's order."""
     failures: Mapping[str, str]
-    """Why a model's seed has none, by name; the same command asks for the rest."""
+    """Reasons why runs are missing, by run name; the same command asks for the rest."""
     tracking_uri: str
 
 
 def run_baselines(request: BaselineRequest, counting: Counting = uncounted) -> Baselines:
-    """Ask for what is not answered yet, and finish a run for every model and seed that is answered as a whole.
+    """Ask the calls not answered yet, and finish a run for every model and seed that is fully answered.
 
     Args:
-        request: Which models are asked about what.
+        request: Models to ask, and utterances to ask about.
         counting: Shows progress.
 
     Raises:
@@ -88,7 +88,7 @@ def _run_seed(
     runs: StudyRuns,
     counting: Counting,
 ) -> str | None:
-    """Ask, and finish the run; else why it is not finished."""
+    """Ask, and finish the run; returns why it is not finished, else None."""
     mode = _mode(request, run.model, config)
     plan = request.plan(run.model, run.seed, mode)
     _log.info("%s: %d calls, decoding %s", run.name, len(plan.calls), mode)

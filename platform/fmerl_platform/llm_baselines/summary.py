@@ -35,7 +35,7 @@ def summary_table(done: Baselines, request: BaselineRequest) -> Table:
 
 
 def estimates(request: BaselineRequest) -> dict[str, CostEstimate]:
-    """Cost of what is left to ask of each model, by name; of an endpoint never asked in the dearest decoding."""
+    """Cost of what is left to ask each model, by name; in the dearest decoding if the endpoint was never asked."""
     journal = JournalReader(request.journal)
     return {model.name: _estimate(request, model, journal) for model in request.models}
 

@@ -1,4 +1,4 @@
-"""A report as every kind of study fills it: sections of tables and figures, and what they stand on."""
+"""Contents of a report: sections of tables and figures, and their provenance."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class ReportPaths:
     markdown: Path
     latex: Path
     rows: Path | None
-    """None of a report without rows."""
+    """JSON of the rows; None for a report without rows."""
     figures: tuple[Path, ...]
-    """PNG and SVG of each."""
+    """PNG and SVG of each figure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +32,18 @@ class Section:
 
     title: str
     finding: str
-    """Plain sentences; they stand at the top of the report."""
+    """Finding in plain sentences, for the top of the report."""
     warning: str = ""
-    """Stands before the finding, in bold."""
+    """Warning in bold before the finding."""
     tables: tuple[Table, ...] = ()
-    """The result; also shown in the terminal and written as LaTeX."""
+    """Results; also shown in the terminal and written as LaTeX."""
     figures: tuple[ReportFigure, ...] = ()
     details: tuple[Table, ...] = ()
-    """Stand below the figures."""
+    """Further tables, below the figures."""
     records: tuple[Table, ...] = ()
     """Long lists, folded at the page's end and left out elsewhere."""
     key: str = ""
-    """Goes before the file names of its figures, which a report of several sections needs."""
+    """Prefix of its figures' file names, needed in a report of several sections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class FileNames:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything that a report is written from."""
+    """A report, ready to be written."""
 
     title: str
     sections: tuple[Section, ...]

@@ -15,15 +15,15 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 INK, BLUE, VERMILLION, GREEN = "#333333", "#0072b2", "#d55e00", "#009e73"
-"""Ink is text, axes and the control."""
+"""Colours of figures; ink is for text, axes and the control."""
 PALETTE = {"ink": INK, "blue": BLUE, "vermillion": VERMILLION, "green": GREEN}
-"""By name, for a page that swaps them for its own shades."""
+"""Colours by name, for a page that swaps them for its own shades."""
 WIDTH = 7.2
 """Width of a figure, in inches."""
 
 
 def style() -> AbstractContextManager[None]:
-    """Figures are built and rendered inside."""
+    """Style of the report, for building and rendering figures inside."""
     return rc_context(
         {
             "font.family": "sans-serif",
@@ -48,10 +48,10 @@ def style() -> AbstractContextManager[None]:
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure and its words."""
+    """A figure with caption and alternative text."""
 
     name: str
-    """Distinct within a corpus."""
+    """Name, distinct within a corpus."""
     title: str
     caption: str
     """Reading guide."""
@@ -71,7 +71,7 @@ class ReportFigure:
 
     @cached_property
     def png(self) -> bytes:
-        """On white, 200 dots per inch."""
+        """PNG on white, 200 dots per inch."""
         stream = io.BytesIO()
         with style():
             self.figure.savefig(stream, format="png", dpi=200, facecolor="white")

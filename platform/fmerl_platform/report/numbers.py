@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 NONE = "–"
-"""Stands where there is no number."""
+"""Text where there is no number."""
 
 
 def percent(score: float) -> str:

@@ -1,4 +1,4 @@
-"""A table of text, printed four ways: terminal, Markdown and LaTeX here, HTML by a template."""
+"""A table of text in four formats: terminal, Markdown and LaTeX here, HTML by a template."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LATEX = str.maketrans(
         "^": r"\textasciicircum{}",
         **{symbol: f"\\{symbol}" for symbol in "&%$#_{}"},
         **{symbol: f"${symbol}$" for symbol in "<>"},
-        "[": "{[}",  # at the start of a row it would be an argument of the row before
+        "[": "{[}",  # at the start of a row it would be read as an argument of the row before
         "±": r"$\pm$",
         "−": "$-$",
         "Δ": r"$\Delta$",
@@ -36,11 +36,11 @@ class Column:
 
     header: str
     numeric: bool = True
-    """Aligned right."""
+    """True to align right."""
     detail: bool = False
-    """Left out of terminal and LaTeX, whose lines are short."""
+    """True to leave it out of terminal and LaTeX, whose lines are short."""
     verdict: bool = False
-    """Cells are `helps`, `hurts`, `inconclusive` or others that have no colour."""
+    """True if cells are verdicts, coloured for `helps`, `hurts` and `inconclusive`."""
 
 
 def columns(label: str, *numbers: str) -> tuple[Column, ...]:
@@ -58,10 +58,10 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     detail_notes: tuple[str, ...] = ()
-    """Explain detail columns, so they are left out with them."""
+    """Notes on detail columns, left out with them."""
 
     def short(self) -> Table:
-        """Without detail."""
+        """The table without detail."""
         shown = [index for index, column in enumerate(self.columns) if not column.detail]
         return replace(
             self,
@@ -72,7 +72,7 @@ class Table:
 
 
 def to_terminal(table: Table) -> TerminalTable:
-    """For a rich Console; notes stand under the table."""
+    """A rich table for the console, notes under it."""
     table = table.short()
     terminal = TerminalTable(
         title=Text(table.caption, style="bold"),

@@ -1,1 +1,1 @@
-"""Cells as they run on Ray."""
+"""Running of cells on Ray."""

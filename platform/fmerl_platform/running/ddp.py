@@ -18,7 +18,7 @@ from fmerl_platform.running.worker import CellFiles, train_and_log
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
 _RETRIES = 2
-"""Retries of a cell one of whose workers died; it goes on from its last checkpoint."""
+"""Retries of a cell after a worker died; it goes on from its last checkpoint."""
 
 _PATIENCE = 30
 """Attempts, of one minute each, to get all of a cell's workers at once: the cluster may have to start nodes, for the
@@ -37,7 +37,7 @@ def train_on_workers(
     resources: Resources,
     storage: Path,
 ) -> str:
-    """As `train_and_log`, over `cell.config.training.workers` processes: NCCL where they have GPUs, else Gloo."""
+    """Run `train_and_log` over `cell.config.training.workers` processes: NCCL on GPUs, else Gloo."""
     on_gpu = resources.gpus_per_cell > 0
     trainer = TorchTrainer(
         _train,

@@ -1,7 +1,7 @@
 """Runs cells on Ray Tune: warm workers, data shared by reference, every finished cell safe in MLflow at once.
 
-One trial trains one group of cells, one after the other. Trial ids are no identity: a cell is known by its
-fingerprint, and a trial that is repeated after a crash skips what its group has finished.
+One trial trains one group of cells, one after the other. A cell is known by its fingerprint,
+not by its trial's id, and a trial that is repeated after a crash skips what its group has finished.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from fmerl_platform.running.worker import CellFiles, TrainAndLog, train_and_log
 from fmerl_platform.study.cells import Cell, CellFailure, CorpusInputs
 
 _GROUPS_PER_SLOT = 32
-"""Enough groups that no worker idles long at the end; starting a trial on a warm worker takes about .1 s."""
+"""Groups per slot: enough that no worker idles long at the end; starting a trial on a warm worker takes about .1 s."""
 _LONGEST_GROUP = 16
 _RETRIES = 3
 """Retries of a group whose worker died; errors of the cell itself are not repeated."""
 
 
 def group_cells(cells: Sequence[Cell], slots: int) -> list[tuple[Cell, ...]]:
-    """Neighbouring cells together, in groups as large as keeps the slots evenly loaded."""
+    """Group neighbouring cells, as many to a group as keeps the slots evenly loaded."""
     size = min(_LONGEST_GROUP, max(1, len(cells) // (_GROUPS_PER_SLOT * slots)))
     return [tuple(cells[start : start + size]) for start in range(0, len(cells), size)]
 
@@ -49,15 +49,15 @@ def run_grid(
     """Train cells on the connected Ray cluster.
 
     Args:
-        cells: Unfinished ones.
+        cells: Unfinished cells.
         corpora: Inputs by corpus.
-        experiment: Where cells are logged.
+        experiment: Experiment that cells are logged to.
         parents: Run id of each (corpus, variant).
-        resources: Per cell.
-        files: Where weights and the state of unfinished cells go.
+        resources: Resources of each cell.
+        files: Folder of weights and of the state of unfinished cells.
         storage: Tune's and Train's own files go to `tune/` and `train/` below it.
-        progress: Told of every cell that starts or ends.
-        train: What a worker does with a cell.
+        progress: Shows every cell that starts or ends.
+        train: Trains and logs a cell on a worker.
 
     Returns:
         The cells that failed; all others are finished in MLflow.
@@ -136,7 +136,7 @@ class _Listener(Listener):
                 self._ended(trial.trial_id, cell, f"its worker died {_RETRIES + 1} times")
 
     def _ended(self, worker: str, cell: Cell, error: str) -> None:
-        """A repeated trial reports its finished cells again: each is told once."""
+        """Report each cell once: a repeated trial ends its finished cells again."""
         if error:
             self._open[cell.fingerprint] = CellFailure(cell=cell, error=error)
         if cell.fingerprint not in self._told:

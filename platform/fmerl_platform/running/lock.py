@@ -1,4 +1,4 @@
-"""One process at a time: a lock that ends with its holder, however that ends."""
+"""Exclusive lock on a file that ends with its holder, however that ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fmerl.errors import InputError
 
 @contextmanager
 def exclusive(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Hold the lock file `path`, which is made if it is not there; `what` and `remedy` are said if another holds it.
+    """Hold the lock file `path`, made if it is not there; the error says `what` and `remedy` if another holds it.
 
     Raises:
         InputError: Another process holds it.

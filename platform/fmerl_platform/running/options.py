@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fmerl.errors import InputError
 
 _ROUNDING = 1e-6
-"""Ray counts resources in steps of 1e-4."""
+"""Tolerance for rounding; Ray counts resources in steps of 1e-4."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Resources:
         """Cells that run at once: as asked, else as many as the nodes hold.
 
         Args:
-            nodes: At hand.
-            workers: Of each cell; they may lie on different nodes.
+            nodes: Nodes at hand.
+            workers: Workers of each cell; they may lie on different nodes.
 
         Raises:
             InputError: Not even one cell fits, and the cluster is not said to grow.

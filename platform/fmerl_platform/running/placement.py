@@ -18,7 +18,7 @@ def nodes_at_hand() -> list[Node]:
 
 
 def nodes_to_expect() -> list[Node]:
-    """Where a run would take place: the cluster of `RAY_ADDRESS`, or one that is connected, or this machine."""
+    """Nodes that a run would use: the cluster of `RAY_ADDRESS`, a connected one, or this machine."""
     if ray.is_initialized():
         return nodes_at_hand()
     if os.environ.get("RAY_ADDRESS", "local") == "local":

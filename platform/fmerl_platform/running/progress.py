@@ -1,4 +1,4 @@
-"""Progress as the engine tells it; commands show it."""
+"""Interface of progress: the engine reports it, commands show it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class RunEvents(Protocol):
 
 
 Progress = Callable[[str, int, int], AbstractContextManager[RunEvents]]
-"""Shows what is counted, such as cells: how many are waiting and how many were done before."""
+"""Display of runs: their kind, such as cells, how many are waiting, how many were done before."""
 
 
 class CountEvents(Protocol):
     """Receiver of many small things that end."""
 
     def ended(self, count: int, faults: int) -> None:
-        """So many more are done, and so many of these have a fault."""
+        """`count` more are done, `faults` of them with a fault."""
 
 
 Counting = Callable[[str, int, int, str], AbstractContextManager[CountEvents]]
-"""Shows many small things, such as calls: how many in all, how many were done before, and what a fault is called."""
+"""Display of small things: their kind, such as calls, how many in all, how many done before, a fault's name."""
 
 
 class _SilentRuns:

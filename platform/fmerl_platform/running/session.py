@@ -38,7 +38,7 @@ def ray_session(shared_bytes: int, *, dashboard: bool = False) -> Iterator[None]
         return
     # Ctrl-C is ours to answer; Tune's own handler would turn it into a half-finished result.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
-    for logger in ("execution.streaming_executor", "progress"):  # the run's own progress tells what these would
+    for logger in ("execution.streaming_executor", "progress"):  # the run's own progress shows the same
         logging.getLogger(f"ray.data._internal.{logger}").setLevel(logging.ERROR)
     address = os.environ.get("RAY_ADDRESS", "local")
     if address == "local":
@@ -69,6 +69,6 @@ def check_sources() -> None:
 
 
 def _this_process_path() -> dict[str, dict[str, str]]:
-    """Workers of a local cluster import what this process imports, installed or not."""
+    """Environment in which local workers import what this process does, installed or not."""
     paths = [str(_SOURCE), str(_ENGINE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {"env_vars": {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}}

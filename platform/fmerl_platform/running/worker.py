@@ -22,7 +22,7 @@ from fmerl_platform.study.cells import Cell, CorpusInputs
 
 @dataclass(frozen=True, kw_only=True)
 class CellFiles:
-    """Where cells' files lie; for cells to go on elsewhere, on storage that all nodes share."""
+    """Folder of cells' files; on storage that all nodes share if cells are to go on elsewhere."""
 
     folder: Path
     weights: bool
@@ -81,7 +81,7 @@ def train_and_log(
     except Exception as error:
         if run is not None:
             run.fail(error)
-        # All ranks diverge together; of any other error the rest know nothing, and would wait for this one for ever.
+        # All ranks diverge together; after any other error of one, the rest would wait for it for ever.
         if ranks.size > 1 and not isinstance(error, DivergedError):
             raise
         return f"{type(error).__name__}: {error}"

@@ -13,10 +13,10 @@ import numpy as np
 from scipy import optimize, special
 
 MAX_SEEDS = 1000
-"""`seeds_to_decide` looks no further."""
+"""Most seeds that `seeds_to_decide` tries."""
 
 SMALLEST_P = 1e-100
-"""A p-value below it is reported as 0."""
+"""Smallest p-value; one below it is reported as 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,11 @@ class CrossedMean:
     """
 
     mean: float
-    """NaN when S = 0."""
+    """Mean over seeds; NaN when S = 0."""
     seed_variance: float
-    """Over new seeds, the seed x dialogue interaction included; falls as 1 / S. NaN when S < 2."""
+    """Variance over new seeds, the seed x dialogue interaction included; falls as 1 / S. NaN when S < 2."""
     dialogue_variance: float
-    """Over new dialogues, the same for any S; with the interaction when S = 1. NaN when G = 1 or S = 0."""
+    """Variance over new dialogues, the same for any S; with the interaction when S = 1. NaN when G = 1 or S = 0."""
     n_seeds: int
     n_dialogues: int
 
@@ -43,7 +43,7 @@ class CrossedMean:
 
     @property
     def standard_error(self) -> float:
-        """NaN when no level has more than one unit."""
+        """Square root of the variance; NaN when no level has more than one unit."""
         parts = self._parts()
         return math.sqrt(sum(variance for variance, _ in parts)) if parts else math.nan
 
@@ -60,7 +60,7 @@ class CrossedMean:
         return self.mean - half_width, self.mean + half_width
 
     def p_value(self) -> float:
-        """Two-sided, of the hypothesis that the mean is 0: the alpha at which the interval touches 0.
+        """Two-sided p-value of a mean of 0: the alpha at which the interval touches 0.
 
         NaN unless both levels have more than one unit. When all seeds and dialogues agree exactly it is what
         shrinking variances tend to: 1 for a mean of 0, else 0.
@@ -79,8 +79,8 @@ def crossed_mean(scores: np.ndarray, resampled: np.ndarray, n_dialogues: int) ->
     """The mean over seeds of a score, or of a paired difference of scores.
 
     Args:
-        scores: Of each seed on the test set [S].
-        resampled: Of each seed on resampled test sets, a row's test set the same for all seeds [R, S].
+        scores: Score of each seed on the test set [S].
+        resampled: Score of each seed on resampled test sets, a row's test set the same for all seeds [R, S].
         n_dialogues: G.
     """
     n_seeds = len(scores)

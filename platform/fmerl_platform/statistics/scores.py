@@ -1,4 +1,4 @@
-"""From predictions to scores, observed and resampled.
+"""Scores of predictions, observed and resampled.
 
 Shapes: U utterances, K cells, G dialogues, C classes, R resamples.
 """
@@ -17,7 +17,7 @@ Metric = Literal["weighted_f1", "accuracy"]
 """Scores of every study."""
 
 Score = Callable[[np.ndarray], np.ndarray]
-"""From confusion matrices [..., C, C] to numbers in [0, 1], [...]."""
+"""Function from confusion matrices [..., C, C] to numbers in [0, 1], [...]."""
 
 UNANSWERED = -1
 """Predicted class of an utterance that got none: wrong, whichever its gold class is."""
@@ -106,15 +106,15 @@ SCORES: Mapping[str, Score] = {"weighted_f1": weighted_f1, "accuracy": accuracy}
 def resampled_scores(
     counts: np.ndarray, resamples: int, seed: int, scores: Mapping[str, Score] = SCORES
 ) -> dict[str, np.ndarray]:
-    """Every score of every cell on the same resampled test sets.
+    """Score every cell on the same resampled test sets.
 
     A resample is G - 1 dialogues drawn with replacement from G, as multinomial weights.
 
     Args:
         counts: From `confusion_by_dialogue` [K, G, C, C].
         resamples: R.
-        seed: Of the draws.
-        scores: By name.
+        seed: Seed of the draws.
+        scores: Scores by name.
 
     Returns:
         Scores [R, K] by name.

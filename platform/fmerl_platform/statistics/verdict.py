@@ -20,7 +20,7 @@ from fmerl_platform.statistics.scores import SCORES, CellPredictions, Score, con
 Verdict = Literal["helps", "hurts", "inconclusive"]
 
 SIGN_PATTERNS = 2**16
-"""Enumerated when there are no more, which is up to 16 pairs; else this many are drawn."""
+"""Sign patterns drawn; with no more than these, up to 16 pairs, all are enumerated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,10 @@ class Estimate:
 
     mean: float
     sd: float
-    """Between seeds, ddof = 1; NaN for one seed."""
+    """Deviation between seeds, ddof = 1; NaN for one seed."""
     ci_low: float
     ci_high: float
-    """For one seed the interval covers new dialogues only."""
+    """Upper end; for one seed the interval covers new dialogues only."""
     n_seeds: int
 
 
@@ -44,7 +44,7 @@ class Comparison:
     delta: float
     ci_low: float
     ci_high: float
-    """Interval of this comparison alone, not adjusted for how many there are; for one pair, of new dialogues only."""
+    """Interval of this comparison alone, not adjusted for their number; for one pair, of new dialogues only."""
     seed_variance: float
     """Variance of `delta` over new seeds, the seed x dialogue interaction included; falls as 1 / n_pairs."""
     dialogue_variance: float
@@ -53,9 +53,9 @@ class Comparison:
     delta_accuracy_ci_low: float
     delta_accuracy_ci_high: float
     p_value: float
-    """NaN with fewer than two pairs or dialogues."""
+    """P-value of `delta`; NaN with fewer than two pairs or dialogues."""
     p_value_holm: float
-    """Adjusted over the variants that have a p-value."""
+    """P-value adjusted over the variants that have one."""
     p_value_sign_flip: float
     """Exact paired test over the seeds on this very test set; never below 2 / 2**n_pairs (.0625 for five).
     NaN with fewer than two pairs."""
@@ -130,12 +130,12 @@ def compare(
         control: Cells of the control, one per seed.
         variants: Cells of each variant, one per seed; a variant whose cells all failed has none.
         n_classes: C.
-        metric: What `delta`, the p-values, the verdict and the plan are about; one of `scores`.
-        scores: By name, `accuracy` among them.
+        metric: Score of `delta`, the p-values, the verdict and the plan; one of `scores`.
+        scores: Scores by name, `accuracy` among them.
         resamples: Resampled test sets.
         alpha: Family-wise level of the verdicts; intervals have confidence 1 - alpha.
-        power: Of the plan.
-        seed: Of the resampling.
+        power: Power of the plan.
+        seed: Seed of the resampling.
 
     Raises:
         ValueError: No cells at all, cells of one variant that share a seed, or a class index out of range.
@@ -214,7 +214,7 @@ def sign_flip_p_value(differences: np.ndarray) -> float:
 
 
 def _columns_by_seed(cells: Sequence[CellPredictions], column: Iterator[int]) -> dict[int, int]:
-    """Number the cells on, by seed."""
+    """Column number of each cell, by seed; numbers go on from `column`."""
     columns = {cell.seed: next(column) for cell in cells}
     if len(columns) < len(cells):
         raise ValueError(f"cells of one variant share a seed: {sorted(cell.seed for cell in cells)}")

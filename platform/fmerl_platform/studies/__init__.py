@@ -1,4 +1,4 @@
-"""Kinds of study: what cells are judged by and how it is shown."""
+"""Kinds of study: analysis of the cells, and reports."""
 
 from __future__ import annotations
 

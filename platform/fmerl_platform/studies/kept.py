@@ -1,4 +1,4 @@
-"""Keeps what was published, so that a rerun of a finished study neither judges nor draws it again."""
+"""Record of the published report, so that a rerun of a finished study neither analyses nor draws it again."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _FILE = ".published.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A report that was written."""
+    """A published report."""
 
     key: str
-    """Hash of all that it was made from."""
+    """Hash of everything it was made from."""
     paths: ReportPaths
     tables: tuple[Table, ...]
-    """For a terminal."""
+    """Tables for a terminal."""
 
 
 _JSON = TypeAdapter(Published)
@@ -56,7 +56,7 @@ def key_of(experiment: Experiment, record: StudyRecord, others: Sequence[Experim
 
 
 def read(folder: Path, key: str) -> Published | None:
-    """The report last published to `folder`; None unless made from the same and all its files are there."""
+    """The report last published to `folder`; None unless its key is the same and all its files are there."""
     try:
         published = _JSON.validate_json((folder / _FILE).read_bytes())
     except (OSError, ValidationError):
@@ -67,6 +67,6 @@ def read(folder: Path, key: str) -> Published | None:
 
 
 def write(folder: Path, published: Published) -> None:
-    """Remember what was published to `folder`."""
+    """Record the report published to `folder`."""
     with replaced_file(folder / _FILE) as file:
         file.write(_JSON.dump_json(published))

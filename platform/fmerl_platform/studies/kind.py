@@ -1,4 +1,4 @@
-"""Interface of a kind of study: the core trains and remembers cells, a kind says what they show."""
+"""Interface of a kind of study: the core trains and stores cells, a kind analyses and reports them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StudyKind(Protocol):
     """View in which MLflow's UI compares the variants."""
 
     def variants(self, inputs: CorpusInputs) -> Sequence[Variant]:
-        """Further variants of one corpus, which its content decides."""
+        """Further variants of one corpus, by its content."""
 
     def others(self, experiment: Experiment) -> Sequence[Experiment]:
         """Other studies whose cells the report shows beside this one's.
@@ -32,10 +32,10 @@ class StudyKind(Protocol):
         """
 
     def analyse(self, record: StudyRecord, corpora: Sequence[CorpusCells], experiment: Experiment) -> Any:
-        """Judge the finished cells of every corpus, in the record's order.
+        """Analyse the finished cells of every corpus, in the record's order.
 
         Raises:
-            InputError: Cells that cannot be judged together.
+            InputError: Cells that cannot be analysed together.
         """
 
     def report(self, record: StudyRecord, analysis: Any) -> Report: ...

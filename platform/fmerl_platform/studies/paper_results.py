@@ -16,7 +16,7 @@ class PublishedScore:
     """A row of a table of the paper on one corpus, in percent."""
 
     accuracy: float | None
-    """None where the paper prints a dash."""
+    """Accuracy; None where the paper prints a dash."""
     weighted_f1: float
 
 
@@ -51,7 +51,7 @@ NOT_RUN: dict[str, str] = {
     "CLED": "fine-tunes a language model on raw text",
     "CKCL": "needs external commonsense knowledge",
 }
-"""Systems of Table 1 that are published rows only, with why: every system here reads the same frozen features."""
+"""Systems of Table 1 shown as published only, and why: every system here reads the same frozen features."""
 
 TABLE_3: dict[str, dict[str, PublishedScore]] = {
     "iemocap": {
@@ -87,11 +87,11 @@ class PublishedZeroShot:
 
     unseen_accuracy: float
     unseen_weighted_f1: float
-    """On the unseen class's utterances alone: 2r / (1 + r) of their accuracy r."""
+    """Weighted F1 on the unseen class's utterances alone: 2r / (1 + r) of their accuracy r."""
     accuracy: float
     weighted_f1: float
     parameters: float
-    """In millions."""
+    """Parameters in millions."""
 
 
 TABLE_2: dict[str, dict[str, PublishedZeroShot]] = {

@@ -1,4 +1,4 @@
-"""A study before it runs: inputs that were read and checked, and the cells they make."""
+"""A study before it runs: checked inputs, and the cells they make."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def plan_study(study: Study, kind: StudyKind, storage: Path) -> StudyPlan:
 
 
 def describe(plan: StudyPlan) -> Iterator[str]:
-    """Lines on each corpus: its size, what is read of it, what is held out."""
+    """Lines on each corpus: its size, modalities and classes held out."""
     for item in plan.inputs:
         data, config = item.data, item.control
         cosine = mean_cosine(item.anchors[config.anchors])

@@ -1,4 +1,4 @@
-"""Trains one cell of a finished study again and says how far the numbers are from the recorded ones."""
+"""Second training of one cell of a finished study, and its difference from the recorded numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fmerl_platform.study.inputs import join_inputs, open_corpus
 from fmerl_platform.study.record import CellKey, CorpusRecord, StudyRecord
 
 TOLERANCE = 0.005
-"""Tolerance of test weighted F1 where code, packages or processor are others: sums in another order drift."""
+"""Tolerance of test weighted F1 if code, packages or processor differ: sums in another order drift."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +30,11 @@ class Reproduction:
     weighted_f1: float
     """Test weighted F1 of the second training."""
     changed_predictions: int
-    """Utterances of validation and test that are given another class."""
+    """Utterances of validation and test predicted as another class."""
     largest_score_difference: float
-    """Between cosines with an anchor."""
+    """Largest difference between cosines with an anchor."""
     differs: tuple[str, ...]
-    """Facts that are not as when the cell was trained (`fmerl_platform.ledger.provenance.SAME_NUMBERS`)."""
+    """Facts that differ from when the cell was trained (`fmerl_platform.ledger.provenance.SAME_NUMBERS`)."""
 
     @property
     def identical(self) -> bool:
@@ -42,7 +42,7 @@ class Reproduction:
 
     @property
     def within_tolerance(self) -> bool:
-        """Bit for bit where nothing differs, else test weighted F1 to `TOLERANCE`."""
+        """True if identical, or, where facts differ, test weighted F1 is within `TOLERANCE`."""
         if not self.differs:
             return self.identical
         return abs(self.weighted_f1 - self.cell.metrics["test_weighted_f1"]) <= TOLERANCE
@@ -72,10 +72,10 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
     """Train a cell again from the inputs that its study recorded. Nothing is logged.
 
     Args:
-        experiment: Of the study.
-        record: Of the study.
-        name: As `find_cell` takes it.
-        storage: Synthetic corpora are looked for, or written again, here.
+        experiment: The study's.
+        record: The study's.
+        name: Cell, as for `find_cell`.
+        storage: Folder where synthetic corpora are, or are written again.
 
     Raises:
         InputError: No such cell, it never finished, or its inputs are gone or not what they were.
@@ -97,7 +97,7 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
     differs = tuple(name for name in SAME_NUMBERS if now[name] != record.provenance[name])
     if not differs and fingerprint(config, inputs.data, anchors, key.seed) != key.fingerprint:
         differs = ("anchors",)
-    if config.training.workers > 1:  # this process trains it alone, with other dropout masks
+    if config.training.workers > 1:  # trained by this process alone, with other dropout masks
         differs = (*differs, "workers")
     result = train_cell(config, inputs.data, anchors, key.seed)
     return Reproduction(

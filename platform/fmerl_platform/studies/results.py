@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyResults:
-    """A study's finished cells and what they show. In a notebook it shows its tables."""
+    """A study's finished cells and their analysis. In a notebook it shows its tables."""
 
     experiment: Experiment
     record: StudyRecord
@@ -49,12 +49,12 @@ class StudyResults:
 
     @cached_property
     def analysis(self) -> Any:
-        """The kind's analysis of the cells: of an ablation a `CorpusAnalysis` per corpus."""
+        """Analysis of the cells by the study's kind; for an ablation, a `CorpusAnalysis` per corpus."""
         return self.kind.analyse(self.record, self.corpora, self.experiment)
 
     @cached_property
     def summaries(self) -> Sequence[RunSummary]:
-        """A summary per corpus and variant, as MLflow has it too."""
+        """Summaries per corpus and variant, the same as in MLflow."""
         return self.kind.summaries(self.record, self.analysis)
 
     def report(self) -> Report:
@@ -107,7 +107,7 @@ class StudyResults:
     def publish(self, folder: Path) -> Published:
         """Write the report to `folder` and to the study's run, aggregates to the variants' runs.
 
-        What was published of the same cells by the same code is left as it is.
+        A report published from the same cells by the same code is left as it is.
         """
         folder = folder.resolve()
         key = kept.key_of(self.experiment, self.record, self.kind.others(self.experiment))

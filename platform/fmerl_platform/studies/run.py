@@ -38,12 +38,12 @@ def run_study(
     """Train what is not trained yet, and report on everything the study asks for.
 
     Args:
-        study: What is asked.
+        study: The study to run.
         storage: Folder of everything that is written: `mlflow.db`, artifacts, checkpoints, `reports/<study>/`.
-        kind: How the cells are judged and shown; an ablation unless given.
-        resources: What a cell may use.
-        keep: What a cell leaves besides its results.
-        progress: Told of every cell that starts or ends.
+        kind: Analysis and report of the cells; an ablation unless given.
+        resources: Resources of a cell.
+        keep: Files that cells leave besides their results.
+        progress: Shows every cell that starts or ends.
 
     Raises:
         InputError, StudyError: Before anything is trained.
@@ -60,7 +60,7 @@ def run_plan(
     keep: KeepOptions | None = None,
     progress: Progress = silent,
 ) -> StudyResults:
-    """As `run_study`, of a study whose inputs were read."""
+    """Run a study, as `run_study` does, whose inputs were read."""
     study, kind, cells = plan.study, plan.kind, plan.cells
     storage.mkdir(parents=True, exist_ok=True)
     # Two drivers would train each other's cells.

@@ -1,4 +1,4 @@
-"""Sentences and lists that several kinds of study have."""
+"""Sentences and lists shared by several kinds of study."""
 
 from __future__ import annotations
 

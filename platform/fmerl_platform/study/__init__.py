@@ -1,1 +1,1 @@
-"""A study as it is asked: variants, inputs, cells, and their record."""
+"""Definition of a study: variants, inputs, cells, and their record."""

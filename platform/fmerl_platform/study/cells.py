@@ -20,7 +20,7 @@ class CorpusInputs:
 
     data: ConversationData
     control: CellConfig
-    """With the change that the study's first variant, the control, makes of the preset."""
+    """Configuration of the control: the preset with the first variant's change."""
     anchors: Mapping[AnchorConfig, NDArray[np.float32]]
     """Encoded descriptions in label order, [C, E], for every `AnchorConfig` of the study's variants."""
     supervised: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Cell:
 
 
 def cell_name(corpus: str, variant: str, seed: int) -> str:
-    """A cell as people read it."""
+    """Readable name of a cell."""
     return f"{corpus} · {variant} · seed {seed}"
 
 
@@ -67,17 +67,17 @@ def plan_cells(
     seeds: Sequence[int],
     more: Callable[[CorpusInputs], Sequence[Variant]] = lambda inputs: (),
 ) -> list[Cell]:
-    """Every corpus x variant x seed, the control first.
+    """List every corpus x variant x seed, the control first.
 
     Args:
-        corpora: What the study reads.
-        variants: Of every corpus, control first.
-        seeds: Of every variant.
-        more: Further variants of one corpus, which what is in it decides.
+        corpora: Inputs of each corpus.
+        variants: Variants of every corpus, control first.
+        seeds: Seeds of every variant.
+        more: Further variants of one corpus, by its content.
 
     Raises:
         StudyError: No or double seeds, variants or corpora, a variant that is not what it declares, or two variants
-            that are one and the same configuration.
+            with the same configuration.
     """
     for kind, names in (
         ("seed", list(seeds)),

@@ -20,7 +20,7 @@ from fmerl.training.dataset import ConversationData
 METHOD = ("model", "training")
 """Packages of `fmerl` whose code decides a cell's numbers; configuration and data count by their content."""
 _REGISTRY = "model/__init__.py"
-"""Lists all systems; a cell counts the class that it lists for its own, so that a new system re-trains no other."""
+"""Registry of systems; a cell counts only its own system's class in it, so a new system re-trains no other."""
 
 
 def fingerprint(config: CellConfig, data: ConversationData, anchors: NDArray[np.float32], seed: int) -> str:
@@ -66,7 +66,7 @@ def source_digest(package: str) -> str:
 
 
 def method_sources() -> dict[str, bytes]:
-    """The method's modules by path below `fmerl`."""
+    """Sources of the method's modules by path below `fmerl`."""
     root = Path(str(files("fmerl")))
     return {f"{package}/{path}": source for package in METHOD for path, source in _sources(root / package).items()}
 
@@ -80,7 +80,7 @@ def _module_of(system: SystemName) -> str:
 
 
 def _imported(path: str, sources: Mapping[str, bytes]) -> set[str]:
-    """A module of the method and those that it imports, directly or not."""
+    """Paths of a module and of the method's modules that it imports, directly or not."""
     found, waiting = set(), [path]
     while waiting:
         here = waiting.pop()

@@ -16,10 +16,10 @@ UNSEEN_CLASSES = "training.unseen_classes"
 
 @dataclass(frozen=True, kw_only=True)
 class HoldOut:
-    """Which classes are held out, and what becomes of their utterances."""
+    """Classes held out, and the fate of their utterances."""
 
     classes: tuple[str, ...] = ()
-    """`CLASS`, of every corpus, or `CORPUS=CLASS`; of a corpus that none names, what it calls its unseen class."""
+    """`CLASS` for every corpus or `CORPUS=CLASS` for one; a corpus that none names holds out its unseen class."""
     utterances: Literal["context", "deleted"] = "context"
 
     def of(self, corpus: Corpus) -> tuple[str, ...]:
@@ -64,6 +64,6 @@ class HoldOut:
 
 
 def _split(asked: str) -> tuple[str, str]:
-    """`CORPUS=CLASS` or `CLASS` as corpus, which may be empty, and class."""
+    """Split `CORPUS=CLASS` or `CLASS` into corpus, which may be empty, and class."""
     place, separator, name = asked.rpartition("=")
     return (place, name) if separator else ("", asked)

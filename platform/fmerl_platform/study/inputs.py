@@ -55,7 +55,7 @@ def open_corpus(name: str, options: InputOptions, storage: Path) -> tuple[Corpus
 def join_inputs(
     name: str, corpus: Corpus, features: Path, configs: Sequence[CellConfig], options: InputOptions
 ) -> CorpusInputs:
-    """All that these configurations read, the control's first.
+    """Read all inputs of these configurations, the control's first.
 
     Raises:
         InputError: Any fault of feature tables, label set or anchors.

@@ -1,4 +1,4 @@
-"""Where a study's inputs come from and how its control is made."""
+"""Sources of a study's inputs and changes to its control."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Modality = Literal["text", "audio", "visual"]
 
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
-    """Where a study's inputs come from and how its control is made."""
+    """Sources of a study's inputs and changes to its control."""
 
     features: Path | None = None
     """Feature tables of the corpus folders."""

@@ -49,7 +49,7 @@ def _system(name: SystemName) -> Variant:
 
 
 def _with_bare_names() -> Variant:
-    """EACL's anchors are encoded class names."""
+    """EACL, whose anchors are encoded class names."""
 
     def change(config: CellConfig) -> CellConfig:
         return config.changed(system__name="EACL", anchors__description="label")

@@ -1,4 +1,4 @@
-"""Record of a study: what was asked and what it stood on, kept on its MLflow run as `study.json`.
+"""Record of a study: its plan, inputs and provenance, kept on its MLflow run as `study.json`.
 
 With the runs of its cells this is enough to report on the study again and to train any of its cells again.
 """
@@ -24,7 +24,7 @@ from fmerl_platform.study.study import Study
 
 @dataclass(frozen=True)
 class AnchorCosines:
-    """Likeness of the emotion descriptions of some variants to their encoder."""
+    """Similarity of some variants' emotion descriptions under their encoder."""
 
     variants: tuple[str, ...]
     cosines: tuple[tuple[float, ...], ...]
@@ -49,17 +49,17 @@ class CorpusRecord:
     source: str
     """Corpus as the command named it: a synthetic one or a folder."""
     classes: tuple[str, ...]
-    """In label order."""
+    """Names in label order."""
     control: dict[str, Any]
-    """`CellConfig.flatten()`."""
+    """The control's `CellConfig.flatten()`."""
     changes: dict[str, dict[str, Any]]
-    """Fields that each variant changes of the control, the control first."""
+    """Fields in which each variant differs from the control, the control first."""
     cells: tuple[CellKey, ...]
     digests: dict[str, str]
     """Content hashes of corpus, features and scores."""
     anchors: tuple[AnchorCosines, ...]
     supervised: tuple[str, ...] = ()
-    """`CorpusInputs.supervised`."""
+    """See `CorpusInputs.supervised`."""
 
     def config(self, variant: str) -> CellConfig:
         """The configuration of a variant's cells."""
@@ -85,7 +85,7 @@ class StudyRecord:
 
     @classmethod
     def parse(cls, text: str) -> StudyRecord:
-        """From its JSON."""
+        """Parse a record's JSON."""
         raw = json.loads(text)
         if "kind" not in raw:  # written by version 0.1.0, whose only kinds were these two
             zero_shot, llm_study = raw.pop("zero_shot", False), raw.pop("llm_study", None)
@@ -114,7 +114,7 @@ class StudyRecord:
         return tuple(cell for corpus in self.corpora for cell in corpus.cells)
 
     def recipe(self, corpus: CorpusRecord, variant: str) -> str:
-        """Hash of all that a variant's numbers and its comparison with the control stand on, whatever its name."""
+        """Hash of all that decides a variant's numbers and its comparison with the control, whatever its name."""
         return recipe_digest(
             {
                 "control": corpus.control,
@@ -128,7 +128,7 @@ class StudyRecord:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
 
     def input_options(self) -> InputOptions:
-        """Where the inputs lie."""
+        """Options that locate the inputs."""
         features, labels = (None if place is None else Path(place) for place in (self.features, self.labels))
         return InputOptions(features=features, labels=labels, scale=self.scale)
 
@@ -143,12 +143,12 @@ def record_study(
     command: str,
     provenance: Mapping[str, str],
 ) -> StudyRecord:
-    """The record of a study that is about to run.
+    """Record a study that is about to run.
 
     Args:
-        study: As it was asked for.
-        inputs: What was read, one for each of its corpora.
-        cells: All planned ones, the control's first.
+        study: The study to run.
+        inputs: Inputs of each of its corpora.
+        cells: All planned cells, the control's first.
         kind: Name of the kind of study.
         kind_options: The kind's own fields.
         command: The command line.

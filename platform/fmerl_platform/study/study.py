@@ -1,4 +1,4 @@
-"""A study as a user asks for it."""
+"""A study as a user defines it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Study:
     corpora: Sequence[str] = SYNTHETIC
     """Names of synthetic corpora, or folders."""
     variants: Sequence[Variant] = PAPER
-    """Control first."""
+    """Variants to compare, control first."""
     seeds: Sequence[int] = range(5)
     inputs: InputOptions = field(default_factory=InputOptions)
     hold_out: HoldOut | None = None

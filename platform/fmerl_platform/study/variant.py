@@ -21,7 +21,7 @@ class Variant:
     declares: tuple[str, ...] = ()
     """Dotted paths of `CellConfig.flatten()`; empty for the control."""
     skip_if_equal: bool = False
-    """A value on an axis may be the control's own on some corpus, and is then no cell of that corpus."""
+    """Skip a corpus on which this variant equals its control, as a value on an axis may."""
 
     def derive(self, control: CellConfig) -> CellConfig:
         """The control with this change made.
@@ -35,7 +35,7 @@ class Variant:
         except ValueError as error:
             raise StudyError(f"variant {self.name!r}: {error}") from error
         changed = set(config.difference(control)) | set(control.difference(config))
-        if "system.name" in changed:  # with it come and go the settings that one system alone has
+        if "system.name" in changed:  # the settings of one system alone come and go with it
             changed = {path for path in changed if path == "system.name" or not path.startswith("system.")}
         if changed != set(self.declares) and (changed or not self.skip_if_equal):
             raise StudyError(

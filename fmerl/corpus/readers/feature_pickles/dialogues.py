@@ -22,7 +22,7 @@ _MELD_KEYS: tuple[tuple[str, range], ...] = (
     ("dev", range(1039, 1153)),
     ("test", range(1153, 1433)),
 )
-"""MELD's three files one after the other; train dialogue 60 is absent."""
+"""Dialogue ids of MELD's three files, one after the other; train dialogue 60 is absent."""
 
 
 def checked_lengths(path: Path, items: Mapping[str, Any]) -> dict[Any, int]:
@@ -148,7 +148,7 @@ def _check_key(path: Path, published: PublishedFormat, key: Any, listed: str) ->
 
 
 def _meld_dialogue(key: int) -> str:
-    """MELD's own id, as in `fmerl.corpus.read_meld`."""
+    """MELD's own id, as in `read_meld`."""
     split, keys = next((split, keys) for split, keys in _MELD_KEYS if key in keys)
     return f"{split}_dia{key - keys.start}"
 

@@ -24,7 +24,7 @@ PER_UTTERANCE = (
     "videoVisual",
     "videoSentence",
 )
-"""The dicts, in the order of the tuple."""
+"""Names of the dicts, in the order of the tuple."""
 
 SPLIT_LISTS = ("trainVid", "testVid")
 
@@ -58,15 +58,15 @@ class PublishedFormat:
     """Length of the tuple."""
     corpus: str
     utterances: int
-    """As published."""
+    """Published number of utterances."""
     classes: tuple[str, ...]
-    """In the order of the label indices."""
+    """Classes in the order of the label indices."""
     vad_range: tuple[float, float]
     unseen_class: str
     widths: Mapping[str, int]
-    """By modality, as published."""
+    """Published widths by modality."""
     supervised: Mapping[str, str]
-    """Modalities whose features were made with the labels, and how that is known."""
+    """Modalities whose features were made with the labels, and the evidence."""
 
 
 IEMOCAP = PublishedFormat(
@@ -90,7 +90,7 @@ MELD = PublishedFormat(
     widths={"text": 1024, "audio": 300, "visual": 342},
     supervised={"text": _FINE_TUNED_TEXT, "audio": _LABELLED_AUDIO},
 )
-"""Its last item repeats what is known and is ignored."""
+"""MELD's pickle; its last item is redundant and ignored."""
 
 FORMATS = {published.items: published for published in (IEMOCAP, MELD)}
-"""By number of items."""
+"""Formats by number of items."""

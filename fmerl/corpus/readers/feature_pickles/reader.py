@@ -37,7 +37,7 @@ class PublishedFeatures:
 
     corpus: Corpus
     features: Mapping[str, NDArray[np.float32]]
-    """[U, D] by modality, in the order of `corpus.utterances()`."""
+    """Features by modality, [U, D], in the order of `corpus.utterances()`."""
     missing: Mapping[str, NDArray[np.bool_]]
     """Rows that are zero in the pickle or hold a value that is not finite, [U] by modality."""
     items: Mapping[str, tuple[str, ...]]
@@ -66,7 +66,7 @@ def read_published(
 
     Args:
         path: The pickle.
-        text: Which text vector, a key of TEXT_VECTORS.
+        text: Text vector, a key of TEXT_VECTORS.
         validation: Dialogues to hold out instead, by the pickle's keys.
         evaluations: IEMOCAP's human scores by utterance id; None leaves the corpus without.
 
@@ -121,7 +121,7 @@ def _format(path: Path, content: Any) -> PublishedFormat:
 
 
 def _stacked(path: Path, name: str, by_dialogue: Mapping[Any, Any], lengths: Mapping[Any, int]) -> NDArray[np.float32]:
-    """[U, D]; `lengths` tells the order of the dialogues."""
+    """Rows of all dialogues, [U, D], in the order of `lengths`."""
     stacked: NDArray[np.float32] | None = None
     start = 0
     for key, length in lengths.items():
@@ -160,7 +160,7 @@ def _cleared(
 
 
 def _with_scores(path: Path, corpus: Corpus, evaluations: Mapping[str, Evaluation], problems: list[Problem]) -> Corpus:
-    """The corpus with IEMOCAP's human scores; what the evaluation says otherwise is listed."""
+    """The corpus with IEMOCAP's human scores; contradictions by the evaluation are listed."""
     utterances = {}
     for row, utterance in enumerate(corpus.utterances(), start=1):
         evaluation = evaluations.get(utterance.utterance_id)

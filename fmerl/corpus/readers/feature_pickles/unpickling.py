@@ -1,4 +1,4 @@
-"""Reading a pickle of arrays and containers without running what else a pickle can ask for.
+"""Reading of a pickle of arrays and containers without running any code that it names.
 
 A pickle is a program: it may name any importable object and call it. The unpickler here knows a short list of names,
 none of which stands for the real object: each is a callable of this module that checks its arguments, has no attribute
@@ -50,17 +50,17 @@ def read_plain_pickle(path: Path) -> Any:
             path, what, "do not trust this file; take the features from where they were published"
         ) from None
     except Exception as error:
-        # Whatever a broken program of opcodes runs into: pickle names no common base for it.
+        # A broken program of opcodes may raise anything: pickle has no common base for its errors.
         what = f"no whole pickle ({type(error).__name__}: {_one_line(error)})"
         raise InputError(path, what, "copy or download the file again") from None
 
 
 class _RefusedError(Exception):
-    """Names what a pickle must not have."""
+    """A name that a pickle must not have."""
 
 
 def _one_line(error: Exception) -> str:
-    """A message that holds text of the file, fit for a terminal."""
+    """Error message, which may quote the file, in one line fit for a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in str(error)[:200])
 
 
@@ -203,4 +203,4 @@ _ADMITTED: dict[tuple[str, str], _Admitted] = {
     },
     **{(module, "_reconstructor"): _Admitted("_reconstructor", _reconstructed) for module in ("copyreg", "copy_reg")},
 }
-"""By module and name, in the spellings of Python 2 and 3 and of NumPy 1 and 2."""
+"""Admitted names by module and name, as spelled by Python 2 and 3 and by NumPy 1 and 2."""

@@ -1,4 +1,4 @@
-"""IEMOCAP's EmoEvaluation files: when an utterance is spoken, its majority label, its human scores."""
+"""IEMOCAP's EmoEvaluation files: times, majority labels and human scores of utterances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fmerl.errors import InputError
 _NUMBER = r"\d+(?:\.\d+)?"
 _SUMMARY = re.compile(rf"\[({_NUMBER}) - ({_NUMBER})\]\t(\S+)\t(\w+)\t\[([^,\]]+), ([^,\]]+), ([^,\]]+)\]", re.ASCII)
 _KNOWN = re.compile(r"%|[CA]-\w+:", re.ASCII)
-"""The header, and the lines of single annotators."""
+"""Lines to skip: the header, and those of single annotators."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,19 +26,19 @@ class Evaluation:
 
     utterance_id: str
     start: float
-    """Seconds from the beginning of the dialogue's recording."""
+    """Start in seconds from the beginning of the dialogue's recording."""
     end: float
     label: str
-    """As in the file: `hap`, `xxx` (no majority), …"""
+    """Label in the file: `hap`, `xxx` (no majority), …"""
     vad: tuple[float, float, float] | None
-    """Means of the annotators, 1 to 5; None where the file has no such numbers."""
+    """Mean scores of the annotators, 1 to 5; None where the file has no such numbers."""
     where: str
-    """The file, from the release's folder on."""
+    """Path of the file below the release's folder."""
     row: int
 
     @property
     def emotion(self) -> str | None:
-        """One of the six classes, or None."""
+        """Emotion among the six classes, or None."""
         return LABELS.get(self.label)
 
     def scores(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def read_evaluations(folder: Path, problems: list[Problem]) -> dict[str, list[Ev
 
     Args:
         folder: `IEMOCAP_full_release`, with `Session1` to `Session5`.
-        problems: Takes files that are skipped and lines that say nothing or something odd.
+        problems: Takes skipped files and unreadable or odd lines.
 
     Raises:
         InputError: No session, a file that holds two different evaluations of an utterance.

@@ -1,4 +1,4 @@
-"""Lines of IEMOCAP's text files, and what lies beside them."""
+"""Lines of IEMOCAP's text files, and stray files beside them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def session_folders(folder: Path, problems: list[Problem]) -> list[Path]:
 
 
 def text_files(root: Path, folder: Path, problems: list[Problem]) -> list[Path]:
-    """The `*.txt` of a folder by name; everything else in it is listed, copies of macOS (`._*`) by their number."""
+    """The `*.txt` of a folder by name; all other files are listed, macOS's copies (`._*`) by their number."""
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     where = str(folder.relative_to(root))
     files = []

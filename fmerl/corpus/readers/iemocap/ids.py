@@ -58,29 +58,29 @@ _UTTERANCE = re.compile(r"(Ses0[1-5][FM]_(?:impro|script)\w+)_([FM])\w+", re.ASC
 
 
 def session_of(dialogue_id: str) -> int | None:
-    """1 to 5; None for what is no dialogue id."""
+    """Session of a dialogue, 1 to 5; None if it is no dialogue id."""
     match = _DIALOGUE.fullmatch(dialogue_id)
     return int(match[1]) if match else None
 
 
 def gender_of(utterance_id: str, dialogue_id: str) -> str | None:
-    """`F` or `M`, who speaks; None for what is no utterance id of that dialogue."""
+    """Gender of the speaker, `F` or `M`; None if it is no utterance id of that dialogue."""
     match = _UTTERANCE.fullmatch(utterance_id)
     return match[2] if match and match[1] == dialogue_id else None
 
 
 def speaker_name(dialogue_id: str, gender: str) -> str:
-    """One of the ten actors, such as `Ses01F`."""
+    """Name of one of the ten actors, such as `Ses01F`."""
     return dialogue_id[:5] + gender
 
 
 def picture_side(dialogue_id: str, gender: str) -> Side:
-    """The half of the dialogue's video that shows an actor: the one with the markers is on the left."""
+    """Half of the dialogue's video that shows an actor: the one with the markers is on the left."""
     return "left" if dialogue_id[5] == gender else "right"
 
 
 def split_of(dialogue_id: str, validation: Collection[str]) -> Split:
-    """Session 5 is for testing, `validation` is held out of the rest."""
+    """Split of a dialogue: session 5 is for testing, `validation` is held out of the rest."""
     if session_of(dialogue_id) == TEST_SESSION:
         return "test"
     return "validation" if dialogue_id in validation else "train"

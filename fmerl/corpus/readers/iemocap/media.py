@@ -1,4 +1,4 @@
-"""Where IEMOCAP's sound and picture lie: one wav per utterance, one avi per dialogue with both actors side by side."""
+"""Paths of IEMOCAP's media: one wav per utterance, one avi per dialogue with both actors side by side."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def find_media(
 
     Args:
         folder: `IEMOCAP_full_release`; paths start with it.
-        evaluations: By dialogue.
-        problems: Takes files that are missing, empty or of no evaluated utterance, and spans that are none.
+        evaluations: Evaluations by dialogue.
+        problems: Takes files that are missing, empty or of no evaluated utterance, and invalid spans.
     """
     media: dict[str, dict[str, Any]] = {}
     for name, items in evaluations.items():

@@ -16,7 +16,7 @@ from fmerl.errors import InputError
 Protocol = Literal["raw-7380", "standard-7433"]
 
 TARGETS: Mapping[Protocol, int] = {"raw-7380": 7_380, "standard-7433": 7_433}
-"""Number of targets in the whole release."""
+"""Number of targets in the whole release by protocol."""
 
 _NO_MAJORITY = "xxx"
 
@@ -38,7 +38,7 @@ def read_iemocap(
         folder: `IEMOCAP_full_release`.
         protocol: `raw-7380` takes the majority labels, which give 7,380 targets. `standard-7433`, the set of the
             published features, adds 53 utterances without a majority as happy.
-        ids: Which utterances those are; the ids of all 7,433 do as well. Needed for, and only for, `standard-7433`.
+        ids: Ids of those utterances, or of all 7,433. Needed for, and only for, `standard-7433`.
         validation: Dialogues of sessions 1 to 4 that are held out.
         keep_context: Keep utterances without a target as context, or delete them.
 
@@ -99,7 +99,7 @@ def read_iemocap(
 def _emotions(
     evaluations: Mapping[str, list[Evaluation]], ids: Collection[str], action: str, problems: list[Problem]
 ) -> dict[str, str]:
-    """Targets by utterance id; what has none, or has it from the id list alone, is listed."""
+    """Targets by utterance id; utterances without one, or with one from the id list alone, are listed."""
     emotions = {}
     unused = set(ids)
     for item in (item for items in evaluations.values() for item in items):
@@ -128,7 +128,7 @@ def _text(item: Evaluation, texts: Mapping[str, str], problems: list[Problem]) -
 
 
 def _note_order(items: list[Evaluation], problems: list[Problem]) -> None:
-    """One problem per dialogue, at the first row concerned."""
+    """Note one problem per dialogue, at the first row concerned."""
     for item, before in zip(items[1:], items, strict=False):
         if item.start < before.start:
             what = f"out of order from {item.utterance_id} on"

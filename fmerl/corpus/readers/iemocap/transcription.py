@@ -1,4 +1,4 @@
-"""IEMOCAP's transcriptions: what was said, by utterance id."""
+"""IEMOCAP's transcriptions: texts by utterance id."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def read_transcriptions(
 
     Args:
         folder: `IEMOCAP_full_release`.
-        evaluations: By dialogue.
-        problems: Takes lines that cannot be read, as some of the release, and turns that nobody evaluated.
+        evaluations: Evaluations by dialogue.
+        problems: Takes lines that cannot be read, and turns without an evaluation.
 
     Raises:
         InputError: Two different texts of one utterance.

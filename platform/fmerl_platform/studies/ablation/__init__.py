@@ -40,7 +40,7 @@ class Ablation:
     )
 
     def variants(self, inputs: CorpusInputs) -> Sequence[Variant]:
-        """None: all variants are the study's own."""
+        """No further variants: all are the study's own."""
         return ()
 
     def others(self, experiment: Experiment) -> Sequence[Experiment]:

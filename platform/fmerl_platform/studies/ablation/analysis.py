@@ -1,4 +1,4 @@
-"""From finished cells to the rows of an ablation table. Scores are in [0, 1] here; percent is a matter of print."""
+"""Rows of an ablation table from finished cells. Scores are in [0, 1] here; percent is a matter of print."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class VariantRow:
     weighted_f1: Estimate
     accuracy_mean: float
     accuracy_sd: float
-    """Between seeds, ddof = 1; NaN for one seed."""
+    """Deviation between seeds, ddof = 1; NaN for one seed."""
     macro_f1: float
     """Mean over seeds."""
     oracle_weighted_f1: float
     """Mean over seeds of each seed's best test epoch: not a result, only a measure of what peeking would gain."""
     comparison: Comparison | None
-    """None for the control."""
+    """Comparison with the control; None for the control."""
     seed_deltas: tuple[float, ...] = ()
     """Weighted F1 minus the control's, of each seed that both have."""
     published: PublishedScore | None = None

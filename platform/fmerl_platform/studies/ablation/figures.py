@@ -1,4 +1,4 @@
-"""Plots of one corpus's results, each with the words that stand in for it where it cannot be seen."""
+"""Plots of one corpus's results, each with alternative text."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _loss_curves(analysis: CorpusAnalysis) -> ReportFigure | None:
 def _curves(
     analysis: CorpusAnalysis, *, metric: str, scale: float, label: str, name: str, title: str, remark: str = ""
 ) -> ReportFigure | None:
-    """The control against each variant, in a panel each."""
+    """Panels of the control against each variant."""
     results = analysis.results
     histories = {variant: _by_epoch(results.of_variant(variant), metric) * scale for variant in results.variants}
     histories = {variant: values for variant, values in histories.items() if values.size}

@@ -1,4 +1,4 @@
-"""A reference without context or method: logistic regression on the same frozen features, one utterance at a time."""
+"""Reference without context or method: logistic regression on the same frozen features, one utterance at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plots of what the control predicts, after its first epoch beside the selected one, and of the anchors it aims at."""
+"""Plots of the control's predictions, after its first epoch and at the selected one, and of its anchors."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def _scores(analysis: CorpusAnalysis, condition: str | None) -> pa.Table:
 
 
 def _predicted(rows: pa.Table | None) -> list[str]:
-    """Dimensions that have a net."""
+    """Dimensions that have a regression net."""
     return [name for name in DIMENSIONS if rows is not None and rows[name].null_count < len(rows)]
 
 

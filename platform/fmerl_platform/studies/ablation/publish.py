@@ -15,7 +15,7 @@ from fmerl_platform.studies.ablation.wording import finding
 
 
 def run_summary(analysis: CorpusAnalysis, row: VariantRow) -> RunSummary:
-    """A table row as its variant's run shows it."""
+    """Summary of a table row for its variant's run."""
     return RunSummary(
         corpus=analysis.results.corpus,
         variant=row.variant,
@@ -26,7 +26,7 @@ def run_summary(analysis: CorpusAnalysis, row: VariantRow) -> RunSummary:
 
 
 def variant_metrics(row: VariantRow) -> dict[str, float]:
-    """A table row as metrics of its variant's run, so that the MLflow UI compares variants; undefined ones left out."""
+    """Metrics of a table row for its variant's run, to compare variants in the MLflow UI; undefined ones left out."""
     score, against = row.weighted_f1, row.comparison
     metrics = {
         "test_weighted_f1_mean": score.mean,
@@ -50,7 +50,7 @@ def variant_metrics(row: VariantRow) -> dict[str, float]:
 
 
 def study_note(analyses: Sequence[CorpusAnalysis]) -> str:
-    """The finding on each corpus, and where to look next."""
+    """Findings on each corpus, and where to look next."""
     findings = [markdown_text(finding(analysis)) for analysis in analyses]
     where = (
         "**Artifacts** → `report/report.html` is the whole report, `study.json` all that the study was asked for. "

@@ -53,7 +53,7 @@ def _rows(analysis: CorpusAnalysis) -> dict[str, Any]:
 def ablation_table(analysis: CorpusAnalysis) -> Table:
     """The table of one corpus: a row per variant, the control first; the paper's columns where it has numbers.
 
-    Of a comparison of systems (the paper's Table 1) the variants are systems: their published numbers stand beside the
+    In a comparison of systems (the paper's Table 1) the variants are systems: their published numbers stand beside the
     test oracle, and systems that are published only stand below.
     """
     results, systems = analysis.results, analysis.results.compares_systems

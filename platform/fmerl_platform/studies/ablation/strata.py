@@ -1,6 +1,6 @@
-"""Where a variant helps or hurts: scores and effects on parts of the test set, and what each modality contributes.
+"""Scores and effects on parts of the test set, and the contribution of each modality.
 
-Both tables explore: their intervals are not corrected for how many there are, so they suggest and do not decide.
+Both tables explore: their intervals are not corrected for multiple comparisons, so they suggest and do not decide.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from fmerl_platform.statistics import (
 
 _SCORES = {"weighted_f1": weighted_f1, "accuracy": accuracy}
 _RESAMPLES = 1000
-"""Per stratum: enough for an interval that decides nothing."""
+"""Resamples per stratum: enough for an interval that decides nothing."""
 _TURNS = (1, 2, 4, 8, 16)
 _LENGTHS = (1, 6, 11, 21, 41)
-"""Where each bin starts."""
+"""First turn number or length of each bin."""
 _SPEAKERS = (1, 2, 3)
 
 

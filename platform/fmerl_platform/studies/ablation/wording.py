@@ -1,4 +1,4 @@
-"""Sentences of an ablation's report: what was found, what a reader must know."""
+"""Sentences of an ablation's report: findings and notes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ GUIDE = (
         "they are a reference and not a test.",
     ),
 )
-"""Reading guide: what each paragraph is about, and the rest of it."""
+"""Reading guide: topic and text of each paragraph."""
 
 
 def finding(analysis: CorpusAnalysis) -> str:
@@ -72,7 +72,7 @@ def finding(analysis: CorpusAnalysis) -> str:
 
 
 def table_notes(analysis: CorpusAnalysis) -> tuple[str, ...]:
-    """Foot notes of the table: what its numbers mean, how far they reach, and what is not in it."""
+    """Foot notes of the table: meaning and limits of its numbers, and what is not in it."""
     results = analysis.results
     notes = [
         "w-F1: test weighted F1 in percent at the selected epoch, mean ± sd (ddof = 1) over n seeds. "

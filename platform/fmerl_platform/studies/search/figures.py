@@ -18,17 +18,17 @@ from optuna.visualization import matplotlib as plots
 from fmerl_platform.report.figure import WIDTH, ReportFigure, style
 
 FEWEST = 4
-"""Trials that ran to their end, below which nothing is drawn."""
+"""Fewest trials that ran to their end for plots to be drawn."""
 _MOST_IMPORTANT = 3
 """Fields shown against each other in the contour plot."""
 _PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
-"""Powers of ten as numbers: the report's style shows no mathematics."""
+"""Formatter of powers of ten as plain numbers: the report's style shows no mathematics."""
 
 
 def full_length(trials: Sequence[FrozenTrial]) -> optuna.Study:
     """A study in memory of the trials that ran to their end.
 
-    What trials reached says something about their values only when all ran equally long.
+    Objectives say something about the fields' values only when all trials ran equally long.
     """
     study = optuna.create_study(direction="maximize")
     study.add_trials(list(trials))
@@ -44,9 +44,9 @@ def search_figures(study: optuna.Study, full: optuna.Study, importance: Mapping[
     """History, importance, slices, contours of the most important fields, parallel coordinates.
 
     Args:
-        study: With all its trials; only the history shows those that were stopped early.
-        full: Those of `full_length`.
-        importance: Of `full`.
+        study: All trials; only the history shows those that were stopped early.
+        full: The study of `full_length`.
+        importance: The `importances` of `full`.
     """
     fields, leading = list(importance), list(importance)[:_MOST_IMPORTANT]
     whole = f"the {len(full.trials)} trials that ran to their end"
@@ -101,7 +101,7 @@ def short(path: str) -> str:
 
 
 def _slices(study: optuna.Study, fields: Sequence[str]) -> Any:
-    """The colour bar counts the trials that are shown, not all."""
+    """Slice plots; their colour bar counts the trials that are shown, not all."""
     panels = np.asarray(plots.plot_slice(study, params=list(fields), target_name="objective")).ravel()
     panels[0].figure.axes[-1].set_ylabel("order")
     for axes in panels:
@@ -117,7 +117,7 @@ def _contours(study: optuna.Study, fields: Sequence[str]) -> Any:
 
 
 def _parallel(study: optuna.Study, fields: Sequence[str]) -> Any:
-    """Optuna cuts names off and sorts the fields; they are put back in full."""
+    """Parallel coordinates with the fields' full names, which Optuna cuts off."""
     first = plots.plot_parallel_coordinate(study, params=list(fields), target_name="objective")
     names = ["objective", *map(short, sorted(fields))]
     first.set_xticks(first.get_xticks(), names, rotation=20, ha="right")
@@ -127,7 +127,7 @@ def _parallel(study: optuna.Study, fields: Sequence[str]) -> Any:
 def _figure(
     name: str, title: str, caption: str, draw: Callable[[], Any], width: float = 1.0, height: float = 0.6
 ) -> ReportFigure:
-    """Optuna draws through pyplot and in its own style; the figure is taken out of its hands at once."""
+    """Figure from one of Optuna's plots, in the report's style and taken out of pyplot at once."""
     with style(), warnings.catch_warnings(), mpl.rc_context({"backend": "agg"}):
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         figure = np.ravel(draw())[0].figure

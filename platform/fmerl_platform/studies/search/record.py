@@ -1,6 +1,6 @@
-"""A search in MLflow: one run for the search, one for each trial that counts, written from Optuna's own record.
+"""Logging of a search in MLflow: one run for the search, one per trial that counts, from Optuna's own record.
 
-Written from one memory and found by trial number, a trial is never doubled and never lost, whatever killed the driver.
+With one source, and found by trial number, no trial is doubled or lost, whatever killed the driver.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def record_search(
     """Log a search, its trials and its report.
 
     Args:
-        experiment: The search's own.
-        study: Where the trials are kept.
+        experiment: The search's.
+        study: The search's trials.
         steps: Epochs of a trial that is not stopped.
-        found: What the search found.
+        found: Findings of the search.
         note: Description of the run, in Markdown.
         paths: Files of the report.
         best: JSON of the best configuration, which may not be there.
@@ -60,11 +60,11 @@ def _record_trials(
     """Log the trials that are not logged yet.
 
     Args:
-        experiment: The search's own.
+        experiment: The search's.
         parent: Id of the search's run.
-        study: Where the trials are kept.
+        study: The search's trials.
         steps: Epochs of a trial that is not stopped.
-        errors: What went wrong, by number of failed trials, where it is known.
+        errors: Error of each failed trial by number, where known.
     """
     client, known = experiment.client(), set()
     for run in experiment.find(level="trial"):

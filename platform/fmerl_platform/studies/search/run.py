@@ -40,15 +40,15 @@ PAPER_WEIGHTS, SEARCHED_WEIGHTS = "paper weights", "searched weights"
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """A search for loss weights as a user asks for it."""
+    """A search for loss weights as a user defines it."""
 
     name: str = "search"
     """Name of its MLflow experiment."""
     corpus: str = "synthetic-iemocap"
     trials: int = 40
-    """In all, earlier ones counted."""
+    """Trials in all, earlier ones counted."""
     seeds: tuple[int, ...] = (0,)
-    """Every trial trains all of them."""
+    """Seeds that every trial trains."""
     evaluation_seeds: tuple[int, ...] = (100, 101, 102, 103, 104)
     """Seeds of the comparison at the end; none of `seeds`."""
     also: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class SearchPlan:
 
     @cached_property
     def starts(self) -> dict[str, dict[str, float]]:
-        """Points that are tried first, by name."""
+        """Points to try first, by name."""
         starts = {"paper": self.space.values_of(self.paper)}
         if self.paper != self.inputs.control:
             starts["given"] = self.space.values_of(self.inputs.control)
@@ -89,12 +89,12 @@ class SearchResults:
 
     findings: SearchFindings
     comparison: StudyResults | None
-    """The best beside the paper's weights on fresh seeds; None where there was nothing to compare."""
+    """Best configuration against the paper's weights on fresh seeds; None without anything to compare."""
     paths: ReportPaths
     best: Path
     """JSON of the best configuration's fields, which an ablation takes as its configuration."""
     database: Path
-    """Optuna's."""
+    """Optuna's database."""
 
     @property
     def complete(self) -> bool:
@@ -109,7 +109,7 @@ def plan_search(search: Search, storage: Path) -> SearchPlan:
     """Read and check the inputs.
 
     Raises:
-        InputError: Any fault of the inputs, or a control that lies outside what is searched.
+        InputError: Any fault of the inputs, or a control outside the search space.
     """
     study = Study(search.name, corpora=(search.corpus,), variants=PAPER[:1], inputs=search.inputs)
     (inputs,) = load_inputs(study, storage)
@@ -120,7 +120,7 @@ def plan_search(search: Search, storage: Path) -> SearchPlan:
 
 
 def plan_table(plan: SearchPlan) -> Table:
-    """A row per searched field, and how many trainings there are at most."""
+    """A row per searched field, and the most trainings."""
     search, control = plan.search, plan.inputs.control
     cells = search.trials * len(search.seeds) + 2 * len(search.evaluation_seeds)
     flat = control.flatten()
@@ -146,7 +146,7 @@ def plan_table(plan: SearchPlan) -> Table:
 def run_search(
     plan: SearchPlan, *, storage: Path, resources: Resources | None = None, progress: Progress = silent
 ) -> SearchResults:
-    """Run the trials that are missing, then compare, then report."""
+    """Run the missing trials, compare, and report."""
     search, inputs, resources = plan.search, plan.inputs, resources or Resources()
     folder = (storage / "search" / search.name).resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -220,7 +220,7 @@ def _run_trials(
 
 
 def _check_same(study: optuna.Study, plan: SearchPlan, folder: Path) -> None:
-    """Trials of other data, code, settings or ranges must not be compared with those to come."""
+    """Refuse earlier trials of other data, code, settings or ranges."""
     inputs = plan.inputs
     recipe = {
         "cell": fingerprint(inputs.control, inputs.data, inputs.anchors[inputs.control.anchors], 0),
@@ -237,7 +237,7 @@ def _check_same(study: optuna.Study, plan: SearchPlan, folder: Path) -> None:
 def _compare(
     plan: SearchPlan, searched: CellConfig, storage: Path, resources: Resources, progress: Progress
 ) -> StudyResults:
-    """The best beside the paper's weights on seeds and test data that the search never saw."""
+    """Compare the best with the paper's weights on seeds and test data that the search never saw."""
     search = plan.search
     study = Study(
         f"{search.name}-comparison",

@@ -1,4 +1,4 @@
-"""The report of a search: what was tried, the best configuration, and how it does on fresh seeds."""
+"""The report of a search: trials, best configuration, and its scores on fresh seeds."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class SearchFindings:
     study: str
     corpus: str
     trials: Sequence[tuple[FrozenTrial, Outcome]]
-    """Those that count."""
+    """Trials that count."""
     best: FrozenTrial | None
     """The best of the trials that ran all their epochs."""
     importance: Mapping[str, float]
     errors: Mapping[int, str]
     evaluation: CorpusAnalysis | None
-    """The best beside the paper's weights on fresh seeds; None where there was nothing to compare."""
+    """Best configuration against the paper's weights on fresh seeds; None without anything to compare."""
     figures: Sequence[ReportFigure]
     provenance: Mapping[str, str]
 

@@ -19,9 +19,9 @@ OPTIONAL = {
 }
 """Fields searched on demand, by their short names."""
 OBJECTIVE = "objective"
-"""Validation weighted F1 of each seed's epoch that would be reported so far, averaged over the seeds."""
+"""Validation weighted F1 at the epoch that each seed would report so far, averaged over the seeds."""
 NUMBER = "trial_number"
-"""Key of a trial's number in Optuna, which is its identity, in the configuration that Tune gives a worker."""
+"""Key of Optuna's trial number, the trial's identity, in the configuration that Tune gives a worker."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class SearchSpace:
     ranges: Mapping[str, FloatDistribution]
 
     def __call__(self, trial: Trial) -> dict[str, int]:
-        """Ask the sampler for every field; Tune adds them to what is returned."""
+        """Ask the sampler for every field; Tune adds them to the dictionary returned."""
         for path, range_ in self.ranges.items():
             trial.suggest_float(path, range_.low, range_.high, log=range_.log)
         return {NUMBER: trial.number}
 
     def values_of(self, config: CellConfig) -> dict[str, float]:
-        """A configuration as a point of this space.
+        """Point of this space for a configuration.
 
         Raises:
             InputError: It lies outside.
@@ -54,7 +54,7 @@ def search_space(control: CellConfig, also: Sequence[str]) -> SearchSpace:
     """The loss weights that this control has, on logarithmic scales, and optional fields around its own values.
 
     Args:
-        control: A regression net that it lacks has no weight to search.
+        control: Configuration; a regression net that it lacks has no weight to search.
         also: Keys of `OPTIONAL`.
     """
     ranges = {NEGATIVE: FloatDistribution(0.02, 5.0, log=True), TRIPLE: FloatDistribution(0.1, 10.0, log=True)}

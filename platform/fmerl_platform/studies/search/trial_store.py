@@ -1,7 +1,7 @@
-"""A search's memory: an Optuna study in SQLite, put right after whatever killed the last driver.
+"""Storage of a search: an Optuna study in SQLite, repaired after a killed driver.
 
 A trial's state says how it went: `COMPLETE` ran all its epochs or was stopped early by the scheduler (fewer reported
-steps than epochs), `FAIL` broke down. A trial that a killed driver left behind is told `FAIL` and its point is enqueued
+steps than epochs), `FAIL` broke down. A trial that a killed driver left behind is set to `FAIL` and its point enqueued
 again, tagged `retry_of`; it then counts for nothing.
 """
 
@@ -35,7 +35,7 @@ def repair(study: optuna.Study, starts: Mapping[str, Mapping[str, float]]) -> No
     The point is enqueued before its trial is ended: killed in between, the next repair finds both and adds nothing.
 
     Args:
-        study: No driver works on it.
+        study: Study on which no driver works.
         starts: Starting points by name.
     """
     trials = study.get_trials(deepcopy=False)
@@ -61,8 +61,8 @@ def outcome(trial: FrozenTrial, study: optuna.Study, steps: int) -> Outcome:
     """Outcome of an ended trial.
 
     Args:
-        trial: Ended.
-        study: Its study.
+        trial: Ended trial.
+        study: Study of the trial.
         steps: Epochs of a trial that is not stopped.
     """
     if trial.state is not TrialState.FAIL:
@@ -79,5 +79,5 @@ def ended(study: optuna.Study, steps: int) -> list[tuple[FrozenTrial, Outcome]]:
 
 
 def start_name(trial: FrozenTrial) -> str:
-    """Name of a trial that is a starting point; else empty."""
+    """Name of the starting point that a trial is; else empty."""
     return str(trial.user_attrs.get(_START, ""))

@@ -25,7 +25,7 @@ from fmerl_platform.study.cells import CorpusInputs
 
 _RETRIES = 1
 _STARTUP_TRIALS = 10
-"""Drawn at random before Optuna's TPE learns from them, its own default."""
+"""Trials drawn at random before Optuna's TPE learns from them, its own default."""
 
 
 def run_trials(
@@ -44,19 +44,19 @@ def run_trials(
     """Run this many more trials on the connected Ray cluster.
 
     Args:
-        inputs: Only its train and validation splits are sent to workers.
-        space: What is searched.
+        inputs: Inputs, of which workers get train and validation splits only.
+        space: Fields and ranges to search.
         seeds: Each trial trains all of them, epoch by epoch.
-        trials: How many to add to the study.
-        study: Where they are kept, repaired.
-        storage: Of `study`.
-        resources: Per trial.
-        folder: Of Tune's own files.
-        progress: Told of every trial that starts or ends.
-        random_seed: Of the sampler.
+        trials: Number of trials to add to the study.
+        study: The search's study, repaired.
+        storage: Storage of `study`.
+        resources: Resources of each trial.
+        folder: Folder of Tune's own files.
+        progress: Shows every trial that starts or ends.
+        random_seed: Seed of the sampler.
 
     Returns:
-        What went wrong, by number of each failed trial.
+        Error of each failed trial, by number.
     """
     slots = resources.slots(nodes_at_hand())
     epochs = inputs.control.training.epochs

@@ -1,4 +1,4 @@
-"""From finished cells to the rows of Table 2. Scores are in [0, 1] here; percent is a matter of print."""
+"""Rows of Table 2 from finished cells. Scores are in [0, 1] here; percent is a matter of print."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ COMPARED = (UNSEEN_ACCURACY, "weighted_f1")
 
 @dataclass(frozen=True)
 class Spread:
-    """A number of every seed."""
+    """Mean and deviation over seeds."""
 
     mean: float
     sd: float
-    """ddof = 1; NaN for one seed."""
+    """Deviation, ddof = 1; NaN for one seed."""
 
 
 @dataclass(frozen=True)
@@ -46,28 +46,28 @@ class ZeroShotRow:
 
     name: str
     scores: Mapping[str, Estimate]
-    """By name in `zero_shot_scores`."""
+    """Scores by name in `zero_shot_scores`."""
     n_utterances: int
     n_unseen: int
-    """Number of them that are of an unseen class."""
+    """Number of utterances of an unseen class."""
     unseen_dialogues: int
-    """Dialogues that have one."""
+    """Number of dialogues with an unseen utterance."""
     parameters: float
-    """NaN where it is not known."""
+    """Number of parameters; NaN if unknown."""
     against: Mapping[str, Comparison]
-    """This row minus the control, on the utterances that both have, by score in `COMPARED`; empty for the control."""
+    """This row minus the control on shared utterances, by score in `COMPARED`; empty for the control."""
     p_value_holm: float = math.nan
     """P-value of the difference in unseen accuracy, adjusted over all rows."""
     area: Spread | None = None
-    """AUSUC; None where scores are no degrees of belief in every class."""
+    """AUSUC; None where scores do not grade every class."""
     uninformed_area: Spread | None = None
     """AUSUC of scores that do not tell unseen utterances from others."""
     lead: Spread | None = None
     """Median over unseen utterances of how far the best seen class lies above the best unseen one."""
     constant: Spread | None = None
-    """Taken from seen classes' scores, of the calibrated row."""
+    """Constant subtracted from seen classes' scores in the calibrated row."""
     single_run: bool = False
-    """One run of a language model, taken as fixed beside every seed of the control."""
+    """True for one run of a language model, compared with every seed of the control."""
     left_out: int = 0
     """The study's test utterances that a language model was not asked about."""
     unanswered: int = 0
@@ -83,18 +83,18 @@ class ZeroShotAnalysis:
     utterances: str
     """`context` or `deleted`: fate of unseen utterances in training."""
     rows: tuple[ZeroShotRow, ...]
-    """The control first, its calibrated row after it."""
+    """Rows, the control first, then its calibrated row."""
     pseudo_unseen: str | None
     """Seen class that the constant was tuned on."""
     curves: tuple[SeenUnseenCurve, ...]
     """Curves of the control's seeds, on test."""
     published: Mapping[str, PublishedZeroShot]
     supervised: tuple[str, ...]
-    """Modalities whose features may know the unseen labels."""
+    """Modalities whose features may contain the unseen labels."""
     closed_set: tuple[str, ...]
     """Rows that can name no unseen class."""
     refused: tuple[str, ...]
-    """Runs of language models that are not shown, each with why."""
+    """Runs of language models that are not shown, each with its reason."""
 
     @property
     def control(self) -> ZeroShotRow | None:
@@ -119,8 +119,8 @@ def analyse_zero_shot(
     Args:
         results: Finished cells of one corpus, those of the pseudo-unseen variant among them.
         unseen: Names of the unseen classes.
-        utterances: What became of theirs in training.
-        supervised: Modalities whose features may know the unseen labels.
+        utterances: Fate of their utterances in training.
+        supervised: Modalities whose features may contain the unseen labels.
         models: Language models' runs on the corpus.
         resamples: Bootstrap resamples behind intervals and p-values.
 
@@ -180,7 +180,7 @@ class _RowMaker:
         )
 
     def calibrated(self, stand_in: str) -> ZeroShotRow | None:
-        """The control with each seed's constant, tuned on the cell of the same seed that knew a class less."""
+        """Row of the control with each seed's constant, tuned on the cell of the same seed that knew one class less."""
         constants = {cell.seed: self.constant(cell) for cell in self._results.of_variant(stand_in)}
         cells = [cell for cell in self._results.of_variant(self._results.control) if cell.seed in constants]
         if not cells:
@@ -197,7 +197,7 @@ class _RowMaker:
         return replace(row, constant=_spread(constants[cell.seed] for cell in cells))
 
     def of_model(self, model: str, cells: Sequence[CellRecord]) -> ZeroShotRow:
-        """A language model; a single run of it is compared as it stands with every seed of the control."""
+        """Row of a language model; a single run is compared with every seed of the control."""
         shared = on_shared_utterances(cells, self._results)
         single = len(cells) == 1
         fixed = [replace(each, predicted=shared.model[0].predicted) for each in shared.control] if single else None
@@ -214,7 +214,7 @@ class _RowMaker:
         return pseudo
 
     def constant(self, cell: CellRecord) -> float:
-        """Tuned on validation; `cell` held out a seen class as well."""
+        """Constant tuned on validation; `cell` held out a seen class as well."""
         rows = cell.predictions.filter((pc.field("split") == "validation") & pc.field("gold").is_valid())
         gold = _gold(rows, self._results.classes)
         return tuned_constant(score_matrix(rows), gold, self._held_out, self.pseudo_unseen(cell.variant))

@@ -21,9 +21,9 @@ class LanguageModels:
     """Language models' cells of one corpus."""
 
     cells: dict[str, tuple[CellRecord, ...]]
-    """By model, ascending seeds."""
+    """Cells by model, in order of seeds."""
     refused: tuple[str, ...] = ()
-    """Runs that are not shown, each with why."""
+    """Runs that are not shown, each with its reason."""
 
 
 NO_MODELS = LanguageModels(cells={})
@@ -33,8 +33,8 @@ def read_language_models(experiment: Experiment, corpus: str, unseen: Sequence[s
     """Finished runs of a corpus; one that does not hold out the same classes is refused by name.
 
     Args:
-        experiment: Of the language models' study.
-        corpus: Its name.
+        experiment: The language models' study.
+        corpus: Name of the corpus.
         unseen: Classes that the zero-shot study holds out.
     """
     refused: list[str] = []

@@ -38,7 +38,7 @@ def pseudo_unseen_class(data: ConversationData, unseen: Iterable[str]) -> str:
 
 
 def pseudo_unseen_variant(inputs: CorpusInputs) -> Variant:
-    """FMERL with one seen class held out as well: what the constant of calibrated stacking is tuned on."""
+    """FMERL with one seen class held out as well, to tune the constant of calibrated stacking on."""
     unseen = inputs.control.training.unseen_classes
     pseudo = pseudo_unseen_class(inputs.data, unseen)
     return Variant(

@@ -25,7 +25,7 @@ def study_note(analyses: Sequence[ZeroShotAnalysis]) -> str:
 
 
 def run_summaries(analysis: ZeroShotAnalysis) -> Iterator[RunSummary]:
-    """Every variant of one corpus, those without a finished cell too, as its run shows it."""
+    """Summaries of every variant of one corpus, those without a finished cell too."""
     results, warning = analysis.results, warning_of(analysis)
     rows = {row.name: row for row in analysis.rows if row.name in results.changes}
     for variant, changes in results.changes.items():
@@ -50,7 +50,7 @@ def run_summaries(analysis: ZeroShotAnalysis) -> Iterator[RunSummary]:
 
 
 def cell_metrics(cell: CellRecord, analysis: ZeroShotAnalysis) -> dict[str, float]:
-    """A cell's scores that it did not log itself, which knows nothing of unseen classes in test."""
+    """Scores that a cell did not log itself, since it knows nothing of unseen classes in test."""
     classes = analysis.results.classes
     confusion = confusion_by_dialogue([labelled_predictions(cell, classes)], len(classes)).sum(axis=(0, 1))
     scores = zero_shot_scores([classes.index(name) for name in analysis.unseen], len(classes))
@@ -58,7 +58,7 @@ def cell_metrics(cell: CellRecord, analysis: ZeroShotAnalysis) -> dict[str, floa
 
 
 def row_metrics(row: ZeroShotRow, prefix: str = "") -> dict[str, float]:
-    """A table row as metrics of its variant's run; undefined ones left out."""
+    """Metrics of a table row for its variant's run; undefined ones left out."""
     metrics = {"n_seeds": float(next(iter(row.scores.values())).n_seeds)}
     for name, score in row.scores.items():
         metrics[f"test_{name}_mean"] = score.mean

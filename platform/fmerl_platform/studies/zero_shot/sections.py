@@ -57,7 +57,7 @@ def _rows(analysis: ZeroShotAnalysis) -> dict[str, Any]:
 
 
 def _curves(analysis: ZeroShotAnalysis) -> ReportFigure:
-    """Seen over unseen accuracy for every constant, a line per seed."""
+    """Plot of seen over unseen accuracy for every constant, a line per seed."""
     with style():
         figure = Figure(figsize=(0.7 * WIDTH, 0.55 * WIDTH), layout="constrained")
         axes = figure.add_subplot()

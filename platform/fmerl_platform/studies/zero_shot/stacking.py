@@ -24,11 +24,11 @@ class SeenUnseenCurve:
     """Accuracy on seen and on unseen classes at every constant that makes a difference."""
 
     constant: NDArray[np.float64]
-    """Taken from seen classes' scores, ascending, one between any two where a prediction changes, [K]."""
+    """Constants, ascending, one between any two where a prediction changes, [K]."""
     seen_accuracy: NDArray[np.float64]
-    """Falls, [K]."""
+    """Accuracy on seen classes, which falls, [K]."""
     unseen_accuracy: NDArray[np.float64]
-    """Rises, [K]."""
+    """Accuracy on unseen classes, which rises, [K]."""
 
     @property
     def area(self) -> float:
@@ -42,7 +42,7 @@ class SeenUnseenCurve:
         return float(self.seen_accuracy[0] * self.unseen_accuracy[-1] / 2)
 
     def best_constant(self) -> float:
-        """Where the harmonic mean of both accuracies is largest; of equals the one nearest 0."""
+        """Constant of the largest harmonic mean of both accuracies; of equals the one nearest 0."""
         both = self.seen_accuracy + self.unseen_accuracy
         harmonic = 2 * self.seen_accuracy * self.unseen_accuracy / np.where(both > 0, both, 1)
         best = self.constant[harmonic == harmonic.max()]
@@ -55,9 +55,9 @@ def seen_unseen_curve(
     """The curve over all constants.
 
     Args:
-        scores: Of each class, [N, C]; minus infinity for a class that is no candidate.
+        scores: Scores of each class, [N, C]; minus infinity for a class that is no candidate.
         gold: Class indices, [N].
-        unseen: Whether a class is unseen, [C].
+        unseen: True for unseen classes, [C].
     """
     lead = margin(scores, unseen)
     of_unseen = unseen[gold]
@@ -89,9 +89,9 @@ def tuned_constant(
     Neither utterances of the truly unseen classes nor their scores take part.
 
     Args:
-        scores: Of a cell that held out `unseen` and `pseudo_unseen`, on validation, [N, C].
+        scores: Validation scores of a cell that held out `unseen` and `pseudo_unseen`, [N, C].
         gold: Class indices, [N].
-        unseen: Whether a class is truly unseen, [C].
+        unseen: True for truly unseen classes, [C].
         pseudo_unseen: Index of the seen class that stands in for them.
     """
     known = ~unseen[gold]

@@ -147,5 +147,5 @@ def _published_cells(name: str, score: PublishedZeroShot) -> dict[str, str]:
 
 
 def _range(score: Estimate) -> str:
-    """A score lies in [0, 1], so no more of its interval is printed."""
+    """Interval of a score as printed, within [0, 1]."""
     return NONE if math.isnan(score.ci_low) else f"[{percent(max(score.ci_low, 0))}, {percent(min(score.ci_high, 1))}]"

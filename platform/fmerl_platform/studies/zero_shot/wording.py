@@ -1,4 +1,4 @@
-"""Sentences of a zero-shot report: what was found, and what a reader must know."""
+"""Sentences of a zero-shot report: findings and notes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fmerl_platform.studies.zero_shot.analysis import Spread, ZeroShotAnalysis, 
 from fmerl_platform.studies.zero_shot.scores import UNSEEN_ACCURACY
 
 FEWEST_DIALOGUES = 10
-"""Fewest dialogues with an unseen utterance; below, resampling dialogues says nothing of unseen classes."""
+"""Fewest dialogues with an unseen utterance for resampling to say something of unseen classes."""
 
 
 def warning_of(analysis: ZeroShotAnalysis) -> str:
-    """The warning of supervised features; empty where their cards rule it out."""
+    """Warning about supervised features; empty where their cards rule it out."""
     if not analysis.supervised:
         return ""
     return supervised_warning(analysis.results.corpus, analysis.supervised, analysis.unseen)
