@@ -50,6 +50,10 @@ class StudyModel:
     """Of what a variant, or the control, is good at: variant x dialogue, shared by its seeds."""
     interaction_sd: float = 0.5
     """Of variant x seed x dialogue."""
+    n_folds: int = 1
+    """Parts of the dialogues, each tested by trainings of its own: with several, `seed_sd` is of variant x seed x fold."""
+    fold_sd: float = 0.0
+    """Of what a variant, or the control, is good at: variant x fold, shared by its seeds."""
 
 
 def simulate_study(
@@ -63,15 +67,20 @@ def simulate_study(
     distractor = np.where(distractor == gold, (gold + 1) % n_classes, distractor)
     difficulty = rng.normal(0, model.difficulty_sd, len(dialogue))
     ids = dialogue.astype(str)
+    fold = np.arange(n_dialogues) % model.n_folds
+    fold_ids = fold[dialogue].astype(str) if model.n_folds > 1 else None
 
     def cells(effect: float) -> list[CellPredictions]:
         strengths = model.skill + effect + rng.normal(0, model.dialogue_sd, n_dialogues)
+        if fold_ids is not None:
+            strengths += rng.normal(0, model.fold_sd, model.n_folds)[fold]
         drawn = []
         for seed in range(model.n_seeds):
-            by_dialogue = strengths + rng.normal(0, model.seed_sd) + rng.normal(0, model.interaction_sd, n_dialogues)
+            training = rng.normal(0, model.seed_sd, model.n_folds)[fold]
+            by_dialogue = strengths + training + rng.normal(0, model.interaction_sd, n_dialogues)
             right = by_dialogue[dialogue] + difficulty + rng.standard_normal(len(dialogue)) > 0
             predicted = np.where(right, gold, distractor)
-            drawn.append(CellPredictions(seed=seed, dialogue=ids, gold=gold, predicted=predicted))
+            drawn.append(CellPredictions(seed=seed, dialogue=ids, gold=gold, predicted=predicted, fold=fold_ids))
         return drawn
 
     return cells(0.0), {f"variant {number}": cells(effect) for number, effect in enumerate(model.effects, start=1)}
@@ -205,7 +214,9 @@ def population_score(model: StudyModel, effect: float) -> float:
     It leaves out the curvature of weighted F1 over seeds of different skill, which is far below the score's noise.
     """
     shares = np.array(model.class_counts) / sum(model.class_counts)
-    spread = np.linalg.norm([model.difficulty_sd, model.seed_sd, model.dialogue_sd, model.interaction_sd, 1])
+    spread = np.linalg.norm(
+        [model.difficulty_sd, model.seed_sd, model.dialogue_sd, model.fold_sd, model.interaction_sd, 1]
+    )
     right = stats.norm.cdf((model.skill + effect) / spread)
     distractor = np.tile(shares, (len(shares), 1))
     np.fill_diagonal(distractor, 0)

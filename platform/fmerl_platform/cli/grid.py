@@ -19,7 +19,7 @@ def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | No
     """Read and check a study's inputs and say what they are; None when a dry run ends here."""
     from fmerl_platform.cli.placement import placement_table
     from fmerl_platform.running.placement import nodes_to_expect
-    from fmerl_platform.studies.plan import describe, plan_study, plan_table, warnings
+    from fmerl_platform.studies.plan import describe, fold_tables, plan_study, plan_table, warnings
 
     planned = plan_study(study, kind, options.storage)
     for line in describe(planned):
@@ -29,7 +29,13 @@ def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | No
     if not options.dry_run:
         return planned
     workers = max(cell.config.training.workers for cell in planned.cells)
-    show([plan_table(planned), placement_table(nodes_to_expect(), options.resources, len(planned.cells), workers)])
+    show(
+        [
+            *fold_tables(planned),
+            plan_table(planned),
+            placement_table(nodes_to_expect(), options.resources, len(planned.cells), workers),
+        ]
+    )
     return None
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from fmerl_platform.cli.corpora import CorpusOptions
 from fmerl_platform.cli.grid import plan_and_run
-from fmerl_platform.cli.options import FLAT, StudyOptions
+from fmerl_platform.cli.options import FLAT, Folds, StudyOptions
 from fmerl_platform.cli.variants import ALL, OTHER_SYSTEMS, among
 from fmerl_platform.study.paper import SYSTEMS
 
@@ -21,6 +21,7 @@ class MainResultsOptions(StudyOptions):
     corpora: Annotated[CorpusOptions, FLAT] = field(default_factory=CorpusOptions)
     systems: Annotated[tuple[str, ...], Parameter(choices=[ALL, *OTHER_SYSTEMS])] = (ALL,)
     """Systems beside FMERL, which always runs."""
+    folds: Folds = None
     study: str = "main-results"
     """Name of the MLflow experiment and of the report's folder."""
 
@@ -32,7 +33,7 @@ def main_results(*, options: Annotated[MainResultsOptions, FLAT] = MainResultsOp
     compare them on MELD's text instead, prepared as meld-text does. Rerunning the same command resumes.
     """
     variants = (SYSTEMS[0], *among(SYSTEMS, options.systems))
-    study = options.corpora.study(options.study, variants, options)
+    study = replace(options.corpora.study(options.study, variants, options), folds=options.folds)
     from fmerl_platform.studies.ablation import Ablation  # starts slowly, so only once the study is valid
 
     return plan_and_run(study, Ablation(), options)

@@ -17,6 +17,15 @@ FLAT = Parameter(name="*")
 ONE_EACH = Parameter(consume_multiple=False)
 """An option that is given again for each further value."""
 
+Folds = Annotated[
+    str | None,
+    Parameter(
+        help="Test every utterance once, in folds in place of the corpus's splits: session (IEMOCAP) or speaker leaves "
+        "one out, a number deals the dialogues into so many; else a CSV of dialogue_id and fold."
+    ),
+]
+"""Option of the studies that can be run in folds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOptions:

@@ -44,15 +44,17 @@ def follow_plan(experiment: Experiment, planned: Iterable[Planned], parents: Map
     held: set[str] = set()
     for run in runs:
         tags, cell = run.data.tags, cells.get(run.data.tags[Tag.FINGERPRINT])
-        seed = int(tags[Tag.SEED]) if cell is None else cell.seed
+        seed, fold = (int(tags[Tag.SEED]), tags.get(Tag.FOLD)) if cell is None else (cell.seed, cell.fold)
         before = tags[Tag.CORPUS], tags[Tag.VARIANT]
         corpus, variant = variants.get(_configuration(run), before) if cell is None else (cell.corpus, cell.variant)
         wanted = {Tag.CORPUS: corpus, Tag.VARIANT: variant, Tag.SEED: str(seed)}
+        if fold is not None:
+            wanted[Tag.FOLD] = fold
         if cell is not None or (corpus, variant) != before:
             wanted[Tag.PARENT] = parents[corpus, variant]
         held.add(wanted.get(Tag.PARENT, tags[Tag.PARENT]))
         if any(tags.get(key) != value for key, value in wanted.items()):
-            client.update_run(run.info.run_id, name=cell_name(corpus, variant, seed))
+            client.update_run(run.info.run_id, name=cell_name(corpus, variant, seed, fold))
             experiment.tag(run.info.run_id, wanted)
     for run in experiment.find(level="variant"):
         run_id, stands = run.info.run_id, run.data.tags.get(Tag.PLANNED)
@@ -114,6 +116,7 @@ def finished_cells(experiment: Experiment, **tags: str) -> list[FinishedCell]:
             variant=run.data.tags[Tag.VARIANT],
             seed=int(run.data.tags[Tag.SEED]),
             fingerprint=run.data.tags[Tag.FINGERPRINT],
+            fold=run.data.tags.get(Tag.FOLD),
             run_id=run.info.run_id,
             metrics=run.data.metrics,
             unseen=unseen_classes(run),
@@ -180,4 +183,5 @@ def _record(client: MlflowClient, run: Run, planned: Planned) -> CellRecord:
         history=history,
         predictions=predictions,
         conditions=conditions,
+        fold=planned.fold,
     )

@@ -37,6 +37,9 @@ class Planned(Protocol):
     def seed(self) -> int: ...
 
     @property
+    def fold(self) -> str | None: ...
+
+    @property
     def fingerprint(self) -> str:
         """Hash of all that decides the result."""
 
@@ -168,9 +171,12 @@ class Experiment:
             "seed": str(planned.seed),
             "fingerprint": planned.fingerprint,
         }
+        if planned.fold is not None:
+            tags["fold"] = planned.fold
         if unseen:
             tags["unseen"] = ",".join(unseen)
-        run_id = self.create(cell_name(planned.corpus, planned.variant, planned.seed), parent, note, tags)
+        name = cell_name(planned.corpus, planned.variant, planned.seed, planned.fold)
+        run_id = self.create(name, parent, note, tags)
         self.set_params(run_id, params)
         return CellRun(self.client(), run_id)
 

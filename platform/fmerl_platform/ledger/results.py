@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -34,12 +34,23 @@ class CellRecord:
     """`predictions.parquet`: validation and test rows at the selected epoch."""
     conditions: pa.Table
     """`conditions.parquet`: test rows by `condition`: after the first epoch, and with masked modalities."""
+    fold: str | None = None
+    """Fold that it tests; None in a study without folds, and of all folds together."""
 
     def labelled_test(self, condition: str | None = None) -> pa.Table:
         """Test rows that have a gold class, at the selected epoch or under a condition; others were context only."""
         test = pc.field("split") == "test" if condition is None else pc.field("condition") == condition
         table = self.predictions if condition is None else self.conditions
         return table.filter(test & pc.field("gold").is_valid())
+
+
+class MissingCell(NamedTuple):
+    """A cell without a result."""
+
+    variant: str
+    seed: int
+    reason: str
+    fold: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,13 +64,16 @@ class CorpusCells:
     variants: tuple[str, ...]
     """Variants in table order, the control first."""
     cells: tuple[CellRecord, ...]
-    missing: Sequence[tuple[str, int, str]] = ()
-    """Cells without a result: variant, seed, reason."""
+    missing: Sequence[MissingCell] = ()
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Fields in which each variant differs from the control, by dotted path."""
     modalities: tuple[str, ...] = ()
     """Modalities that the control reads."""
     anchors: tuple[AnchorCosines, ...] = ()
+    folds: tuple[str, ...] = ()
+    """Names of the folds, each tested by cells of its own."""
+    pooled: tuple[CellRecord, ...] = ()
+    """Cells of a study in folds, all folds of a seed in one (`fmerl_platform.ledger.pooling`)."""
 
     @property
     def compares_systems(self) -> bool:
@@ -67,8 +81,9 @@ class CorpusCells:
         return any("system.name" in changed for changed in self.changes.values())
 
     def of_variant(self, variant: str) -> tuple[CellRecord, ...]:
-        """A variant's cells by ascending seed."""
-        return tuple(sorted((cell for cell in self.cells if cell.variant == variant), key=lambda cell: cell.seed))
+        """A variant's cells by ascending seed, one per seed: of a study in folds, all folds of the seed pooled."""
+        cells = self.pooled if self.folds else self.cells
+        return tuple(sorted((cell for cell in cells if cell.variant == variant), key=lambda cell: cell.seed))
 
     def predictions_of(self, variant: str, condition: str | None = None) -> list[CellPredictions]:
         """The variant's labelled test utterances with classes as indices in label order, by ascending seed.
@@ -95,6 +110,7 @@ def labelled_predictions(cell: CellRecord, classes: tuple[str, ...], condition: 
         dialogue=np.asarray(rows["dialogue_id"].to_pylist()),
         gold=_indices(cell, rows["gold"].to_pylist(), classes),
         predicted=_indices(cell, rows["predicted"].to_pylist(), classes),
+        fold=np.asarray(rows["fold"].to_pylist()) if "fold" in rows.column_names else None,
     )
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from fmerl.errors import InputError
 from fmerl_platform.ledger.cells import failure_reasons, follow_plan, read_cells
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.pooling import pooled_over_folds
 from fmerl_platform.ledger.provenance import working_tree_diff
-from fmerl_platform.ledger.results import CellRecord, CorpusCells
+from fmerl_platform.ledger.results import CellRecord, CorpusCells, MissingCell
 from fmerl_platform.ledger.schema import DIFF_FILE, STUDY_FILE, Tag
 from fmerl_platform.report.table import markdown_text
 from fmerl_platform.study.record import CorpusRecord, StudyRecord
@@ -110,13 +111,15 @@ def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], re
         variants=tuple(record.changes),
         cells=tuple(cells),
         missing=tuple(
-            (cell.variant, cell.seed, reasons.get(cell.fingerprint, "never ran"))
+            MissingCell(cell.variant, cell.seed, reasons.get(cell.fingerprint, "never ran"), cell.fold)
             for cell in record.cells
             if cell.fingerprint not in finished
         ),
         changes=record.changes,
         modalities=tuple(record.control["backbone.modalities"]),
         anchors=record.anchors,
+        folds=tuple(record.folds),
+        pooled=pooled_over_folds(cells, tuple(record.folds)) if record.folds else (),
     )
 
 

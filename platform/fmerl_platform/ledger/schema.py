@@ -33,6 +33,8 @@ class Tag:
     CORPUS = "fmerl.corpus"
     VARIANT = "fmerl.variant"
     SEED = "fmerl.seed"
+    FOLD = "fmerl.fold"
+    """Fold that a seed run tests, in a study with folds."""
     FINGERPRINT = "fmerl.fingerprint"
     PLANNED = "fmerl.planned"
     """`true` if the study's last command planned the variant."""

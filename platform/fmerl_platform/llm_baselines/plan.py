@@ -29,6 +29,10 @@ class SeedRun:
         return self.model.name
 
     @property
+    def fold(self) -> None:
+        """None: the corpus's own test split is asked about."""
+
+    @property
     def name(self) -> str:
         return cell_name(self.corpus, self.variant, self.seed)
 

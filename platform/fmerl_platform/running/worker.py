@@ -58,7 +58,7 @@ def train_and_log(
     try:
         result = train_cell(
             cell.config,
-            inputs.data,
+            inputs.data_of(cell.fold),
             inputs.anchors[cell.config.anchors],
             cell.seed,
             on_epoch=run.log_epoch if run else None,

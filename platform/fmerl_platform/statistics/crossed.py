@@ -35,10 +35,15 @@ class CrossedMean:
     """Variance over new dialogues, the same for any S; with the interaction when S = 1. NaN when G = 1 or S = 0."""
     n_seeds: int
     n_dialogues: int
+    fold_variance: float = 0.0
+    """Variance over new folds beyond that of their dialogues, 0 without folds."""
+    n_folds: int = 1
 
     def _parts(self) -> list[tuple[float, int]]:
         """Variance and degrees of freedom of each level that has more than one unit."""
-        levels = ((self.seed_variance, self.n_seeds - 1), (self.dialogue_variance, self.n_dialogues - 1))
+        levels = [(self.seed_variance, self.n_seeds - 1), (self.dialogue_variance, self.n_dialogues - 1)]
+        if self.n_folds > 1:
+            levels.append((self.fold_variance, self.n_folds - 1))
         return [(variance, df) for variance, df in levels if not math.isnan(variance)]
 
     @property
@@ -62,10 +67,10 @@ class CrossedMean:
     def p_value(self) -> float:
         """Two-sided p-value of a mean of 0: the alpha at which the interval touches 0.
 
-        NaN unless both levels have more than one unit. When all seeds and dialogues agree exactly it is what
+        NaN unless there are several seeds and several dialogues. When all seeds and dialogues agree exactly it is what
         shrinking variances tend to: 1 for a mean of 0, else 0.
         """
-        if len(self._parts()) < 2:
+        if math.isnan(self.seed_variance) or math.isnan(self.dialogue_variance):
             return math.nan
         if self.standard_error == 0:
             return float(self.mean == 0)
@@ -75,30 +80,49 @@ class CrossedMean:
         return float(optimize.bisect(lambda level: self.critical_value(level) - statistic, SMALLEST_P, 1.0, xtol=1e-15))
 
 
-def crossed_mean(scores: np.ndarray, resampled: np.ndarray, n_dialogues: int) -> CrossedMean:
+def crossed_mean(
+    scores: np.ndarray,
+    resampled: np.ndarray,
+    n_dialogues: int,
+    by_fold: np.ndarray | None = None,
+    n_folds: int = 1,
+) -> CrossedMean:
     """The mean over seeds of a score, or of a paired difference of scores.
 
     Args:
         scores: Score of each seed on the test set [S].
         resampled: Score of each seed on resampled test sets, a row's test set the same for all seeds [R, S].
         n_dialogues: G.
+        by_fold: Score of each seed on test sets of resampled whole folds [R, S]; None without folds.
+        n_folds: Number of folds.
     """
     n_seeds = len(scores)
     seed_variance = dialogue_variance = math.nan
     if n_seeds > 1:
         seed_variance = float(scores.var(ddof=1)) / n_seeds
     if n_seeds > 0 and n_dialogues > 1:
-        dialogue_variance = float(resampled.mean(axis=1).var(ddof=1))
-    if n_seeds > 1 and n_dialogues > 1:
-        interaction = float((resampled - scores).var(axis=1, ddof=1).mean()) / n_seeds
-        dialogue_variance = max(dialogue_variance - interaction, 0.0)
+        dialogue_variance = _variance_of_cases(scores, resampled)
+    fold_variance = 0.0
+    if n_seeds > 0 and by_fold is not None:
+        fold_variance = max(_variance_of_cases(scores, by_fold) - dialogue_variance, 0.0)
     return CrossedMean(
         mean=float(scores.mean()) if n_seeds else math.nan,
         seed_variance=seed_variance,
         dialogue_variance=dialogue_variance,
         n_seeds=n_seeds,
         n_dialogues=n_dialogues,
+        fold_variance=fold_variance,
+        n_folds=n_folds,
     )
+
+
+def _variance_of_cases(scores: np.ndarray, resampled: np.ndarray) -> float:
+    """Variance of the mean over seeds when the test set is drawn anew; for S > 1 without the interaction."""
+    variance = float(resampled.mean(axis=1).var(ddof=1))
+    if len(scores) < 2:
+        return variance
+    interaction = float((resampled - scores).var(axis=1, ddof=1).mean()) / len(scores)
+    return max(variance - interaction, 0.0)
 
 
 def seeds_to_decide(effect: CrossedMean, *, alpha: float, power: float) -> int | None:
@@ -122,14 +146,18 @@ def planned_power(effect: CrossedMean, n_seeds: int, alpha: float) -> float:
     """Chance that the interval at `n_seeds` excludes 0 on the effect's side.
 
     The estimated mean is normal; the estimated seed variance is a scaled chi-squared variable, integrated over at
-    64 quantiles; the dialogue variance, with many more degrees of freedom, is taken as known.
+    64 quantiles; the dialogues' and the folds' variances, which no seed changes, are taken as known.
     """
     seed_variance, dialogue_variance = effect.seed_variance * effect.n_seeds / n_seeds, effect.dialogue_variance
-    true_error = math.sqrt(seed_variance + dialogue_variance)
+    case_variance = dialogue_variance + effect.fold_variance
+    true_error = math.sqrt(seed_variance + case_variance)
     if true_error == 0:
         return float(effect.mean != 0)
     chi_squared = 2 * special.gammaincinv((n_seeds - 1) / 2, (np.arange(64) + 0.5) / 64)
     estimated = seed_variance * chi_squared / (n_seeds - 1)
     seed_t, dialogue_t = -special.stdtrit([n_seeds - 1, effect.n_dialogues - 1], alpha / 2)
-    half_width = (estimated * seed_t + dialogue_variance * dialogue_t) / np.sqrt(estimated + dialogue_variance)
+    critical = estimated * seed_t + dialogue_variance * dialogue_t
+    if effect.n_folds > 1:
+        critical = critical + effect.fold_variance * -special.stdtrit(effect.n_folds - 1, alpha / 2)
+    half_width = critical / np.sqrt(estimated + case_variance)
     return float(special.ndtr((abs(effect.mean) - half_width) / true_error).mean())

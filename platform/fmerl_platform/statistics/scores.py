@@ -43,6 +43,8 @@ class CellPredictions:
     """Class index [U]."""
     predicted: np.ndarray
     """Class index, or `UNANSWERED` [U]."""
+    fold: np.ndarray | None = None
+    """Fold that tested each utterance [U]; None in a study without folds."""
 
     def __post_init__(self) -> None:
         if not self.dialogue.shape == self.gold.shape == self.predicted.shape or self.gold.ndim != 1:
@@ -62,15 +64,29 @@ def confusion_by_dialogue(cells: Sequence[CellPredictions], n_classes: int) -> n
         ValueError: No cells, or a class index outside [0, C).
         InputError: Two cells were not tested on the same utterances.
     """
+    return _confusion(cells, n_classes, [cell.dialogue for cell in cells])
+
+
+def confusion_by_fold(cells: Sequence[CellPredictions], n_classes: int) -> np.ndarray | None:
+    """The same counts per cell and fold, [K, F, C, C]; None for cells without folds, or with one."""
+    folds = [cell.fold for cell in cells if cell.fold is not None]
+    if not folds or len(np.unique(folds[0])) < 2:
+        return None
+    return _confusion(cells, n_classes, folds)
+
+
+def _confusion(cells: Sequence[CellPredictions], n_classes: int, units: Sequence[np.ndarray]) -> np.ndarray:
+    """Counts by the units, one array of names [U] per cell, in order of first appearance."""
     if not cells:
         raise ValueError("no cells to count")
     first = cells[0]
-    _, first_rows, sorted_index = np.unique(first.dialogue, return_index=True, return_inverse=True)
-    dialogue = np.argsort(np.argsort(first_rows))[sorted_index]
+    _, first_rows, sorted_index = np.unique(units[0], return_index=True, return_inverse=True)
+    unit = np.argsort(np.argsort(first_rows))[sorted_index]
     width = n_classes + any((cell.predicted == UNANSWERED).any() for cell in cells)
     counts = np.zeros((len(cells), len(first_rows), width, width))
-    for cell_counts, cell in zip(counts, cells, strict=True):
-        if not (np.array_equal(cell.dialogue, first.dialogue) and np.array_equal(cell.gold, first.gold)):
+    for cell_counts, cell, of_cell in zip(counts, cells, units, strict=True):
+        same = np.array_equal(cell.dialogue, first.dialogue) and np.array_equal(cell.gold, first.gold)
+        if not (same and np.array_equal(units[0], of_cell)):
             raise InputError(
                 f"predictions of seed {cell.seed}",
                 "the test utterances or their labels differ from those of the study's first cell",
@@ -80,7 +96,7 @@ def confusion_by_dialogue(cells: Sequence[CellPredictions], n_classes: int) -> n
             if classes.min() < least or classes.max() >= n_classes:
                 raise ValueError(f"seed {cell.seed}: {name} must be in [{least}, {n_classes})")
         predicted = np.where(cell.predicted == UNANSWERED, n_classes, cell.predicted)
-        np.add.at(cell_counts, (dialogue, cell.gold, predicted), 1)
+        np.add.at(cell_counts, (unit, cell.gold, predicted), 1)
     return counts
 
 

@@ -6,7 +6,7 @@ The method and its sources are in `fmerl_platform.statistics`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Literal
@@ -15,7 +15,14 @@ import numpy as np
 from scipy import stats
 
 from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean, seeds_to_decide
-from fmerl_platform.statistics.scores import SCORES, CellPredictions, Score, confusion_by_dialogue, resampled_scores
+from fmerl_platform.statistics.scores import (
+    SCORES,
+    CellPredictions,
+    Score,
+    confusion_by_dialogue,
+    confusion_by_fold,
+    resampled_scores,
+)
 
 Verdict = Literal["helps", "hurts", "inconclusive"]
 
@@ -48,7 +55,8 @@ class Comparison:
     seed_variance: float
     """Variance of `delta` over new seeds, the seed x dialogue interaction included; falls as 1 / n_pairs."""
     dialogue_variance: float
-    """Variance of `delta` over new dialogues; no number of seeds lowers it. For one pair the interaction is in it."""
+    """Variance of `delta` over new dialogues, and new folds where there are any; no number of seeds lowers it. For one
+    pair the interaction is in it."""
     delta_accuracy: float
     delta_accuracy_ci_low: float
     delta_accuracy_ci_high: float
@@ -101,11 +109,10 @@ def estimates(
         InputError: The cells were not tested on the same utterances.
     """
     _columns_by_seed(cells, count())
-    counts = confusion_by_dialogue(cells, n_classes)
-    resampled = resampled_scores(counts, resamples, seed, scores)
+    scored = _Scored.of(cells, n_classes, scores, resamples, seed)
     found = {}
-    for name, score in scores.items():
-        crossed = crossed_mean(score(counts.sum(axis=1)), resampled[name], counts.shape[1])
+    for name in scores:
+        crossed = scored.mean(name)
         ci_low, ci_high = crossed.interval(alpha)
         sd = math.sqrt(crossed.seed_variance * crossed.n_seeds)
         found[name] = Estimate(mean=crossed.mean, sd=sd, ci_low=ci_low, ci_high=ci_high, n_seeds=crossed.n_seeds)
@@ -146,18 +153,15 @@ def compare(
     variant_columns = {name: _columns_by_seed(cells, column) for name, cells in variants.items()}
     every_seed = set(control_columns).union(*variant_columns.values())
 
-    counts = confusion_by_dialogue([*control, *(cell for cells in variants.values() for cell in cells)], n_classes)
-    observed = {name: score(counts.sum(axis=1)) for name, score in scores.items()}
-    resampled = resampled_scores(counts, resamples, seed, scores)
+    every_cell = [*control, *(cell for cells in variants.values() for cell in cells)]
+    scored = _Scored.of(every_cell, n_classes, scores, resamples, seed)
 
     def differences(values: np.ndarray, columns: dict[int, int]) -> np.ndarray:
         pairs = sorted(columns.keys() & control_columns.keys())
         return values[..., [columns[pair] for pair in pairs]] - values[..., [control_columns[pair] for pair in pairs]]
 
     def effect(metric: str, columns: dict[int, int]) -> CrossedMean:
-        return crossed_mean(
-            differences(observed[metric], columns), differences(resampled[metric], columns), counts.shape[1]
-        )
+        return scored.mean(metric, lambda values: differences(values, columns))
 
     effects = {name: effect(metric, columns) for name, columns in variant_columns.items()}
     p_values = {name: result.p_value() for name, result in effects.items()}
@@ -174,13 +178,13 @@ def compare(
             ci_low=low,
             ci_high=high,
             seed_variance=delta.seed_variance,
-            dialogue_variance=delta.dialogue_variance,
+            dialogue_variance=delta.dialogue_variance + delta.fold_variance,
             delta_accuracy=delta_accuracy.mean,
             delta_accuracy_ci_low=accuracy_low,
             delta_accuracy_ci_high=accuracy_high,
             p_value=p_values[name],
             p_value_holm=adjusted[name],
-            p_value_sign_flip=sign_flip_p_value(differences(observed[metric], columns)),
+            p_value_sign_flip=sign_flip_p_value(differences(scored.observed[metric], columns)),
             verdict=_verdict(delta.mean, adjusted[name], alpha),
             seeds_to_decide=seeds_to_decide(delta, alpha=alpha / len(variants), power=power),
             n_pairs=delta.n_seeds,
@@ -211,6 +215,43 @@ def sign_flip_p_value(differences: np.ndarray) -> float:
         (differences,), np.mean, permutation_type="samples", n_resamples=SIGN_PATTERNS, batch=2**12, rng=0
     )
     return float(test.pvalue)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scored:
+    """Scores by name of K cells, on the test set and on R resampled ones."""
+
+    observed: Mapping[str, np.ndarray]
+    """[K]"""
+    resampled: Mapping[str, np.ndarray]
+    """On resampled dialogues, [R, K]."""
+    by_fold: Mapping[str, np.ndarray] | None
+    """On resampled whole folds, [R, K]."""
+    n_dialogues: int
+    n_folds: int
+
+    @classmethod
+    def of(
+        cls, cells: Sequence[CellPredictions], n_classes: int, scores: Mapping[str, Score], resamples: int, seed: int
+    ) -> _Scored:
+        counts, folds = confusion_by_dialogue(cells, n_classes), confusion_by_fold(cells, n_classes)
+        return cls(
+            observed={name: score(counts.sum(axis=1)) for name, score in scores.items()},
+            resampled=resampled_scores(counts, resamples, seed, scores),
+            by_fold=None if folds is None else resampled_scores(folds, resamples, seed, scores),
+            n_dialogues=counts.shape[1],
+            n_folds=1 if folds is None else folds.shape[1],
+        )
+
+    def mean(self, metric: str, chosen: Callable[[np.ndarray], np.ndarray] = lambda values: values) -> CrossedMean:
+        """The mean over the cells of a score, or of what `chosen` makes of the cells' scores [..., K]."""
+        return crossed_mean(
+            chosen(self.observed[metric]),
+            chosen(self.resampled[metric]),
+            self.n_dialogues,
+            None if self.by_fold is None else chosen(self.by_fold[metric]),
+            self.n_folds,
+        )
 
 
 def _columns_by_seed(cells: Sequence[CellPredictions], column: Iterator[int]) -> dict[int, int]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from fmerl.corpus.dialogue import SPLITS
+from fmerl.folds.data import fold_data
 from fmerl.supervision.anchors import mean_cosine
-from fmerl_platform.report.table import Column, Table
+from fmerl_platform.report.table import Column, Table, columns
 from fmerl_platform.studies.kind import StudyKind
-from fmerl_platform.studies.wording import supervised_warning
+from fmerl_platform.studies.wording import fold_warning, supervised_warning
 from fmerl_platform.study.cells import Cell, CorpusInputs, plan_cells
 from fmerl_platform.study.inputs import load_inputs
 from fmerl_platform.study.study import Study
@@ -55,6 +59,29 @@ def warnings(plan: StudyPlan) -> Iterator[str]:
     for item in plan.inputs:
         if item.supervised and (unseen := item.control.training.unseen_classes):
             yield supervised_warning(item.data.corpus, item.supervised, unseen)
+        if item.supervised and item.folds:
+            yield fold_warning(item.data.corpus, item.supervised)
+
+
+def fold_tables(plan: StudyPlan) -> Iterator[Table]:
+    """A table per corpus with folds: what each fold trains, selects and tests on."""
+    for inputs in plan.inputs:
+        if not inputs.folds:
+            continue
+        bare = replace(inputs.data, features={}, missing={})
+        rows = []
+        for name, fold in inputs.folds.items():
+            data = fold_data(bare, fold)
+            labelled = np.add.reduceat(data.label >= 0, data.offsets[:-1], dtype=np.int64)
+            inside = [data.split == index for index in range(len(SPLITS))]
+            rows.append((name, *(f"{labelled[split].sum()} in {split.sum()}" for split in inside)))
+        yield Table(
+            name=f"{inputs.data.corpus} folds",
+            caption=f"{len(inputs.folds)} folds of {inputs.data.corpus}",
+            columns=columns("fold", *SPLITS),
+            rows=tuple(rows),
+            notes=("Labelled utterances in dialogues.",),
+        )
 
 
 def plan_table(plan: StudyPlan) -> Table:
@@ -66,13 +93,15 @@ def plan_table(plan: StudyPlan) -> Table:
     rows = []
     for (corpus, variant), cells in groups.items():
         changes = ", ".join(cells[0].config.difference(controls[corpus]))
-        seeds = " ".join(str(cell.seed) for cell in cells)
-        rows.append((corpus, variant, seeds, str(cells[0].config.training.epochs), changes))
-    headers = ("corpus", "variant", "seeds", "epochs", "changes of the control")
+        seeds = " ".join(dict.fromkeys(str(cell.seed) for cell in cells))
+        folds = [str(len({cell.fold for cell in cells}))] if cells[0].fold is not None else []
+        rows.append((corpus, variant, seeds, *folds, str(cells[0].config.training.epochs), changes))
+    folds = ["folds"] if plan.study.folds is not None else []
+    headers = ("corpus", "variant", "seeds", *folds, "epochs", "changes of the control")
     return Table(
         name="cells",
         caption=f"{len(plan.cells)} cells of study {plan.study.name}",
-        columns=tuple(Column(header, numeric=header == "epochs") for header in headers),
+        columns=tuple(Column(header, numeric=header in ("folds", "epochs")) for header in headers),
         rows=tuple(rows),
         notes=(),
     )

@@ -49,7 +49,7 @@ class Reproduction:
 
 
 def find_cell(record: StudyRecord, name: str) -> tuple[CorpusRecord, CellKey]:
-    """A cell by the beginning of its fingerprint or by `corpus/variant/seed`.
+    """A cell by the beginning of its fingerprint or by `corpus/variant/seed`, in a study with folds `…/seed/fold`.
 
     Raises:
         InputError: No such cell, or several.
@@ -58,14 +58,18 @@ def find_cell(record: StudyRecord, name: str) -> tuple[CorpusRecord, CellKey]:
         (corpus, cell)
         for corpus in record.corpora
         for cell in corpus.cells
-        if cell.fingerprint.startswith(name) or name == f"{corpus.corpus}/{cell.variant}/{cell.seed}"
+        if cell.fingerprint.startswith(name) or name == _path(cell)
     ]
     if len(found) != 1:
-        corpus, cell = record.corpora[0], record.corpora[0].cells[0]
         what = f"{len(found)} cells begin so" if found else "no such cell in the study's last command"
-        remedy = f"give a fingerprint or CORPUS/VARIANT/SEED, such as {corpus.corpus}/{cell.variant}/{cell.seed}"
+        form = "CORPUS/VARIANT/SEED/FOLD" if record.folds else "CORPUS/VARIANT/SEED"
+        remedy = f"give a fingerprint or {form}, such as {_path(record.cells[0])}"
         raise InputError(f"--reproduce {name}", what, remedy)
     return found[0]
+
+
+def _path(cell: CellKey) -> str:
+    return "/".join([cell.corpus, cell.variant, str(cell.seed), *([] if cell.fold is None else [cell.fold])])
 
 
 def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: Path) -> Reproduction:
@@ -86,20 +90,22 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
         raise InputError(f"--reproduce {name}", "the cell never finished", "run the study's command again")
     config, options = corpus_record.config(key.variant), record.input_options()
     corpus, features = open_corpus(corpus_record.source, options, storage)
-    inputs = join_inputs(corpus_record.source, corpus, features, [config], options)
+    inputs = join_inputs(corpus_record.source, corpus, features, [config], options, record.folds)
     for digest, value in inputs.data.digests.items():
         if corpus_record.digests[digest] != value:
             raise InputError(
                 f"{digest} of {corpus_record.corpus}", "its content is not what the study read", "restore it"
             )
-    anchors = inputs.anchors[config.anchors]
+    if corpus_record.folds != {name: fold.digest() for name, fold in inputs.folds.items()}:
+        raise InputError(f"folds of {corpus_record.corpus}", "they are not what the study tested", "restore them")
+    data, anchors = inputs.data_of(key.fold), inputs.anchors[config.anchors]
     now = provenance()
     differs = tuple(name for name in SAME_NUMBERS if now[name] != record.provenance[name])
-    if not differs and fingerprint(config, inputs.data, anchors, key.seed) != key.fingerprint:
+    if not differs and fingerprint(config, data, anchors, key.seed) != key.fingerprint:
         differs = ("anchors",)
     if config.training.workers > 1:  # trained by this process alone, with other dropout masks
         differs = (*differs, "workers")
-    result = train_cell(config, inputs.data, anchors, key.seed)
+    result = train_cell(config, data, anchors, key.seed)
     return Reproduction(
         cell=recorded[0],
         weighted_f1=result.metrics["test_weighted_f1"],

@@ -135,12 +135,13 @@ class VariantResults:
     variant: str
     corpora: tuple[CorpusCells, ...] = field(repr=False)
 
-    def cell(self, seed: int, corpus: str | None = None) -> CellRecord:
+    def cell(self, seed: int, corpus: str | None = None, fold: str | None = None) -> CellRecord:
         """One finished cell.
 
         Args:
             seed: One of the study's.
             corpus: Name of the corpus; may be left out where the study has one.
+            fold: Fold of a study with folds; left out, all folds of the seed are pooled.
 
         Raises:
             KeyError: There is no such cell, or there are several.
@@ -149,17 +150,20 @@ class VariantResults:
             cell
             for cells in self.corpora
             if corpus in (None, cells.corpus)
-            for cell in cells.of_variant(self.variant)
-            if cell.seed == seed
+            for cell in (cells.of_variant(self.variant) if fold is None else cells.cells)
+            if cell.variant == self.variant and cell.seed == seed and cell.fold == fold
         ]
         if len(found) != 1:
             where = " or ".join(cells.corpus for cells in self.corpora)
             raise KeyError(f"{len(found)} finished cells of {self.variant!r} have seed {seed}; corpus is {where}")
         return found[0]
 
-    def predictions(self, seed: int, corpus: str | None = None) -> pd.DataFrame:
-        """Validation and test rows at the selected epoch: gold, predicted, scores per class, predicted VAD."""
-        return self.cell(seed, corpus).predictions.to_pandas()
+    def predictions(self, seed: int, corpus: str | None = None, fold: str | None = None) -> pd.DataFrame:
+        """Validation and test rows at the selected epoch: gold, predicted, scores per class, predicted VAD.
+
+        Of a study with folds: every utterance once, tested, and the `fold` that tested it; or one fold's rows.
+        """
+        return self.cell(seed, corpus, fold).predictions.to_pandas()
 
 
 def open_study(name: str, storage: Path | str = "runs") -> StudyResults:

@@ -17,6 +17,14 @@ def supervised_warning(corpus: str, modalities: Sequence[str], unseen: Sequence[
     )
 
 
+def fold_warning(corpus: str, modalities: Sequence[str]) -> str:
+    """Warning about features that may know the labels which folds test."""
+    return (
+        f"Warning: the cards of {corpus}'s {' and '.join(modalities)} features do not say that their encoder saw no "
+        "emotion labels: if it was trained on this corpus's, every fold tests labels that its features know."
+    )
+
+
 def missing_sentence(results: CorpusCells) -> list[str]:
     """Sentence on missing cells, when there are any."""
     if not results.missing:
@@ -26,27 +34,35 @@ def missing_sentence(results: CorpusCells) -> list[str]:
 
 def missing_notes(results: CorpusCells) -> list[str]:
     """One line per variant and reason, in the order of the plan."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    for variant, seed, reason in results.missing:
-        groups.setdefault((variant, " ".join(reason.split())), []).append(seed)
+    groups: dict[tuple[str, str], list[str]] = {}
+    for cell in results.missing:
+        which = str(cell.seed) if cell.fold is None else f"{cell.seed} in fold {cell.fold}"
+        groups.setdefault((cell.variant, " ".join(cell.reason.split())), []).append(which)
     return [
-        f"Missing: {variant}, seed{'s' * (len(group) != 1)} {', '.join(map(str, group))}: {reason}"
+        f"Missing: {variant}, seed{'s' * (len(group) != 1)} {', '.join(group)}: {reason}"
         for (variant, reason), group in groups.items()
     ]
 
 
 def missing_rows(results: CorpusCells) -> list[dict[str, Any]]:
     """The missing cells for JSON."""
-    return [{"variant": variant, "seed": seed, "reason": reason} for variant, seed, reason in results.missing]
+    return [
+        {name: value for name, value in cell._asdict().items() if name != "fold" or value is not None}
+        for cell in results.missing
+    ]
 
 
 def cells_table(results: CorpusCells) -> Table:
     """Every finished cell with its fingerprint and its MLflow run."""
-    headers = ("Variant", "Seed", "Fingerprint", "MLflow run")
+    folds = bool(results.folds)
+    headers = ("Variant", "Seed", *(["Fold"] if folds else []), "Fingerprint", "MLflow run")
     return Table(
         name=f"{results.corpus} cells",
         caption=f"Cells of {results.corpus}",
         columns=tuple(Column(header, numeric=header == "Seed") for header in headers),
-        rows=tuple((cell.variant, str(cell.seed), cell.fingerprint, cell.run_id) for cell in results.cells),
+        rows=tuple(
+            (cell.variant, str(cell.seed), *([str(cell.fold)] if folds else []), cell.fingerprint, cell.run_id)
+            for cell in results.cells
+        ),
         notes=(),
     )

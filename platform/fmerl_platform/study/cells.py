@@ -1,14 +1,16 @@
-"""Corpus x variant x seed: the cells of a study, each known by its fingerprint."""
+"""Corpus x variant x seed, and fold where there are folds: the cells of a study, each known by its fingerprint."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.config import AnchorConfig, CellConfig
+from fmerl.folds.data import fold_data, fold_digests
+from fmerl.folds.splits import Fold
 from fmerl.training.dataset import ConversationData
 from fmerl_platform.study.fingerprint import fingerprint
 from fmerl_platform.study.variant import StudyError, Variant
@@ -26,6 +28,12 @@ class CorpusInputs:
     supervised: tuple[str, ...] = ()
     """Modalities whose card does not rule out that their encoder was trained on the corpus's labels, unseen classes'
     among them."""
+    folds: Mapping[str, Fold] = field(default_factory=dict)
+    """Folds by name, each tested by cells of its own; with none, cells have the corpus's splits."""
+
+    def data_of(self, fold: str | None) -> ConversationData:
+        """Data of a fold's cells; None is the corpus's own splits."""
+        return self.data if fold is None else fold_data(self.data, self.folds[fold])
 
     @property
     def shared_bytes(self) -> int:
@@ -35,22 +43,23 @@ class CorpusInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One training: a corpus, a variant, a seed."""
+    """One training: a corpus, a variant, a seed, and a fold where the study has folds."""
 
     corpus: str
     variant: str
     seed: int
     config: CellConfig
     fingerprint: str
+    fold: str | None = None
 
     @property
     def name(self) -> str:
-        return cell_name(self.corpus, self.variant, self.seed)
+        return cell_name(self.corpus, self.variant, self.seed, self.fold)
 
 
-def cell_name(corpus: str, variant: str, seed: int) -> str:
+def cell_name(corpus: str, variant: str, seed: int, fold: str | None = None) -> str:
     """Readable name of a cell."""
-    return f"{corpus} · {variant} · seed {seed}"
+    return f"{corpus} · {variant} · seed {seed}" + (f" · fold {fold}" if fold is not None else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +76,7 @@ def plan_cells(
     seeds: Sequence[int],
     more: Callable[[CorpusInputs], Sequence[Variant]] = lambda inputs: (),
 ) -> list[Cell]:
-    """List every corpus x variant x seed, the control first.
+    """List every corpus x variant x seed x fold, the control first.
 
     Args:
         corpora: Inputs of each corpus.
@@ -88,6 +97,12 @@ def plan_cells(
             raise StudyError(f"a study needs each {kind} once and at least one, not {names}")
     cells = []
     for inputs in corpora:
+        parts: dict[str | None, ConversationData] = {None: inputs.data}
+        if inputs.folds:
+            parts = {
+                name: replace(inputs.data, digests=fold_digests(inputs.data.digests, fold))
+                for name, fold in inputs.folds.items()
+            }
         for variant in (*variants, *more(inputs)):
             config = inputs.control if variant is variants[0] else variant.derive(inputs.control)
             if variant.skip_if_equal and config == inputs.control:
@@ -99,9 +114,11 @@ def plan_cells(
                     variant=variant.name,
                     seed=seed,
                     config=config,
-                    fingerprint=fingerprint(config, inputs.data, anchors, seed),
+                    fingerprint=fingerprint(config, data, anchors, seed),
+                    fold=fold,
                 )
                 for seed in seeds
+                for fold, data in parts.items()
             ]
     owner: dict[str, Cell] = {}
     for cell in cells:

@@ -13,6 +13,8 @@ from fmerl.config.presets import PRESETS
 from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, features_current, read_features, write_features
+from fmerl.folds.data import check_folds
+from fmerl.folds.splits import folds_of
 from fmerl.supervision.anchors import encode_anchors
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import read_labels_of
@@ -39,7 +41,7 @@ def _load(name: str, study: Study, storage: Path) -> CorpusInputs:
         preset = study.hold_out.of_config(preset, corpus)
     control = study.variants[0].derive(preset)
     configs = [control, *(variant.derive(control) for variant in study.variants[1:])]
-    return join_inputs(name, corpus, features, configs, options)
+    return join_inputs(name, corpus, features, configs, options, study.folds)
 
 
 def open_corpus(name: str, options: InputOptions, storage: Path) -> tuple[Corpus, Path]:
@@ -53,12 +55,25 @@ def open_corpus(name: str, options: InputOptions, storage: Path) -> tuple[Corpus
 
 
 def join_inputs(
-    name: str, corpus: Corpus, features: Path, configs: Sequence[CellConfig], options: InputOptions
+    name: str,
+    corpus: Corpus,
+    features: Path,
+    configs: Sequence[CellConfig],
+    options: InputOptions,
+    folds: str | None = None,
 ) -> CorpusInputs:
     """Read all inputs of these configurations, the control's first.
 
+    Args:
+        name: The corpus as the study names it.
+        corpus: The corpus.
+        features: Folder of its feature tables.
+        configs: Configurations of all cells.
+        options: Where everything else is.
+        folds: Scheme of `fmerl.folds.splits.folds_of`; None keeps the corpus's splits.
+
     Raises:
-        InputError: Any fault of feature tables, label set or anchors.
+        InputError: Any fault of feature tables, label set, anchors or folds.
     """
     used = {modality for config in configs for modality in config.backbone.modalities}
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
@@ -68,12 +83,26 @@ def join_inputs(
     # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
     labels = read_labels_of(options.labels, corpus) if options.labels and name not in SHAPES else None
     descriptions = labels.descriptions if labels else read_descriptions(DEFAULT_DESCRIPTIONS)
+    data, parts = assemble(corpus, tables, labels), folds_of(corpus, folds) if folds else ()
+    if parts:
+        _check_unsupervised(corpus, tables)
+        check_folds(data, parts)
     return CorpusInputs(
-        data=assemble(corpus, tables, labels),
+        data=data,
         control=configs[0],
         anchors=encode_anchors(corpus.classes, descriptions, dict.fromkeys(config.anchors for config in configs)),
         supervised=tuple(table.modality for table in tables if table.card.get("supervised_on_labels", True)),
+        folds={fold.name: fold for fold in parts},
     )
+
+
+def _check_unsupervised(corpus: Corpus, tables: Sequence[FeatureTable]) -> None:
+    """Refuse features from an encoder that was trained on the corpus's labels: each is tested in some fold."""
+    for table in tables:
+        if table.card.get("supervised_on_labels", False):
+            where = f"{table.modality} features of {corpus.name}"
+            what = "by their card the encoder was trained on this corpus's labels, which the folds test"
+            raise InputError(where, what, "extract them with an encoder that has seen no label, or leave --folds out")
 
 
 def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from fmerl.card import recipe_digest
 from fmerl.config import CellConfig
+from fmerl.folds.splits import absolute_scheme
 from fmerl.supervision.anchors import cosines
 from fmerl_platform.study.cells import Cell, CorpusInputs
 from fmerl_platform.study.options import InputOptions
@@ -39,6 +40,7 @@ class CellKey:
     variant: str
     seed: int
     fingerprint: str
+    fold: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,8 @@ class CorpusRecord:
     anchors: tuple[AnchorCosines, ...]
     supervised: tuple[str, ...] = ()
     """See `CorpusInputs.supervised`."""
+    folds: dict[str, str] = field(default_factory=dict)
+    """Digest of each fold, by name."""
 
     def config(self, variant: str) -> CellConfig:
         """The configuration of a variant's cells."""
@@ -82,6 +86,8 @@ class StudyRecord:
     """Name of the kind of study, which judges and shows the cells."""
     options: dict[str, Any] = field(default_factory=dict)
     """The kind's own fields."""
+    folds: str | None = None
+    """Scheme of the folds, as the command gave it."""
 
     @classmethod
     def parse(cls, text: str) -> StudyRecord:
@@ -115,12 +121,14 @@ class StudyRecord:
 
     def recipe(self, corpus: CorpusRecord, variant: str) -> str:
         """Hash of all that decides a variant's numbers and its comparison with the control, whatever its name."""
+        folds = {"folds": sorted(corpus.folds.values())} if corpus.folds else {}
         return recipe_digest(
             {
                 "control": corpus.control,
                 "changes": corpus.changes[variant],
                 "data": corpus.digests,
                 "code": self.provenance["code_digest"],
+                **folds,
             }
         )
 
@@ -168,6 +176,7 @@ def record_study(
         provenance=dict(provenance),
         kind=kind,
         options=dict(kind_options),
+        folds=None if study.folds is None else absolute_scheme(study.folds),
     )
 
 
@@ -180,7 +189,13 @@ def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> 
         control=inputs.control.flatten(),
         changes={variant: config.difference(inputs.control) for variant, config in configs.items()},
         cells=tuple(
-            CellKey(corpus=cell.corpus, variant=cell.variant, seed=cell.seed, fingerprint=cell.fingerprint)
+            CellKey(
+                corpus=cell.corpus,
+                variant=cell.variant,
+                seed=cell.seed,
+                fingerprint=cell.fingerprint,
+                fold=cell.fold,
+            )
             for cell in cells
         ),
         digests=dict(inputs.data.digests),
@@ -192,6 +207,7 @@ def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> 
             for anchors, vectors in inputs.anchors.items()
         ),
         supervised=inputs.supervised,
+        folds={name: fold.digest() for name, fold in inputs.folds.items()},
     )
 
 

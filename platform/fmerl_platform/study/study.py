@@ -42,11 +42,19 @@ class Study:
     inputs: InputOptions = field(default_factory=InputOptions)
     hold_out: HoldOut | None = None
     """Classes that no cell of the study learns."""
+    folds: str | None = None
+    """Test every utterance once, in folds: `session`, `speaker`, a number or a CSV (`fmerl.folds.splits.folds_of`)."""
 
     def __post_init__(self) -> None:
         check_study_name(self.name)
         if len(set(self.seeds)) != len(self.seeds):
             raise InputError("--seeds", f"a seed stands twice in {list(self.seeds)}", "name each once")
+        if self.folds is not None:
+            if self.hold_out is not None:
+                raise InputError("--folds", "classes are held out on the corpus's own test split", "leave one out")
+            from fmerl.folds.splits import check_scheme  # PyArrow starts slowly
+
+            check_scheme(self.folds)
         for name in self.corpora:
             check_corpus(name, self.inputs.features)
 

@@ -58,7 +58,7 @@ def ablation_table(analysis: CorpusAnalysis) -> Table:
     """
     results, systems = analysis.results, analysis.results.compares_systems
     cells = [_cells(row) for row in analysis.rows]
-    if systems:
+    if systems and not results.folds:
         cells += [_published_only(name, score) for name in NOT_RUN if (score := published_score(results.corpus, name))]
     columns = [
         Column("System" if systems else "Variant", numeric=False),

@@ -158,7 +158,13 @@ def _bins(
 
 def _only(cells: Sequence[CellPredictions], chosen: NDArray[np.bool_]) -> list[CellPredictions]:
     return [
-        replace(cell, dialogue=cell.dialogue[chosen], gold=cell.gold[chosen], predicted=cell.predicted[chosen])
+        replace(
+            cell,
+            dialogue=cell.dialogue[chosen],
+            gold=cell.gold[chosen],
+            predicted=cell.predicted[chosen],
+            fold=None if cell.fold is None else cell.fold[chosen],
+        )
         for cell in cells
     ]
 

@@ -14,6 +14,12 @@ from fmerl_platform.studies.wording import missing_notes, missing_sentence
 _SYSTEM_VERBS = {"helps": "is ahead", "hurts": "is behind"}
 """Verbs for another system, in place of the verdict on a change."""
 
+_FOLD_NOTE = (
+    "Folds: a seed's score is of all folds' test predictions together, so every utterance counts once; a seed counts "
+    "when all its folds are there. The interval covers new folds (sessions, speakers, training sets) as well. Oracle "
+    "and peek gap are means over folds."
+)
+
 GUIDE = (
     (
         "Start with the effect and its interval.",
@@ -54,9 +60,9 @@ def finding(analysis: CorpusAnalysis) -> str:
     if control is None:
         return f"On {results.corpus}, no cell of the control {results.control} finished: nothing can be compared."
     score = mean_sd(control.weighted_f1.mean, control.weighted_f1.sd)
-    sentences = [
-        f"On {results.corpus}, {results.control} reaches {score} weighted F1 over {seeds(control.weighted_f1.n_seeds)}."
-    ]
+    each = f" of {len(results.folds)} folds each" if results.folds else ""
+    over = f"{seeds(control.weighted_f1.n_seeds)}{each}"
+    sentences = [f"On {results.corpus}, {results.control} reaches {score} weighted F1 over {over}."]
     decided = [(row, comparison) for row, comparison in analysis.compared if comparison.verdict != "inconclusive"]
     decided.sort(key=lambda pair: -abs(pair[1].delta))
     if decided:
@@ -79,6 +85,8 @@ def table_notes(analysis: CorpusAnalysis) -> tuple[str, ...]:
         f"Δ: points against {results.control}, paired by seed; its 95% interval covers new seeds and new dialogues. "
         "Holm p: adjusted over the variants."
     ]
+    if results.folds:
+        notes.append(_FOLD_NOTE)
     most_pairs = max((comparison.n_pairs for _, comparison in analysis.compared), default=0)
     if most_pairs > 1:
         notes.append(_sign_flip_note(most_pairs))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import starmap
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from fmerl_platform.ledger.results import CellRecord, CorpusCells
+from fmerl_platform.ledger.results import CellRecord, CorpusCells, MissingCell
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, analyse
 from fmerl_platform.study.record import AnchorCosines
 
@@ -44,7 +45,7 @@ def make_results() -> MakeResults:
             variants[0],
             tuple(variants),
             tuple(cells),
-            missing,
+            tuple(starmap(MissingCell, missing)),
             changes={variants[0]: {}, **{name: {"regression.dimensions": ["arousal"]} for name in variants[1:]}},
             modalities=("text", "audio"),
             anchors=(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from fmerl_platform.ledger.results import CorpusCells
+from fmerl_platform.ledger.results import CorpusCells, MissingCell
 from fmerl_platform.report.numbers import interval, mean_sd, p_value, percent, signed
 from fmerl_platform.report.table import Column, Table, to_latex, to_markdown, to_terminal
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, analyse
@@ -117,7 +117,7 @@ def test_missing_cells_are_listed_under_the_table(analysis: CorpusAnalysis) -> N
     table = ablation_table(analysis)
     assert expected in table.notes
     assert all(expected in text for text in (printed(table, 140), to_markdown(table), to_latex(table)))
-    missing = (("a", 0, "x"), ("b", 1, "x"), ("a", 2, "y"))
+    missing = (MissingCell("a", 0, "x"), MissingCell("b", 1, "x"), MissingCell("a", 2, "y"))
     assert missing_notes(replace(analysis.results, missing=missing)) == [
         "Missing: a, seed 0: x",
         "Missing: b, seed 1: x",

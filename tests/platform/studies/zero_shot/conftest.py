@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import settings
 
-from fmerl_platform.ledger.results import CellRecord, CorpusCells
+from fmerl_platform.ledger.results import CellRecord, CorpusCells, MissingCell
 
 settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.load_profile("deterministic")
@@ -97,7 +98,9 @@ def build_results(
         for seed in range(seeds)
         if (variant, seed) not in {(name, number) for name, number, _ in missing}
     ]
-    return CorpusCells("meld", CLASSES, "FMERL", tuple(changes), tuple(cells), missing, changes=changes)
+    return CorpusCells(
+        "meld", CLASSES, "FMERL", tuple(changes), tuple(cells), tuple(starmap(MissingCell, missing)), changes=changes
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""Folds of a corpus, and their data."""
