@@ -29,6 +29,7 @@ from fmerl_platform.report.figure import BLUE, INK, VERMILLION, WIDTH, style
 MELD = StudyModel()
 IEMOCAP = StudyModel(n_dialogues=31, mean_utterances=52, class_counts=(144, 245, 384, 170, 299, 381))
 DIFFERING = replace(MELD, dialogue_sd=0.3)
+FIVE_FOLDS = replace(IEMOCAP, n_dialogues=151, n_folds=5)
 
 WITHOUT_EFFECT: dict[str, StudyModel] = {
     "MELD, 5 seeds": MELD,
@@ -42,6 +43,11 @@ WITHOUT_EFFECT: dict[str, StudyModel] = {
     "MELD, 3 seeds": replace(MELD, n_seeds=3),
     "MELD, 2 seeds": replace(MELD, n_seeds=2),
     "2 seeds, differ by dialogue, .3": replace(DIFFERING, n_seeds=2),
+    "IEMOCAP in 5 folds": FIVE_FOLDS,
+    "5 folds, variants differ by fold, .05": replace(FIVE_FOLDS, fold_sd=0.05),
+    "5 folds, variants differ by fold, .1": replace(FIVE_FOLDS, fold_sd=0.1),
+    "5 folds, variants differ by fold, .4": replace(FIVE_FOLDS, fold_sd=0.4),
+    "10 folds, variants differ by fold, .2": replace(FIVE_FOLDS, n_folds=10, fold_sd=0.2),
 }
 WITH_EFFECT: dict[str, StudyModel] = {
     f"{name}, effect {effect}": replace(model, effects=(effect, 0, 0, 0, 0, 0))

@@ -51,7 +51,7 @@ class StudyModel:
     interaction_sd: float = 0.5
     """Of variant x seed x dialogue."""
     n_folds: int = 1
-    """Parts of the dialogues, each tested by trainings of its own: with several, `seed_sd` is of variant x seed x fold."""
+    """Parts of the dialogues, each tested by trainings of its own; `seed_sd` is then of variant x seed x fold."""
     fold_sd: float = 0.0
     """Of what a variant, or the control, is good at: variant x fold, shared by its seeds."""
 

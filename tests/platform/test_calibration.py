@@ -19,6 +19,7 @@ from fmerl_platform.statistics import CrossedMean, accuracy, confusion_by_dialog
 
 MELD = StudyModel()
 IEMOCAP = StudyModel(n_dialogues=31, mean_utterances=52, class_counts=(144, 245, 384, 170, 299, 381))
+FIVE_FOLDS = replace(IEMOCAP, n_dialogues=151, n_folds=5)
 
 
 def test_simulated_studies_follow_the_generator_alone() -> None:
@@ -69,6 +70,9 @@ def test_satterthwaite_would_reject_too_often_and_cochran_cox_does_not() -> None
         pytest.param(replace(MELD, n_seeds=3, dialogue_sd=0.3), id="meld-three-seeds"),
         pytest.param(IEMOCAP, id="iemocap"),
         pytest.param(replace(IEMOCAP, dialogue_sd=0.3), id="iemocap-variants-differ-by-dialogue"),
+        pytest.param(FIVE_FOLDS, id="iemocap-in-five-folds"),
+        pytest.param(replace(FIVE_FOLDS, fold_sd=0.1), id="iemocap-variants-differ-by-fold"),
+        pytest.param(replace(FIVE_FOLDS, n_folds=10, fold_sd=0.2), id="iemocap-ten-folds-that-differ"),
     ],
 )
 def test_studies_without_effect_are_rarely_decided_and_intervals_cover(model: StudyModel) -> None:

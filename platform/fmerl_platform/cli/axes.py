@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any, Literal, get_args, get_origin
 
-from fmerl.config import DIMENSIONS, MODALITIES, CellConfig, field_types
+from fmerl.config import DIMENSIONS, MODALITIES, CellConfig
 from fmerl.errors import InputError
+from fmerl_platform.study.fields import FIELDS, field_path, field_value
 from fmerl_platform.study.variant import Variant
-
-FIELDS = field_types()
 
 _MEMBERS = {
     "backbone.modalities": MODALITIES,
@@ -31,8 +30,10 @@ def axis_variants(axis: str) -> tuple[Variant, ...]:
         InputError: No such field, no values where a field has no list of them, or values of another type.
     """
     name, separator, listed = axis.partition("=")
-    path = _path(name.strip())
-    values = [_value(path, text.strip()) for text in listed.split(",")] if separator else _all_values(path)
+    path = field_path(name.strip(), "--axis")
+    values = (
+        [field_value(path, text.strip(), "--axis") for text in listed.split(",")] if separator else _all_values(path)
+    )
     only_known = path == "backbone.modalities" and not separator
     return tuple(
         Variant(
@@ -43,14 +44,6 @@ def axis_variants(axis: str) -> tuple[Variant, ...]:
         )
         for value in values
     )
-
-
-def _path(name: str) -> str:
-    found = [path for path in FIELDS if name in (path, path.partition(".")[2])]
-    if len(found) != 1:
-        what = f"is each of {', '.join(found)}" if found else "is no configuration field"
-        raise InputError(f"--axis {name}", what, "name one as section.field, as in fmerl/config/cell.py")
-    return found[0]
 
 
 def _shortest(path: str) -> str:
@@ -70,18 +63,6 @@ def _all_values(path: str) -> Sequence[Any]:
     if get_origin(hint) is Literal:
         return get_args(hint)
     raise InputError(f"--axis {path}", "no values", f"give some, as in {path}=A,B")
-
-
-def _value(path: str, text: str) -> Any:
-    hint = FIELDS[path]
-    try:
-        if get_origin(hint) is tuple:
-            return () if text == "none" else tuple(text.split("+"))
-        if hint is bool:
-            return {"false": False, "true": True}[text.lower()]
-        return hint(text) if hint in (int, float) else text
-    except (ValueError, KeyError):
-        raise InputError(f"--axis {path}", f"{text!r} is no {hint.__name__}", "give numbers, true or false") from None
 
 
 def _setter(path: str, value: Any, *, only_known: bool) -> Callable[[CellConfig], CellConfig]:

@@ -21,6 +21,7 @@ from fmerl.supervision.labels import read_labels_of
 from fmerl.synthetic import SHAPES, SyntheticSpec, generate
 from fmerl.training.assembly import assemble
 from fmerl_platform.study.cells import CorpusInputs
+from fmerl_platform.study.fields import with_fields
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.study import Study, check_corpus
 
@@ -115,7 +116,7 @@ def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOp
     }
     given = {path: value for path, value in changes.items() if value is not None}
     control = PRESETS[options.preset](corpus.name).with_values(given)
-    return control if options.config is None else _with_file(control, options.config)
+    return with_fields(control if options.config is None else _with_file(control, options.config), options.set)
 
 
 def _with_file(control: CellConfig, path: Path) -> CellConfig:

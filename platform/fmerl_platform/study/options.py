@@ -24,6 +24,9 @@ class InputOptions:
     """Configuration that the control starts from."""
     config: Path | None = None
     """JSON of configuration fields in place of the preset's, such as a search's best.json."""
+    set: tuple[str, ...] = ()
+    """FIELD=VALUE: configuration fields, over preset, --config and all other options, as in training.batch_size=8
+    hidden=64 modalities=text+audio."""
     epochs: int | None = None
     """Epochs in place of the preset's."""
     modalities: tuple[Modality, ...] | None = None

@@ -121,3 +121,33 @@ def test_no_number_of_seeds_decides_when_the_test_set_is_the_limit() -> None:
     assert seeds_to_decide(effect, alpha=0.05, power=0.8) is None
     assert seeds_to_decide(replace(effect, dialogue_variance=1e-6), alpha=0.05, power=0.8) == 2
     assert seeds_to_decide(replace(effect, n_seeds=1, seed_variance=math.nan), alpha=0.05, power=0.8) is None
+
+
+# Folds
+
+
+def test_variance_of_folds_is_what_whole_folds_add_to_their_dialogues() -> None:
+    rng = np.random.default_rng(3)
+    n_seeds, n_folds, size, draws = 6, 8, 20, 40_000
+    fold = np.repeat(np.arange(n_folds), size)
+    values = rng.normal(0, 1, (n_seeds, 1)) + rng.normal(0, 3, n_folds)[fold] + rng.normal(0, 2, n_folds * size)
+    by_dialogue = linear_bootstrap(values, draws, rng)
+    means = values.reshape(n_seeds, n_folds, size).mean(axis=2)
+    result = crossed_mean(values.mean(axis=1), by_dialogue, len(fold), linear_bootstrap(means, draws, rng), n_folds)
+    assert result.dialogue_variance + result.fold_variance == pytest.approx(
+        means.mean(axis=0).var(ddof=1) / n_folds, rel=0.05
+    )
+    assert result.fold_variance > 3 * result.dialogue_variance
+    plain = crossed_mean(values.mean(axis=1), by_dialogue, len(fold))
+    assert result.p_value() > plain.p_value()
+    assert (plain.fold_variance, plain.n_folds) == (0.0, 1)
+
+
+def test_folds_that_do_not_differ_change_nothing() -> None:
+    rng = np.random.default_rng(4)
+    values = rng.normal(0, 1, (4, 60))
+    resampled = linear_bootstrap(values, 500, rng)
+    same = crossed_mean(values.mean(axis=1), resampled, 60, np.tile(values.mean(axis=1), (500, 1)), 5)
+    assert same.fold_variance == 0
+    assert same.p_value() == crossed_mean(values.mean(axis=1), resampled, 60).p_value()
+    assert same.interval(0.05) == crossed_mean(values.mean(axis=1), resampled, 60).interval(0.05)

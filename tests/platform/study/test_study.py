@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from fmerl.config import AnchorConfig, CellConfig
+from fmerl.errors import InputError
 from fmerl.training.dataset import ConversationData
 from fmerl_platform.study.cells import CorpusInputs, plan_cells
+from fmerl_platform.study.fields import with_fields
 from fmerl_platform.study.fingerprint import fingerprint
 from fmerl_platform.study.paper import CONTROL, PAPER
 from fmerl_platform.study.variant import StudyError, Variant, by_name
@@ -124,3 +126,34 @@ def test_fingerprint_ignores_what_cannot_change_them(data: ConversationData) -> 
 def test_unstable_values_have_no_fingerprint(data: ConversationData) -> None:
     with pytest.raises(ValueError, match="must be a finite number"):
         fingerprint(CellConfig().changed(regression__valence_weight=float("nan")), data, ANCHORS, 0)
+
+
+def test_fields_are_set_by_path_or_name_and_typed() -> None:
+    config = with_fields(
+        CellConfig(),
+        ["training.batch_size=8", "hidden=64", "center_anchors=True", "backbone.modalities=text+audio", "dropout=0"],
+    )
+    assert (config.training.batch_size, config.backbone.hidden) == (8, 64)
+    assert config.contrastive.center_anchors
+    assert config.backbone.modalities == ("text", "audio")
+    assert config.backbone.dropout == 0.0
+    assert with_fields(CellConfig(), []) == CellConfig()
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        (["batch_size"], "--set batch_size: no value"),
+        (["batch=8"], "--set batch: is no configuration field"),
+        (["dimensions=valence"], "--set dimensions: is each of"),
+        (["batch_size=1.5"], "'1.5' is no int"),
+        (["batch_size=8", "training.batch_size=9"], "--set training.batch_size: stands twice"),
+        (["selection=test"], "selection must be one of validation, last"),
+        (["hidden=63"], "backbone: heads"),
+        (["learning_rate=nan"], "learning_rate must be a finite number"),
+    ],
+)
+def test_a_field_that_cannot_be_set_is_one_line(assignments: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        with_fields(CellConfig(), assignments)
+    assert "\n" not in str(caught.value)
