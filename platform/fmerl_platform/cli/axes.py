@@ -31,9 +31,8 @@ def axis_variants(axis: str) -> tuple[Variant, ...]:
     """
     name, separator, listed = axis.partition("=")
     path = field_path(name.strip(), "--axis")
-    values = (
-        [field_value(path, text.strip(), "--axis") for text in listed.split(",")] if separator else _all_values(path)
-    )
+    texts = listed.split(",") if separator else ()
+    values = [field_value(path, text.strip(), "--axis") for text in texts] or _all_values(path)
     only_known = path == "backbone.modalities" and not separator
     return tuple(
         Variant(

@@ -14,9 +14,13 @@ two each already hold the seed x dialogue interaction once: taken whole, it coun
 (Owen 2007). The variance used here counts it once: V_seed + max(V_dialogue - V_interaction, 0) (Obuchowski &
 Rockette 1995; Hillis 2007; two-way clustering in Cameron, Gelbach & Miller 2011).
 
+**Folds.** In a study in folds each seed's predictions are those of F trainings, pooled: every dialogue is tested once.
+Dialogues of a fold share a training set, and perhaps speakers, so whole folds are drawn in the same way as dialogues
+are; V_fold is what that variance, its interaction with the seeds taken out, exceeds the dialogues' by, or 0.
+
 **Interval and p-value.** With few seeds V_seed is itself uncertain, so both rest on Student's t: S - 1 degrees of
-freedom for the seeds' part, G - 1 for the dialogues'. They are joined by Cochran & Cox's approximation: the critical
-value is the mean of the two t quantiles, weighted by the two parts of the variance. Satterthwaite's single number of
+freedom for the seeds' part, G - 1 for the dialogues', F - 1 for the folds'. They are joined by Cochran & Cox's approximation: the critical
+value is the mean of the t quantiles, weighted by their parts of the variance. Satterthwaite's single number of
 degrees of freedom is too liberal here, because it grows when V_seed is small by chance: at Holm's first threshold,
 .05 / 6, it rejects up to 1.8 (five seeds) and 3.9 times (three seeds) as often as promised on normal effects.
 Cochran & Cox's keeps the level with three seeds or more and is conservative where both parts matter; with two seeds

@@ -10,9 +10,10 @@ from helpers.repository import REPOSITORY
 from fmerl.config import CellConfig
 from fmerl.config.presets import PRESETS
 from fmerl.errors import InputError
-from fmerl_platform.cli.axes import FIELDS, axis_variants
+from fmerl_platform.cli.axes import axis_variants
 from fmerl_platform.cli.main import options_of
 from fmerl_platform.cli.study_file import read_study_file
+from fmerl_platform.study.fields import FIELDS
 from fmerl_platform.study.variant import StudyError, Variant
 
 CONTROL = CellConfig()

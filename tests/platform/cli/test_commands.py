@@ -18,18 +18,18 @@ from fmerl_platform.cli.main import COMMANDS, options_of, single
 from fmerl_platform.study.study import SYNTHETIC
 
 HEAVY = ("torch", "ray", "mlflow", "matplotlib", "sklearn", "scipy", "transformers", "pandas", "pyarrow", "optuna")
-STUDY = """--seeds --storage --features --labels --preset --config --epochs --modalities --emotion-encoder --scale
+STUDY = """--seeds --storage --features --labels --preset --config --epochs --modalities --emotion-encoder --scale --set
     --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --keep-weights --checkpoint-seconds --dry-run
     --study"""
 ASKING = """--requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout --concurrency
     --workers"""
 FLAGS = {
-    "ablation": f"--corpus --system --variants --axis --study-file {STUDY}",
-    "main-results": f"--corpus --meld --emobank --systems {STUDY}",
+    "ablation": f"--corpus --system --variants --axis --study-file --folds {STUDY}",
+    "main-results": f"--corpus --meld --emobank --systems --folds {STUDY}",
     "zero-shot": f"""--corpus --meld --emobank --unseen --unseen-utterances --variants --systems --calibrated-stacking
         --llm-study {STUDY}""",
     "search": """--corpus --trials --search-seeds --evaluation-seeds --also --features --labels --preset --config
-        --epochs --modalities --emotion-encoder --scale --workers-per-cell --study --storage --cpus-per-trial
+        --epochs --modalities --emotion-encoder --scale --set --workers-per-cell --study --storage --cpus-per-trial
         --gpus-per-trial --trials-at-once --dry-run""",
     "report": "--study --storage --corpus --output --reproduce",
     "meld-text": f"--meld --emobank --text-encoder --pooling --system --variants --axis --study-file {STUDY}",
