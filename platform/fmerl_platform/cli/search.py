@@ -28,6 +28,10 @@ class SearchOptions:
     """Fresh seeds of the comparison at the end."""
     also: tuple[Literal["learning_rate", "dropout", "temperature"], ...] = ()
     """Fields to search besides the weights."""
+    sampler: str = "tpe"
+    """tpe, gp, cmaes, random, or the name of a sampler of OptunaHub, which is downloaded and run."""
+    patience: int | None = None
+    """End the search after so many trials in a row without a new best."""
     inputs: Annotated[InputOptions, FLAT] = field(default_factory=InputOptions)
     study: str = "search"
     """Name of the MLflow experiment."""
@@ -70,6 +74,8 @@ def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
         seeds=options.search_seeds,
         evaluation_seeds=options.evaluation_seeds,
         also=options.also,
+        sampler=options.sampler,
+        patience=options.patience,
         inputs=options.inputs,
     )
     plan = plan_search(asked, options.storage)

@@ -25,7 +25,9 @@ class Listener(tune.Callback):
         self._progress.started(trial.trial_id)
 
 
-def quiet_run(name: str, storage: Path, retries: int, listener: Listener) -> tune.RunConfig:
+def quiet_run(
+    name: str, storage: Path, retries: int, listener: Listener, stop: tune.Stopper | None = None
+) -> tune.RunConfig:
     """A run that tells its listener alone.
 
     Args:
@@ -33,6 +35,7 @@ def quiet_run(name: str, storage: Path, retries: int, listener: Listener) -> tun
         storage: Tune's own files go to `tune/` below it.
         retries: Of a trial whose worker died.
         listener: Told of every trial.
+        stop: May end the run before all trials are.
     """
     # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
@@ -41,5 +44,6 @@ def quiet_run(name: str, storage: Path, retries: int, listener: Listener) -> tun
         storage_path=str((storage / "tune").resolve()),
         failure_config=tune.FailureConfig(max_failures=retries),
         callbacks=[listener],
+        stop=stop,
         verbose=0,
     )

@@ -19,8 +19,9 @@ Dialogues of a fold share a training set, and perhaps speakers, so whole folds a
 are; V_fold is what that variance, its interaction with the seeds taken out, exceeds the dialogues' by, or 0.
 
 **Interval and p-value.** With few seeds V_seed is itself uncertain, so both rest on Student's t: S - 1 degrees of
-freedom for the seeds' part, G - 1 for the dialogues', F - 1 for the folds'. They are joined by Cochran & Cox's approximation: the critical
-value is the mean of the t quantiles, weighted by their parts of the variance. Satterthwaite's single number of
+freedom for the seeds' part, G - 1 for the dialogues', F - 1 for the folds'. They are joined by Cochran & Cox's
+approximation: the critical value is the mean of the t quantiles, weighted by their parts of the variance.
+Satterthwaite's single number of
 degrees of freedom is too liberal here, because it grows when V_seed is small by chance: at Holm's first threshold,
 .05 / 6, it rejects up to 1.8 (five seeds) and 3.9 times (three seeds) as often as promised on normal effects.
 Cochran & Cox's keeps the level with three seeds or more and is conservative where both parts matter; with two seeds

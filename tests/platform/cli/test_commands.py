@@ -28,8 +28,8 @@ FLAGS = {
     "main-results": f"--corpus --meld --emobank --systems --folds {STUDY}",
     "zero-shot": f"""--corpus --meld --emobank --unseen --unseen-utterances --variants --systems --calibrated-stacking
         --llm-study {STUDY}""",
-    "search": """--corpus --trials --search-seeds --evaluation-seeds --also --features --labels --preset --config
-        --epochs --modalities --emotion-encoder --scale --set --workers-per-cell --study --storage --cpus-per-trial
+    "search": """--corpus --trials --search-seeds --evaluation-seeds --also --sampler --patience --features --labels
+        --preset --config --epochs --modalities --emotion-encoder --scale --set --workers-per-cell --study --storage --cpus-per-trial
         --gpus-per-trial --trials-at-once --dry-run""",
     "report": "--study --storage --corpus --output --reproduce",
     "meld-text": f"--meld --emobank --text-encoder --pooling --system --variants --axis --study-file {STUDY}",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from fmerl.card import recipe_digest
 from fmerl.config import CellConfig
@@ -24,9 +28,11 @@ from fmerl_platform.studies.results import StudyResults
 from fmerl_platform.studies.run import run_study
 from fmerl_platform.studies.search.figures import FEWEST, full_length, importances, search_figures
 from fmerl_platform.studies.search.record import record_search
+from fmerl_platform.studies.search.samplers import create_sampler
 from fmerl_platform.studies.search.sections import SearchFindings, headline, search_report
 from fmerl_platform.studies.search.space import SearchSpace, search_space, with_paper_weights
-from fmerl_platform.studies.search.trial_store import ended, open_study, repair
+from fmerl_platform.studies.search.stopping import NoImprovement
+from fmerl_platform.studies.search.trial_store import Outcome, ended, open_study, repair
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.fingerprint import fingerprint
 from fmerl_platform.study.inputs import load_inputs
@@ -53,12 +59,18 @@ class Search:
     """Seeds of the comparison at the end; none of `seeds`."""
     also: tuple[str, ...] = ()
     """Fields searched besides the loss weights."""
+    sampler: str = "tpe"
+    """Name of the sampler (`fmerl_platform.studies.search.samplers`)."""
+    patience: int | None = None
+    """Trials in a row without a new best after which the search ends; None runs all."""
     inputs: InputOptions = field(default_factory=InputOptions)
 
     def __post_init__(self) -> None:
         check_study_name(self.name)
         if self.trials < 1:
             raise InputError("--trials", f"{self.trials} is no number of trials", "give at least 1")
+        if self.patience is not None and self.patience < 1:
+            raise InputError("--patience", f"{self.patience} is no number of trials", "give at least 1")
         both = sorted(set(self.seeds) & set(self.evaluation_seeds))
         if both:
             raise InputError("--evaluation-seeds", f"{both} stand in --search-seeds too", "compare on fresh seeds")
@@ -116,6 +128,7 @@ def plan_search(search: Search, storage: Path) -> SearchPlan:
     paper = with_paper_weights(inputs.control)
     plan = SearchPlan(search=search, inputs=inputs, space=search_space(inputs.control, search.also), paper=paper)
     _ = plan.starts  # refuses a start outside the space
+    create_sampler(search.sampler, 0)  # refuses one that is not there
     return plan
 
 
@@ -194,8 +207,10 @@ def _run_trials(
     study, database = open_study(folder / "optuna.db", plan.search.name)
     _check_same(study, plan, folder)
     repair(study, plan.starts)
-    done = len(ended(study, plan.inputs.control.training.epochs))
-    waiting = max(0, plan.search.trials - done)
+    before = ended(study, plan.inputs.control.training.epochs)
+    done = len(before)
+    stop = NoImprovement(plan.search.patience, _objectives(before))
+    waiting = 0 if stop.reached else max(0, plan.search.trials - done)
     errors: dict[str, str] = study.user_attrs.get("errors", {})
     if waiting:
         from fmerl_platform.running.session import ray_session  # Ray starts slowly, and is not needed to report
@@ -213,10 +228,18 @@ def _run_trials(
                 folder=storage,
                 progress=told,
                 random_seed=len(study.trials),
+                sampler=plan.search.sampler,
+                stop=stop,
             )
         errors |= {str(number): error for number, error in new.items()}
         study.set_user_attr("errors", errors)
     return study, {int(number): error for number, error in errors.items()}
+
+
+def _objectives(trials: Sequence[tuple[FrozenTrial, Outcome]]) -> list[float]:
+    """Objectives in the order in which the trials ended; NaN of one that failed."""
+    order = sorted((trial for trial, _ in trials), key=lambda trial: trial.datetime_complete or datetime.max)
+    return [math.nan if trial.value is None else trial.value for trial in order]
 
 
 def _check_same(study: optuna.Study, plan: SearchPlan, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ from fmerl_platform.running.options import Resources
 from fmerl_platform.running.placement import nodes_at_hand
 from fmerl_platform.running.progress import RunEvents
 from fmerl_platform.running.tuning import Listener, quiet_run
+from fmerl_platform.studies.search.samplers import create_sampler
 from fmerl_platform.studies.search.space import NUMBER, OBJECTIVE, SearchSpace
+from fmerl_platform.studies.search.stopping import NoImprovement
 from fmerl_platform.study.cells import CorpusInputs
 
 _RETRIES = 1
-_STARTUP_TRIALS = 10
-"""Trials drawn at random before Optuna's TPE learns from them, its own default."""
 
 
 def run_trials(
@@ -40,6 +40,8 @@ def run_trials(
     folder: Path,
     progress: RunEvents,
     random_seed: int,
+    sampler: str,
+    stop: NoImprovement,
 ) -> dict[int, str]:
     """Run this many more trials on the connected Ray cluster.
 
@@ -54,6 +56,8 @@ def run_trials(
         folder: Folder of Tune's own files.
         progress: Shows every trial that starts or ends.
         random_seed: Seed of the sampler.
+        sampler: Name of the sampler.
+        stop: Ends the search before all trials are run; it has counted those of `study`.
 
     Returns:
         Error of each failed trial, by number.
@@ -64,13 +68,15 @@ def run_trials(
     data = inputs.data.subset("train", "validation").without_classes(unseen.unseen_classes, unseen.unseen_utterances)
     anchors = inputs.anchors[inputs.control.anchors]
     trainable = tune.with_parameters(_train_trial, control=inputs.control, data=data, anchors=anchors, seeds=seeds)
-    sampler = optuna.samplers.TPESampler(
-        multivariate=True, constant_liar=True, n_startup_trials=_STARTUP_TRIALS, seed=random_seed
-    )
     searcher = OptunaSearch(
-        space=space, metric=OBJECTIVE, mode="max", sampler=sampler, study_name=study.study_name, storage=storage
+        space=space,
+        metric=OBJECTIVE,
+        mode="max",
+        sampler=create_sampler(sampler, random_seed),
+        study_name=study.study_name,
+        storage=storage,
     )
-    listener = _Listener(progress)
+    listener = _Listener(progress, stop)
     tune.Tuner(
         tune.with_resources(trainable, resources.by_name),
         tune_config=tune.TuneConfig(
@@ -80,7 +86,7 @@ def run_trials(
             max_concurrent_trials=slots,
             reuse_actors=True,
         ),
-        run_config=quiet_run(study.study_name, folder, _RETRIES, listener),
+        run_config=quiet_run(study.study_name, folder, _RETRIES, listener, _Stopper(stop)),
     ).fit()
     return listener.errors
 
@@ -108,8 +114,23 @@ def _train_trial(
     anchors: Any,
     seeds: Sequence[int],
 ) -> None:
-    """Train all seeds side by side, an epoch of each at a time, so that a bad trial can be stopped at any epoch."""
     cell = control.with_values({path: value for path, value in config.items() if path != NUMBER})
+    for objective in objectives(cell, data, anchors, seeds):
+        tune.report({OBJECTIVE: objective})
+
+
+def objectives(cell: CellConfig, data: ConversationData, anchors: Any, seeds: Sequence[int]) -> Iterator[float]:
+    """Train all seeds side by side, an epoch of each at a time, so that a bad trial can be stopped at any epoch.
+
+    Args:
+        cell: Configuration of the trial.
+        data: Train and validation splits.
+        anchors: Encoded descriptions in label order, [C, E].
+        seeds: Seeds to train.
+
+    Yields:
+        The objective after each epoch.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with deterministic(cell.training.threads):
         models = [build_model(cell, data.subset("train"), anchors, seed).to(device) for seed in seeds]
@@ -118,23 +139,39 @@ def _train_trial(
         for epoch in zip(*runs, strict=True):
             scores = [metrics["validation_weighted_f1"] for metrics in epoch]
             best = scores if cell.training.selection == "last" else list(map(max, best, scores))
-            tune.report({OBJECTIVE: sum(best) / len(best)})
+            yield sum(best) / len(best)
+
+
+class _Stopper(tune.Stopper):
+    """Ends all trials when the rule says so; it stops no single one."""
+
+    def __init__(self, rule: NoImprovement) -> None:
+        self._rule = rule
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._rule.reached
 
 
 class _Listener(Listener):
-    """Turns Tune's events into progress, and remembers errors."""
+    """Turns Tune's events into progress, counts what ends, and remembers errors."""
 
-    def __init__(self, progress: RunEvents) -> None:
+    def __init__(self, progress: RunEvents, stop: NoImprovement) -> None:
         super().__init__(progress)
+        self._stop = stop
         self.errors: dict[int, str] = {}
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         score = trial.last_result.get(OBJECTIVE, float("nan"))
+        self._stop.add(score)
         self._progress.ended(trial.trial_id, f"trial {trial.config[NUMBER]}: {100 * score:.2f}", "")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         error = trial.get_error()
         # Tune wraps what the worker raised; the last line names it.
+        self._stop.add(float("nan"))
         text = str(error).strip().splitlines()[-1] if error else "its worker died"
         self.errors[trial.config[NUMBER]] = text
         self._progress.ended(trial.trial_id, f"trial {trial.config[NUMBER]}", text)
