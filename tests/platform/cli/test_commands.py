@@ -29,8 +29,8 @@ FLAGS = {
     "zero-shot": f"""--corpus --meld --emobank --unseen --unseen-utterances --variants --systems --calibrated-stacking
         --llm-study {STUDY}""",
     "search": """--corpus --trials --search-seeds --evaluation-seeds --also --sampler --patience --features --labels
-        --preset --config --epochs --modalities --emotion-encoder --scale --set --workers-per-cell --study --storage --cpus-per-trial
-        --gpus-per-trial --trials-at-once --dry-run""",
+        --preset --config --epochs --modalities --emotion-encoder --scale --set --workers-per-cell --study --storage
+        --cpus-per-trial --gpus-per-trial --trials-at-once --dry-run""",
     "report": "--study --storage --corpus --output --reproduce",
     "meld-text": f"--meld --emobank --text-encoder --pooling --system --variants --axis --study-file {STUDY}",
     "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
