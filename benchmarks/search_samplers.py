@@ -1,6 +1,6 @@
 """Is a sampler better than random search? Both at equal budget, on a synthetic corpus, repeated with other seeds.
 
-Every repeat searches the loss weights, learning rate, dropout and temperature once with each sampler: as many trials, of
+Every repeat searches loss weights, learning rate, dropout and temperature once with each sampler: as many trials, of
 one seed each, without early stopping. Compared, paired by repeat: the best validation objective, which each search
 maximised, and test weighted F1 of the best configuration on a fresh seed, which is what a user gets.
 """
