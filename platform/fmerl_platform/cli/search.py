@@ -26,7 +26,7 @@ class SearchOptions:
     """Seeds that every trial trains."""
     evaluation_seeds: tuple[int, ...] = (100, 101, 102, 103, 104)
     """Fresh seeds of the comparison at the end."""
-    also: tuple[Literal["learning_rate", "dropout", "temperature"], ...] = ()
+    also: tuple[Literal["learning_rate", "dropout", "temperature", "hidden", "batch_size", "hidden_layers"], ...] = ()
     """Fields to search besides the weights."""
     sampler: str = "tpe"
     """tpe, gp, cmaes, random, or the name of a sampler of OptunaHub, which is downloaded and run."""

@@ -147,7 +147,7 @@ def plan_table(plan: SearchPlan) -> Table:
                 path,
                 f"{item.low:g}",
                 f"{item.high:g}",
-                "logarithmic" if item.log else "linear",
+                ("logarithmic" if item.log else "linear") + (f", by {item.step}" if item.step else ""),
                 f"{flat[path]:g}",
             )
             for path, item in plan.space.ranges.items()
@@ -248,7 +248,10 @@ def _check_same(study: optuna.Study, plan: SearchPlan, folder: Path) -> None:
     recipe = {
         "cell": fingerprint(inputs.control, inputs.data, inputs.anchors[inputs.control.anchors], 0),
         "seeds": list(plan.search.seeds),
-        "ranges": {path: [item.low, item.high, item.log] for path, item in plan.space.ranges.items()},
+        "ranges": {
+            path: [item.low, item.high, item.log, *([item.step] if item.step else [])]
+            for path, item in plan.space.ranges.items()
+        },
     }
     digest = recipe_digest(recipe)
     if study.user_attrs.get("recipe", digest) != digest:

@@ -31,6 +31,21 @@ def test_a_trial_gets_every_field_and_its_number() -> None:
     assert space.values_of(config) == pytest.approx(trial.params)
 
 
+def test_whole_numbers_stay_whole_and_the_heads_divide_every_width() -> None:
+    control = CellConfig().changed(backbone__hidden=96, backbone__heads=4)
+    space = search_space(control, ["hidden", "batch_size", "hidden_layers"])
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    study.enqueue_trial(space.values_of(control))
+    trials = [study.ask() for _ in range(20)]
+    for trial in trials:
+        space(trial)
+        control.with_values(trial.params)
+    assert control.with_values(trials[0].params) == control
+    assert len({trial.params["backbone.hidden"] for trial in trials}) > 3
+    without = control.changed(regression__dimensions=())
+    assert "regression.hidden_layers" not in search_space(without, ["hidden_layers"]).ranges
+
+
 def test_the_paper_is_a_point_of_the_space() -> None:
     control = CellConfig().changed(contrastive__negative_weight=2.0, regression__arousal_weight=0.1)
     paper = with_paper_weights(control)
