@@ -145,7 +145,7 @@ def test_variance_of_folds_is_what_whole_folds_add_to_their_dialogues() -> None:
 
 def test_folds_that_do_not_differ_change_nothing() -> None:
     rng = np.random.default_rng(4)
-    values = rng.normal(0, 1, (4, 60))
+    values = rng.normal(0, 3, 60) + rng.normal(0, 1, (4, 60))
     resampled = linear_bootstrap(values, 500, rng)
     same = crossed_mean(values.mean(axis=1), resampled, 60, np.tile(values.mean(axis=1), (500, 1)), 5)
     assert same.fold_variance == 0
