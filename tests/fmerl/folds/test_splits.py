@@ -40,7 +40,7 @@ def corpus_of(casts: list[str], labelled: list[bool]) -> Corpus:
     return Corpus(name="talk", classes=("joy", "anger"), vad_range=(0, 5), dialogues=dialogues)
 
 
-def tested(corpus: Corpus, folds: tuple[Fold, ...]) -> Counter[str]:
+def times_tested(corpus: Corpus, folds: tuple[Fold, ...]) -> Counter[str]:
     """How many folds test each labelled utterance."""
     return Counter(
         utterance.utterance_id
@@ -66,7 +66,7 @@ def test_every_labelled_utterance_is_tested_once_and_nothing_of_it_is_learned(co
     except InputError:
         return
     labels = {utterance.utterance_id for utterance in corpus.utterances() if utterance.emotion is not None}
-    assert tested(corpus, folds) == dict.fromkeys(labels, 1)
+    assert times_tested(corpus, folds) == dict.fromkeys(labels, 1)
     for fold in folds:
         assert set(fold.split) == {dialogue.dialogue_id for dialogue in corpus.dialogues}
         assert set(fold.split.values()) == {"train", "validation", "test"}
