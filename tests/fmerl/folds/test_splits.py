@@ -17,7 +17,7 @@ from fmerl.folds.splits import Fold, folds_of
 SPEAKERS = ("Ann", "Bob", "Cy", "Dee")
 
 
-def corpus_of(casts: list[str], labelled: list[bool]) -> Corpus:
+def corpus_of(casts: list[list[str]], labelled: list[bool]) -> Corpus:
     """A dialogue per cast, a turn per letter; every second turn of a labelled one has a class."""
     dialogues = tuple(
         Dialogue(

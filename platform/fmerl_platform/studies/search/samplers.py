@@ -49,7 +49,8 @@ def create_sampler(name: str, seed: int) -> BaseSampler:
     kind = _sampler_class(module)
     if kind is None:
         raise InputError(f"--sampler {name}", "the package defines no sampler, or several", remedy)
-    return kind(seed=seed) if "seed" in inspect.signature(kind).parameters else kind()
+    options = {"seed": seed} if "seed" in inspect.signature(kind).parameters else {}
+    return kind(**options)
 
 
 def _sampler_class(module: ModuleType) -> type[BaseSampler] | None:
