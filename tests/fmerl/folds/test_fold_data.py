@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fmerl.config import CellConfig
+from fmerl.corpus.dialogue import SPLITS, Split
 from fmerl.errors import InputError
 from fmerl.folds.data import check_folds, fold_data
 from fmerl.folds.splits import Fold
@@ -17,8 +18,9 @@ from fmerl.training.cell import CellResult, train_cell
 from fmerl.training.dataset import CONTEXT_ONLY, ConversationData
 
 MakeData = Callable[..., ConversationData]
-SPLIT = {f"d{number}": ("test", "train", "validation", "train")[number % 4] for number in range(15)}
-FOLD = Fold(name="1", split=SPLIT)  # type: ignore[arg-type]
+_IN_TURN: tuple[Split, ...] = ("test", "train", "validation", "train")
+SPLIT = {f"d{number}": _IN_TURN[number % 4] for number in range(15)}
+FOLD = Fold(name="1", split=SPLIT)
 
 
 @pytest.fixture
@@ -37,15 +39,15 @@ def test_the_rows_are_the_same_in_other_splits(data: ConversationData) -> None:
     for modality in data.features:
         np.testing.assert_array_equal(moved.features[modality], data.features[modality][rows])
         np.testing.assert_array_equal(moved.missing[modality], data.missing[modality][rows])
-    for split in ("train", "validation", "test"):
-        part = moved.subset(split)  # type: ignore[arg-type]
+    for split in SPLITS:
+        part = moved.subset(split)
         assert {SPLIT[name] for name in part.dialogue_id} == {split}
         assert (np.diff(part.turn)[part.dialogue_id[1:] == part.dialogue_id[:-1]] > 0).all()
 
 
 def test_the_digest_follows_the_splits_and_not_the_name(data: ConversationData) -> None:
     assert fold_data(data, FOLD).digests == fold_data(data, replace(FOLD, name="other")).digests
-    other = replace(FOLD, split={**SPLIT, "d1": "validation"})  # type: ignore[arg-type]
+    other = replace(FOLD, split={**SPLIT, "d1": "validation"})
     digests = [fold_data(data, fold).digests["corpus"] for fold in (FOLD, other, replace(FOLD, speaker="speaker 0"))]
     assert len({*digests, "c"}) == 4
     assert fold_data(data, FOLD).digests["vad"] == "v"
