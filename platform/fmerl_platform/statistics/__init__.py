@@ -25,9 +25,19 @@ the family-wise error reaches about .075. `simulated_studies` measures it.
 **Verdict.** Holm's step-down over the variants; helps or hurts when the adjusted p-value is below alpha. Intervals
 are per comparison, not simultaneous: one may exclude zero while the verdict is inconclusive.
 
+**Equivalence.** Only against a margin that was stated beforehand: two one-sided tests (Schuirmann 1987) with the
+same variance and critical value, corrected over the variants by Holm as a family of its own. Equivalent when the
+adjusted p-value is below alpha and the difference itself is not decided; the interval of confidence 1 - 2 alpha of such
+a variant lies within the margin.
+
+**Several corpora.** The mean of the corpora's effects, each of the same weight; dialogues are drawn within their corpus
+(`compare_pooled`).
+
 References:
+    Benavoli, Corani & Mangili (2016). Should we really use post-hoc tests based on mean-ranks? JMLR 17, 1-10.
     Cameron, Gelbach & Miller (2011). Robust inference with multiway clustering. J. Bus. Econ. Stat. 29, 238-249.
     Cochran & Cox (1950). Experimental Designs. Wiley.
+    Demšar (2006). Statistical comparisons of classifiers over multiple data sets. JMLR 7, 1-30.
     Hesterberg (2015). What teachers should know about the bootstrap. The American Statistician 69, 371-386.
     Hillis (2007). A comparison of denominator degrees of freedom methods for multiple observer ROC analysis.
     Statistics in Medicine 26, 596-619.
@@ -36,47 +46,69 @@ References:
     Communications in Statistics - Simulation and Computation 24, 285-308.
     Owen (2007). The pigeonhole bootstrap. Annals of Applied Statistics 1, 386-411.
     Rao & Wu (1988). Resampling inference with complex survey data. J. Am. Stat. Assoc. 83, 231-241.
+    Schuirmann (1987). A comparison of the two one-sided tests procedure and the power approach for assessing the
+    equivalence of average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15, 657-680.
 """
 
+from fmerl_platform.statistics.calibration import CalibrationBin, calibration_bins, expected_calibration_error
 from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean, planned_power, seeds_to_decide
+from fmerl_platform.statistics.estimate import Estimate, estimate, estimates
+from fmerl_platform.statistics.pooled import CorpusPredictions, compare_pooled
+from fmerl_platform.statistics.ranking import Ranking, rank_systems
 from fmerl_platform.statistics.scores import (
     UNANSWERED,
     CellPredictions,
     Metric,
     Score,
     accuracy,
+    balanced_accuracy,
+    class_f1,
+    class_precision,
+    class_recall,
     confusion_by_dialogue,
+    macro_f1,
     resampled_scores,
     weighted_f1,
 )
 from fmerl_platform.statistics.verdict import (
     Comparison,
-    Estimate,
+    Equivalence,
     Verdict,
     compare,
-    estimate,
-    estimates,
     holm,
     sign_flip_p_value,
 )
 
 __all__ = [
     "UNANSWERED",
+    "CalibrationBin",
     "CellPredictions",
     "Comparison",
+    "CorpusPredictions",
     "CrossedMean",
+    "Equivalence",
     "Estimate",
     "Metric",
+    "Ranking",
     "Score",
     "Verdict",
     "accuracy",
+    "balanced_accuracy",
+    "calibration_bins",
+    "class_f1",
+    "class_precision",
+    "class_recall",
     "compare",
+    "compare_pooled",
     "confusion_by_dialogue",
     "crossed_mean",
     "estimate",
     "estimates",
+    "expected_calibration_error",
     "holm",
+    "macro_f1",
     "planned_power",
+    "rank_systems",
     "resampled_scores",
     "seeds_to_decide",
     "sign_flip_p_value",
