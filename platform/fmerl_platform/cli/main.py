@@ -22,6 +22,7 @@ COMMANDS = {
     "zero-shot": "classes that were never learned (Table 2)",
     "search": "search the loss weights, compare the best on fresh seeds",
     "report": "a study's report again without training, or one cell trained again and compared",
+    "score": "anyone's predictions: our scores, strata, calibration and paired verdict",
     "meld-text": "the ablation on MELD's text, from its CSVs",
     "extract": "feature tables from a corpus's texts, sounds and faces",
     "label": "VAD scores and emotion descriptions from a language model",

@@ -11,6 +11,7 @@ from fmerl.card import recipe_digest
 from fmerl.config import MODALITIES, CellConfig
 from fmerl.config.presets import PRESETS
 from fmerl.corpus import Corpus, read_corpus, write_corpus
+from fmerl.corpus.repeats import repeats_of_train
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, features_current, read_features, write_features
 from fmerl.supervision.anchors import encode_anchors
@@ -73,6 +74,7 @@ def join_inputs(
         control=configs[0],
         anchors=encode_anchors(corpus.classes, descriptions, dict.fromkeys(config.anchors for config in configs)),
         supervised=tuple(table.modality for table in tables if table.card.get("supervised_on_labels", True)),
+        repeats=repeats_of_train(corpus),
     )
 
 
