@@ -19,18 +19,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fmerl.config import DIMENSIONS
-from fmerl.corpus.checks import SPAN_COLUMNS, check_splits, checked_utterances, is_identifier
+from fmerl.corpus.checks import SPAN_COLUMNS, TIME_COLUMNS, check_splits, checked_utterances, is_identifier
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Utterance
 from fmerl.corpus.tables import read_csv, read_parquet
 from fmerl.errors import InputError
 from fmerl.files import replaced_file, write_csv
 
 REQUIRED_COLUMNS = ("utterance_id", "dialogue_id", "turn", "speaker", "text", "emotion", "split")
-OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path", *SPAN_COLUMNS, "video_side")
+OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path", *SPAN_COLUMNS, "video_side", *TIME_COLUMNS)
+_NUMBERS = (*DIMENSIONS, *SPAN_COLUMNS, *TIME_COLUMNS)
 
 _SCHEMA = pa.schema(
     [
-        (name, pa.int64() if name == "turn" else pa.float64() if name in (*DIMENSIONS, *SPAN_COLUMNS) else pa.string())
+        (name, pa.int64() if name == "turn" else pa.float64() if name in _NUMBERS else pa.string())
         for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
     ]
 )

@@ -28,6 +28,7 @@ COMMANDS = {
     "label": "VAD scores and emotion descriptions from a language model",
     "llm-baselines": "language models' own answers, a few examples shown",
     "import-corpus": "a corpus folder from the raw release of MELD or IEMOCAP",
+    "inspect-corpus": "a corpus as it is: repeats, inertia, spans, class counts",
     "import-features": "a corpus folder and features from the pickles that papers publish",
     "make-media-corpus": "a made-up corpus with speech and faces, to try extraction on",
 }

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from fmerl.config import DIMENSIONS
 from fmerl.corpus import Corpus, read_corpus
-from fmerl.corpus.repeats import repeats_of_train
+from fmerl.corpus.inspection import repeats_of_train
 from fmerl.errors import InputError
 from fmerl_platform.ledger.results import CorpusCells
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean
+from fmerl_platform.statistics.crossed import CrossedMean
 from fmerl_platform.statistics.paired import PairedScores
 from fmerl_platform.statistics.scores import SCORES, CellPredictions
 from fmerl_platform.statistics.verdict import Comparison, PairedEffect, judge
@@ -35,8 +35,9 @@ def compare_pooled(
     """Compare every variant that all corpora have with the control, by the mean of the corpora's effects.
 
     Each corpus weighs the same, whatever its size. Dialogues are resampled within each corpus (a stratified
-    bootstrap); a seed's difference is its mean over the corpora, so seeds count that all corpora have. The corpora are
-    taken as they are, not as drawn from all conversations: the verdict is on these.
+    bootstrap), and trainings on different corpora are independent, so the variances of the mean add up. Degrees of
+    freedom are those of the corpus that has fewest. The corpora are taken as they are, not as drawn from all
+    conversations: the verdict is on these.
 
     Args:
         corpora: At least one.
@@ -49,26 +50,28 @@ def compare_pooled(
             corpus.n_classes,
             SCORES,
             resamples=resamples,
-            seed=seed + number,  # the same draws would tie the corpora's dialogues to each other
+            seed=seed,
         )
-        for number, corpus in enumerate(corpora)
+        for corpus in corpora
     ]
     effects = {}
     for group, name in enumerate(names, start=1):
         pairs = [scores.pairs(group, 0) for scores in paired]
-        shared = [seed for seed in pairs[0] if all(seed in found for found in pairs)]
-        kept = [{seed: found[seed] for seed in shared} for found in pairs]
-        delta, seed_deltas = _effect(paired, kept, metric)
-        delta_accuracy, _ = _effect(paired, kept, "accuracy")
-        effects[name] = PairedEffect(delta=delta, delta_accuracy=delta_accuracy, seed_deltas=seed_deltas)
+        by_corpus = list(zip(paired, pairs, strict=True))
+        effects[name] = PairedEffect(
+            delta=_mean([scores.effect(metric, found) for scores, found in by_corpus]),
+            delta_accuracy=_mean([scores.effect("accuracy", found) for scores, found in by_corpus]),
+            seed_deltas=np.concatenate([scores.differences(metric, found)[0] for scores, found in by_corpus]),
+        )
     return judge(effects, metric=metric, alpha=alpha, power=power, margin=margin)
 
 
-def _effect(
-    corpora: Sequence[PairedScores], pairs: Sequence[Mapping[int | None, tuple[int, int]]], metric: str
-) -> tuple[CrossedMean, np.ndarray]:
-    """Mean over corpora of a score's difference, and its values by seed [S]."""
-    differences = [scores.differences(metric, found) for scores, found in zip(corpora, pairs, strict=True)]
-    observed, resampled = (np.mean(part, axis=0) for part in zip(*differences, strict=True))
-    # The smallest test set may carry most of the variance, and has the fewest degrees of freedom.
-    return crossed_mean(observed, resampled, min(scores.n_dialogues for scores in corpora)), observed
+def _mean(effects: Sequence[CrossedMean]) -> CrossedMean:
+    """Mean of independent effects."""
+    return CrossedMean(
+        mean=sum(effect.mean for effect in effects) / len(effects),
+        seed_variance=sum(effect.seed_variance for effect in effects) / len(effects) ** 2,
+        dialogue_variance=sum(effect.dialogue_variance for effect in effects) / len(effects) ** 2,
+        n_seeds=min(effect.n_seeds for effect in effects),
+        n_dialogues=min(effect.n_dialogues for effect in effects),
+    )

@@ -11,7 +11,7 @@ from fmerl.card import recipe_digest
 from fmerl.config import MODALITIES, CellConfig
 from fmerl.config.presets import PRESETS
 from fmerl.corpus import Corpus, read_corpus, write_corpus
-from fmerl.corpus.repeats import repeats_of_train
+from fmerl.corpus.inspection import repeats_of_train
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, features_current, read_features, write_features
 from fmerl.supervision.anchors import encode_anchors

@@ -24,15 +24,17 @@ STUDY = """--seeds --storage --features --labels --preset --config --epochs --mo
 ASKING = """--requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout --concurrency
     --workers"""
 FLAGS = {
-    "ablation": f"--corpus --system --variants --axis --study-file {STUDY}",
-    "main-results": f"--corpus --meld --emobank --systems {STUDY}",
+    "ablation": f"--corpus --system --variants --axis --study-file --margin {STUDY}",
+    "main-results": f"--corpus --meld --emobank --systems --margin {STUDY}",
     "zero-shot": f"""--corpus --meld --emobank --unseen --unseen-utterances --variants --systems --calibrated-stacking
         --llm-study {STUDY}""",
     "search": """--corpus --trials --search-seeds --evaluation-seeds --also --features --labels --preset --config
         --epochs --modalities --emotion-encoder --scale --workers-per-cell --study --storage --cpus-per-trial
         --gpus-per-trial --trials-at-once --dry-run""",
-    "report": "--study --storage --corpus --output --reproduce",
-    "meld-text": f"--meld --emobank --text-encoder --pooling --system --variants --axis --study-file {STUDY}",
+    "report": "--study --storage --corpus --output --reproduce --margin",
+    "score": "--predictions --corpus --study --variant --storage --margin --output",
+    "meld-text": f"""--meld --emobank --text-encoder --pooling --system --variants --axis --study-file
+        --margin {STUDY}""",
     "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
         --text-length --audio-set --audio-level --audio-rate --visual-encoder --visual-weights --pixel-mean --pixel-sd
         --faces --frames --workers --batch-size --cpus-per-worker --gpus-per-worker --supervised-on-labels --storage
@@ -43,6 +45,7 @@ FLAGS = {
     "llm-baselines": f"""--corpus --config --model --unseen --limit --shots --context --seeds --decoding --temperature
         --study --storage --dry-run {ASKING}""",
     "import-corpus": "--output --meld --iemocap --media --protocol --ids --validation --drop-unlabelled --dry-run",
+    "inspect-corpus": "--corpus --output",
     "import-features": "--output --text --iemocap --validation --dry-run",
     "make-media-corpus": "--output --dialogues --layout --faults --seed",
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fmerl.corpus.inspection import majority_weighted_f1
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.report.numbers import percent
 
@@ -81,7 +81,8 @@ def _sentences(results: CorpusCells, variants: Sequence[str], to_try: str) -> It
         if not alone and (classes := never_predicted(results, variant)):
             groups.setdefault(classes, []).append(variant)
     for classes, names in groups.items():
-        yield f"Never predicted by any seed of {', '.join(names)}: {', '.join(classes)}."
+        whose = "any variant" if len(names) == len(variants) > 1 else ", ".join(names)
+        yield f"Never predicted by any seed of {whose}: {', '.join(classes)}."
 
 
 def _seeds_of(results: CorpusCells, variant: str, seeds: Sequence[int]) -> str:
@@ -92,6 +93,4 @@ def _seeds_of(results: CorpusCells, variant: str, seeds: Sequence[int]) -> str:
 
 def _majority_weighted_f1(rows: pa.Table) -> float:
     """Weighted F1 of always saying the rows' most frequent class."""
-    counts = np.array([entry["counts"] for entry in pc.value_counts(rows["gold"]).to_pylist()])
-    share = counts.max() / counts.sum()
-    return float(share * 2 * share / (1 + share))
+    return majority_weighted_f1([entry["counts"] for entry in pc.value_counts(rows["gold"]).to_pylist()])

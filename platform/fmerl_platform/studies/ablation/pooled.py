@@ -37,8 +37,9 @@ def pooled_section(analyses: Sequence[CorpusAnalysis]) -> tuple[Section, dict[st
             for name, comparison in compared.items()
         ),
         notes=(
-            "Δ: mean of the corpora's Δ in points, each of the same weight; n: seeds that all corpora have. Dialogues "
-            "are resampled within their corpus. It says what holds on these corpora together, not on others.",
+            "Δ: mean of the corpora's Δ in points, each of the same weight; n: fewest seeds of a corpus. Dialogues are "
+            "resampled within their corpus, and the corpora's variances add up. It says what holds on these corpora "
+            "together, not on others.",
         ),
     )
     verdicts = verdict_sentences(compared, control, systems=analyses[0].results.compares_systems)
