@@ -11,7 +11,7 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -90,7 +90,8 @@ def main() -> None:
             results = dict(zip(scenarios, measured, strict=True))
             print(markdown(results))
         if "equivalence" in arguments.parts:
-            print(equivalence(pool, arguments.studies))
+            for line in equivalence(pool, arguments.studies):
+                print(line, flush=True)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     if arguments.study:
         print("\n" + dealt_study(arguments.storage, arguments.study, arguments.studies))
@@ -116,23 +117,19 @@ def markdown(results: dict[str, Calibration]) -> str:
     return "\n".join(lines)
 
 
-def equivalence(pool: ProcessPoolExecutor, n_studies: int) -> str:
-    """Table of the tests of equivalence: variants at the margin's edge, and variants without an effect."""
-    lines = [
-        "| equivalence | margin (points) | false at the edge [95%] | found without an effect |",
-        "|---|---|---|---|",
-    ]
-    margins = {name: abs(true_effect(model, effect)) for name, (model, effect) in AT_THE_EDGE.items()}
-    edge = [replace(model, effects=(effect,) * 6) for model, effect in AT_THE_EDGE.values()]
-    judged = partial(_at_margin, n_studies)
-    false = pool.map(judged, edge, margins.values())
-    found = pool.map(judged, [model for model, _ in AT_THE_EDGE.values()], margins.values())
-    for (name, margin), at_edge, without in zip(margins.items(), false, found, strict=True):
+def equivalence(pool: ProcessPoolExecutor, n_studies: int) -> Iterator[str]:
+    """Lines of the table of the tests of equivalence: variants at the margin's edge, and variants without an effect."""
+    yield "| equivalence | margin (points) | false at the edge [95%] | found without an effect |"
+    yield "|---|---|---|---|"
+    margins = [abs(true_effect(model, effect)) for model, effect in AT_THE_EDGE.values()]
+    both = [each for model, effect in AT_THE_EDGE.values() for each in (replace(model, effects=(effect,) * 6), model)]
+    results = pool.map(partial(_at_margin, n_studies), both, [margin for margin in margins for _ in range(2)])
+    for name, margin in zip(AT_THE_EDGE, margins, strict=True):
+        at_edge, without = next(results), next(results)
         low, high = _interval(at_edge.false_equivalences / n_studies, n_studies)
         share = fmean(variant.equivalent for variant in without.variants.values())
         rate = f"{at_edge.false_equivalences / n_studies:.3f} [{low:.3f}, {high:.3f}]"
-        lines.append(f"| {name} | ±{100 * margin:.2f} | {rate} | {share:.3f} |")
-    return "\n".join(lines)
+        yield f"| {name} | ±{100 * margin:.2f} | {rate} | {share:.3f} |"
 
 
 def _at_margin(n_studies: int, model: StudyModel, margin: float) -> Calibration:

@@ -81,6 +81,8 @@ def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
     show(report.tables)
     for section in report.sections:
         say(section.finding, to=results)
+    for warning in report.warnings:
+        say(warning, "bold yellow", results)
     say(f"page     {found.paths.html}", to=results)
     say(f"config   {found.best}  (fmerl ablation --config)", to=results)
     say(f"trials   optuna-dashboard sqlite:///{found.database}", to=results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -53,8 +54,11 @@ def publish(
     """
     for summary in summaries:
         run_id = runs.variants[summary.corpus, summary.variant]
+        known = experiment.client().get_run(run_id).data.metrics
+        # MLflow deletes no metric: one that the summary no longer has becomes NaN.
+        gone = {name: math.nan for name, value in known.items() if name not in summary.metrics and value == value}
         # Without steps the UI draws bars of the variants, side by side, and no lines of one point.
-        experiment.log_once(run_id, summary.metrics, step=0)
+        experiment.log_once(run_id, {**gone, **summary.metrics}, step=0)
         experiment.tag(run_id, {**summary.tags, Tag.NOTE: summary.note})
         _warn(experiment, run_id, summary.warning)
         for cell, metrics in summary.cells.items():

@@ -11,7 +11,7 @@ import pyarrow as pa
 from fmerl.config import DIMENSIONS
 from fmerl.files import file_digest
 from fmerl.supervision.agreement import concordance
-from fmerl_platform.ledger.results import CellRecord, CorpusCells
+from fmerl_platform.ledger.results import CellRecord, CorpusCells, labelled_predictions
 from fmerl_platform.scoring.files import PredictionFile, SeedPredictions
 from fmerl_platform.scoring.gold import Gold
 from fmerl_platform.statistics import (
@@ -91,8 +91,6 @@ def _cell(gold: Gold, file: PredictionFile, found: SeedPredictions) -> CellRecor
 
 def _scored(cell: CellRecord, classes: tuple[str, ...]) -> CellRecord:
     """The cell with the metrics that a trained one has, but the oracle."""
-    from fmerl_platform.ledger.results import labelled_predictions
-
     confusion = confusion_by_dialogue([labelled_predictions(cell, classes)], len(classes)).sum(axis=(0, 1))
     scores = {"weighted_f1": weighted_f1, "accuracy": accuracy, "macro_f1": macro_f1}
     return replace(cell, metrics={f"test_{name}": float(score(confusion)) for name, score in scores.items()})

@@ -25,8 +25,7 @@ def collapse(cell: CellRecord) -> str | None:
     Always saying the most frequent class of a split is what it must beat: on validation in some epoch, and on test.
     """
     test = cell.labelled_test()
-    predicted = test["predicted"].drop_null().unique().to_pylist()
-    if len(predicted) == 1:
+    if len(predicted := _predicted(cell)) == 1:
         return f"predicts {predicted[0]} alone"
     validation = cell.predictions.filter((pc.field("split") == "validation") & pc.field("gold").is_valid())
     history = cell.history.get("validation_weighted_f1")
@@ -77,12 +76,17 @@ def _sentences(results: CorpusCells, variants: Sequence[str], to_try: str) -> It
         yield to_try
     groups: dict[tuple[str, ...], list[str]] = {}
     for variant in variants:
-        alone = all(len(cell.labelled_test()["predicted"].unique()) < 2 for cell in results.of_variant(variant))
+        alone = all(len(_predicted(cell)) < 2 for cell in results.of_variant(variant))
         if not alone and (classes := never_predicted(results, variant)):
             groups.setdefault(classes, []).append(variant)
     for classes, names in groups.items():
         whose = "any variant" if len(names) == len(variants) > 1 else ", ".join(names)
         yield f"Never predicted by any seed of {whose}: {', '.join(classes)}."
+
+
+def _predicted(cell: CellRecord) -> list[str]:
+    """Classes that the cell predicts on test."""
+    return cell.labelled_test()["predicted"].drop_null().unique().to_pylist()
 
 
 def _seeds_of(results: CorpusCells, variant: str, seeds: Sequence[int]) -> str:
