@@ -12,14 +12,12 @@ from fmerl.config import DIMENSIONS
 from fmerl.files import file_digest
 from fmerl.supervision.agreement import concordance
 from fmerl_platform.ledger.results import CellRecord, CorpusCells, labelled_predictions
+from fmerl_platform.scoring.calibration import CalibrationBin, calibration_bins, expected_calibration_error
 from fmerl_platform.scoring.files import PredictionFile, SeedPredictions
 from fmerl_platform.scoring.gold import Gold
 from fmerl_platform.statistics import (
-    CalibrationBin,
     accuracy,
-    calibration_bins,
     confusion_by_dialogue,
-    expected_calibration_error,
     macro_f1,
     weighted_f1,
 )

@@ -30,14 +30,9 @@ same variance and critical value, corrected over the variants by Holm as a famil
 adjusted p-value is below alpha and the difference itself is not decided; the interval of confidence 1 - 2 alpha of such
 a variant lies within the margin.
 
-**Several corpora.** The mean of the corpora's effects, each of the same weight; dialogues are drawn within their corpus
-(`compare_pooled`).
-
 References:
-    Benavoli, Corani & Mangili (2016). Should we really use post-hoc tests based on mean-ranks? JMLR 17, 1-10.
     Cameron, Gelbach & Miller (2011). Robust inference with multiway clustering. J. Bus. Econ. Stat. 29, 238-249.
     Cochran & Cox (1950). Experimental Designs. Wiley.
-    Demšar (2006). Statistical comparisons of classifiers over multiple data sets. JMLR 7, 1-30.
     Hesterberg (2015). What teachers should know about the bootstrap. The American Statistician 69, 371-386.
     Hillis (2007). A comparison of denominator degrees of freedom methods for multiple observer ROC analysis.
     Statistics in Medicine 26, 596-619.
@@ -50,12 +45,11 @@ References:
     equivalence of average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15, 657-680.
 """
 
-from fmerl_platform.statistics.calibration import CalibrationBin, calibration_bins, expected_calibration_error
 from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean, planned_power, seeds_to_decide
 from fmerl_platform.statistics.estimate import Estimate, estimate, estimates
-from fmerl_platform.statistics.pooled import CorpusPredictions, compare_pooled
-from fmerl_platform.statistics.ranking import Ranking, rank_systems
+from fmerl_platform.statistics.paired import PairedScores
 from fmerl_platform.statistics.scores import (
+    SCORES,
     UNANSWERED,
     CellPredictions,
     Metric,
@@ -73,42 +67,41 @@ from fmerl_platform.statistics.scores import (
 from fmerl_platform.statistics.verdict import (
     Comparison,
     Equivalence,
+    PairedEffect,
     Verdict,
     compare,
     holm,
+    judge,
     sign_flip_p_value,
 )
 
 __all__ = [
+    "SCORES",
     "UNANSWERED",
-    "CalibrationBin",
     "CellPredictions",
     "Comparison",
-    "CorpusPredictions",
     "CrossedMean",
     "Equivalence",
     "Estimate",
     "Metric",
-    "Ranking",
+    "PairedEffect",
+    "PairedScores",
     "Score",
     "Verdict",
     "accuracy",
     "balanced_accuracy",
-    "calibration_bins",
     "class_f1",
     "class_precision",
     "class_recall",
     "compare",
-    "compare_pooled",
     "confusion_by_dialogue",
     "crossed_mean",
     "estimate",
     "estimates",
-    "expected_calibration_error",
     "holm",
+    "judge",
     "macro_f1",
     "planned_power",
-    "rank_systems",
     "resampled_scores",
     "seeds_to_decide",
     "sign_flip_p_value",

@@ -12,14 +12,13 @@ from fmerl_platform.statistics import (
     CellPredictions,
     Comparison,
     Estimate,
-    Ranking,
     balanced_accuracy,
     class_f1,
     compare,
     confusion_by_dialogue,
     estimate,
-    rank_systems,
 )
+from fmerl_platform.studies.ablation.ranking import Ranking, rank_systems
 from fmerl_platform.studies.paper_results import PublishedScore, published_score
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from fmerl_platform.report.document import Section
 from fmerl_platform.report.numbers import NONE, interval, p_value, signed
 from fmerl_platform.report.table import Column, Table
-from fmerl_platform.statistics import Comparison, CorpusPredictions, compare_pooled
+from fmerl_platform.statistics import Comparison
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis
+from fmerl_platform.studies.ablation.pooling import CorpusPredictions, compare_pooled
 from fmerl_platform.studies.ablation.wording import verdict_sentences
 
 _TITLE = "All corpora"

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from fmerl_platform.report.figure import BLUE, INK, WIDTH, ReportFigure
 from fmerl_platform.report.numbers import NONE, seeds
 from fmerl_platform.report.table import Column, Table, columns
-from fmerl_platform.statistics import Ranking
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis
+from fmerl_platform.studies.ablation.ranking import Ranking
 
 
 def rank_table(analysis: CorpusAnalysis) -> Table | None:

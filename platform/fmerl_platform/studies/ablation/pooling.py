@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmerl_platform.statistics.crossed import CrossedMean
-from fmerl_platform.statistics.paired import PairedScores
-from fmerl_platform.statistics.scores import SCORES, CellPredictions
-from fmerl_platform.statistics.verdict import Comparison, PairedEffect, judge
+from fmerl_platform.statistics import (
+    SCORES,
+    CellPredictions,
+    Comparison,
+    CrossedMean,
+    PairedEffect,
+    PairedScores,
+    judge,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

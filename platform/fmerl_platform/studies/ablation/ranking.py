@@ -1,7 +1,7 @@
 """Every system against every other: ranks, and which of them cannot be told apart.
 
-Demšar's (2006) critical-difference diagram with paired tests in place of Nemenyi's, as Benavoli, Corani & Mangili
-(2016) ask: whether two systems differ does not depend on which others are in the table.
+Demšar's (2006, JMLR 7) critical-difference diagram with paired tests in place of Nemenyi's, as Benavoli, Corani &
+Mangili (2016, JMLR 17) ask: whether two systems differ does not depend on which others are in the table.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from itertools import combinations
 
 from scipy import stats
 
-from fmerl_platform.statistics.paired import PairedScores
-from fmerl_platform.statistics.scores import SCORES, CellPredictions
-from fmerl_platform.statistics.verdict import Comparison, PairedEffect, judge
+from fmerl_platform.statistics import SCORES, CellPredictions, Comparison, PairedEffect, PairedScores, judge
 
 
 @dataclass(frozen=True, kw_only=True)
