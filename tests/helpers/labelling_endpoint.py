@@ -95,13 +95,17 @@ class FakeEndpoint:
         self._loop.run_forever()
 
     async def _start(self) -> None:
-        app = web.Application()
-        app.router.add_post("/v1/chat/completions", self._answer)
+        app = web.Application(client_max_size=2**28)
+        self.add_routes(app.router)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         self._port = runner.addresses[0][1]
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Add what is served."""
+        router.add_post("/v1/chat/completions", self._answer)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.text())

@@ -41,7 +41,9 @@ def label_card(
         "usage": {
             "answers": usage.answers,
             "requests_failed": usage.requests_failed,
+            "answers_in_batches": usage.in_batches,
             "prompt_tokens": usage.tokens.prompt,
+            "cached_tokens": usage.tokens.cached,
             "completion_tokens": usage.tokens.completion,
             "cost": usage.cost,
             "currency": request.price().currency,

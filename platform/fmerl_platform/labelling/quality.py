@@ -49,6 +49,8 @@ class Spending:
     """Answers by the model that the endpoint reports."""
     tokens: Tokens
     cost: float
+    in_batches: int
+    """Answers that came in batches."""
     first: str | None
     """Time of the first answer."""
     last: str | None
@@ -64,15 +66,15 @@ def usage(plan: Plan, journal: JournalReader, price: Price) -> Spending:
             call.read(answer)
         except AnswerError as error:
             faults[error.fault] += 1
-    tokens = plan.tokens(journal)
     times = sorted(entry.at for _, entry, _ in answered)
     return Spending(
         answers=len(answered),
         requests_failed=len(entries) - len(answered),
         faults=dict(faults),
         models=dict(Counter(entry.model for _, entry, _ in answered)),
-        tokens=tokens,
-        cost=price.cost(tokens),
+        tokens=plan.tokens(journal),
+        cost=plan.cost(journal, price),
+        in_batches=sum(bool(entry.batch) for _, entry, _ in answered),
         first=times[0] if times else None,
         last=times[-1] if times else None,
     )

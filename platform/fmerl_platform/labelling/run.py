@@ -58,7 +58,7 @@ def label_corpus(request: LabelRequest, counting: Counting = uncounted) -> Label
     with only_run(request.journal, "this corpus is being labelled already"):
         mode = _mode(request, config)
         plan = request.plan(mode)
-        outcomes = ask_plan(plan, config, request.limits, request.pool, counting)
+        outcomes = ask_plan(plan, config, request.limits, request.pool, counting, batches=request.batches)
         drafts = draft_descriptions(plan, outcomes, prompts.dimensions)
         draft_file = _write_draft(request, drafts) if reviewed is None and request.corpus.classes else None
         errors = row_errors(plan, outcomes, prompts.dimensions)

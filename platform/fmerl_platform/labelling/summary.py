@@ -18,7 +18,7 @@ def summary_lines(done: Labelled, request: LabelRequest) -> Iterator[str]:
         *(f"  {count:,} × {reason}" for reason, count in sorted(quality.errors.items(), key=lambda item: -item[1])),
         f"{usage.answers:,} answers of {', '.join(usage.models) or 'no model'} in all runs, "
         f"{quality.unreadable_rate:.1%} not readable, {quality.refusal_rate:.1%} refusals; "
-        f"{usage.tokens.prompt:,} + {usage.tokens.completion:,} tokens",
+        f"{usage.tokens.prompt:,} + {usage.tokens.completion:,} tokens, {usage.tokens.cached:,} of them cached",
     )
     currency = request.price().currency
     if currency:

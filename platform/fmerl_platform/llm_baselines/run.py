@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from fmerl.supervision.answers import Mode
 from fmerl_platform.asking.decoding import ask_decoding
 from fmerl_platform.asking.endpoint import RequestFailedError
 from fmerl_platform.asking.journal import JournalReader, only_run
-from fmerl_platform.asking.plan import ask_plan
+from fmerl_platform.asking.plan import ask_plan, send_plan
 from fmerl_platform.asking.worker import WorkerConfig
 from fmerl_platform.ledger.cells import FinishedCell, finished_cells, follow_plan, unfinished
 from fmerl_platform.ledger.experiment import Experiment
@@ -29,6 +29,8 @@ from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
 from fmerl_platform.running.progress import Counting, uncounted
 
 PROBLEMS = "problems.csv"
+
+_CANNOT_BE_ASKED = "the endpoint cannot be asked: {}"
 
 _log = logging.getLogger(__name__)
 
@@ -64,11 +66,15 @@ def run_baselines(request: BaselineRequest, counting: Counting = uncounted) -> B
         waiting = unfinished(experiment, planned)
         if len(waiting) < len(planned):
             _log.info("%d of %d runs are finished already", len(planned) - len(waiting), len(planned))
+        unsent = _send(request, waiting, configs) if request.batches else {}
         for run in waiting:
+            if run.name in unsent:
+                failures[run.name] = unsent[run.name]
+                continue
             try:
                 unanswered = _run_seed(request, run, configs[run.variant], experiment, runs, counting)
             except RequestFailedError as failure:
-                unanswered = f"the endpoint cannot be asked: {failure}"
+                unanswered = _CANNOT_BE_ASKED.format(failure)
             if unanswered is not None:
                 failures[run.name] = unanswered
         runs.close(experiment, complete=not failures)
@@ -78,6 +84,20 @@ def run_baselines(request: BaselineRequest, counting: Counting = uncounted) -> B
         failures=failures,
         tracking_uri=experiment.uri,
     )
+
+
+def _send(request: BaselineRequest, waiting: Sequence[SeedRun], configs: Mapping[str, WorkerConfig]) -> dict[str, str]:
+    """Start the batches of all runs, which then wait together; returns why runs could not be sent."""
+    assert request.batches is not None
+    unsent = {}
+    for run in waiting:
+        config = configs[run.variant]
+        try:
+            plan = request.plan(run.model, run.seed, _mode(request, run.model, config))
+            send_plan(plan, config, request.limits, request.batches, _spent_beside(request, plan, config))
+        except RequestFailedError as failure:
+            unsent[run.name] = _CANNOT_BE_ASKED.format(failure)
+    return unsent
 
 
 def _run_seed(
@@ -92,7 +112,8 @@ def _run_seed(
     mode = _mode(request, run.model, config)
     plan = request.plan(run.model, run.seed, mode)
     _log.info("%s: %d calls, decoding %s", run.name, len(plan.calls), mode)
-    outcomes = ask_plan(plan, config, request.limits, request.pool, counting, _spent_beside(request, plan, config))
+    spent = _spent_beside(request, plan, config)
+    outcomes = ask_plan(plan, config, request.limits, request.pool, counting, spent, request.batches)
     found = outcomes_by_utterance(plan, outcomes)
     problems = _folder(request, run) / PROBLEMS
     write_problems(problems, found)
@@ -125,14 +146,19 @@ def _spent_beside(request: BaselineRequest, plan: SeedPlan, config: WorkerConfig
     if request.limits.budget is None:
         return 0.0
     journal = JournalReader(request.journal)
-    return request.spent(journal) - config.price.cost(plan.tokens(journal))
+    return request.spent(journal) - plan.cost(journal, config.price)
 
 
 def _taken(request: BaselineRequest, run: SeedRun, plan: SeedPlan, config: WorkerConfig) -> dict[str, float]:
-    tokens = plan.tokens(JournalReader(request.journal))
-    metrics: dict[str, float] = {"prompt_tokens": tokens.prompt, "completion_tokens": tokens.completion}
+    journal = JournalReader(request.journal)
+    tokens = plan.tokens(journal)
+    metrics: dict[str, float] = {
+        "prompt_tokens": tokens.prompt,
+        "cached_tokens": tokens.cached,
+        "completion_tokens": tokens.completion,
+    }
     if config.price.currency:
-        metrics["cost"] = config.price.cost(tokens)
+        metrics["cost"] = plan.cost(journal, config.price)
     if run.model.parameters is not None:
         metrics["parameters"] = run.model.parameters
     return metrics

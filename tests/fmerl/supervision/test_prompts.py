@@ -34,6 +34,15 @@ def test_utterances_are_sent_verbatim(utterance: str) -> None:
     assert message["content"] == f"valence|{utterance}|0-5 {{{{a: 1}}}}"
 
 
+def test_what_stays_the_same_comes_first_so_that_it_can_be_cached() -> None:
+    [one], [other] = (PromptConfig().score("valence", utterance) for utterance in ("Oh!", "Well."))
+    before, _, after = one["content"].partition("Oh!")
+    assert other["content"] == f"{before}Well.{after}"
+    assert len(before) > 3 * len(after)
+    system, _ = PromptConfig(system="Be brief.").score("valence", "Oh!")
+    assert system["content"] == "Be brief."
+
+
 def test_system_text_scale_and_dimensions_are_configurable() -> None:
     prompts = PromptConfig(system="Answer with one number.", scale=(1, 4.5), dimensions=("arousal",))
     system, user = prompts.score("arousal", "Well.")

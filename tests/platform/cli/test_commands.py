@@ -21,8 +21,8 @@ HEAVY = ("torch", "ray", "mlflow", "matplotlib", "sklearn", "scipy", "transforme
 STUDY = """--seeds --storage --features --labels --preset --config --epochs --modalities --emotion-encoder --scale
     --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --keep-weights --checkpoint-seconds --dry-run
     --study"""
-ASKING = """--requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout --concurrency
-    --workers"""
+ASKING = """--batch --requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout
+    --concurrency --workers"""
 FLAGS = {
     "ablation": f"--corpus --system --variants --axis --study-file {STUDY}",
     "main-results": f"--corpus --meld --emobank --systems {STUDY}",

@@ -12,11 +12,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
+from helpers.batch_endpoint import BatchEndpoint
 from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of
 from sklearn.metrics import f1_score
 
 from fmerl.errors import InputError
 from fmerl.training.evaluation import classification_scores
+from fmerl_platform.asking.batch.sending import BatchPolicy
 from fmerl_platform.asking.limiter import Limits
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.results import labelled_predictions
@@ -194,6 +196,19 @@ def test_the_budget_is_of_all_models_together(
     left = estimates(make_request(models=models, prices=prices))
     assert (left["One"].calls, left["Two"].calls) == (0, 20 - (len(endpoint.requests) - 20))
     assert asked <= len(endpoint.requests)
+
+
+def test_all_seeds_wait_in_batches_together(server: BatchEndpoint, make_request: MakeRequest, tracking: str) -> None:
+    stages: list[str] = []
+    server.at = lambda stage: stages.append(stage) is not None
+    policy = BatchPolicy(first_poll=0.01, settle=0.01)
+    request = make_request(study=tracking, seeds=(0, 1, 2), decoding="schema", batches=policy)
+    done = run_baselines(request)
+    assert not done.failures
+    assert [run.metrics["test_accuracy"] for run in done.runs] == [1, 1, 1]
+    assert "".join(stage[0] for stage in stages if stage in ("created", "look")).startswith("ccclll")
+    assert sum(server.charged.values()) + len(server.requests) == 60
+    assert set(server.charged.values()) == {1}
 
 
 def test_a_limit_takes_whole_dialogues_the_same_ones_each_time(make_request: MakeRequest) -> None:
