@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fmerl.corpus import Corpus, Dialogue, Utterance
-from fmerl.supervision.answers import REFUSAL, Answer, AnswerError, Mode, given_text, quoted, read_field
+from fmerl.supervision.answers import REFUSAL, Answer, AnswerError, Mode, given_text, quoted, read_fields
 
 _TASK = (
     "Name the emotion of the last utterance of a conversation. Choose exactly one of: {classes}. "
@@ -95,7 +95,8 @@ def read_class(answer: Answer, mode: Mode, classes: Sequence[str]) -> str:
     text = given_text(answer)
     if answer.cut_off:
         raise AnswerError("truncated", quoted(text))
-    named = read_field(answer, text, "emotion") if mode == "schema" else text.strip("\"'“”‘’*.").strip()
+    fields = (read_fields(answer, text, ("emotion",)) or {}) if mode == "schema" else {}
+    named = fields.get("emotion") if mode == "schema" else text.strip("\"'“”‘’*.").strip()
     if not isinstance(named, str):
         raise AnswerError("malformed", f"no name as emotion: {quoted(text)}")
     if named in classes:

@@ -53,6 +53,10 @@ def right_answer(body: dict[str, Any]) -> str:
     prompt = prompt_of(body)
     if prompt.startswith("Name the emotion"):
         return json.dumps({"emotion": true_class(prompt)}) if "response_format" in body else true_class(prompt)
+    if "in the dimensions of" in prompt:
+        scores = {name: true_score(f"{prompt}{name}") // 1 for name in ("valence", "arousal", "dominance")}
+        told = ", ".join(f"{name.capitalize()}: {score:g}" for name, score in scores.items())
+        return json.dumps(scores) if "response_format" in body else told
     return "High and sudden." if "brief phrase" in prompt else f"Score: {true_score(prompt):g} out of 5"
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from fmerl.supervision.answers import Answer, AnswerError
 from fmerl_platform.asking.backoff import Backoff
 from fmerl_platform.asking.endpoint import EndpointClient, RequestFailedError
+from fmerl_platform.asking.forms import Value
 from fmerl_platform.asking.journal import Entry, JournalWriter
 from fmerl_platform.asking.limiter import Leases, Reservation, Stopped, Usage
 from fmerl_platform.asking.prices import Price, Tokens, most_tokens
@@ -37,7 +38,7 @@ class Answered:
     """Outcome of a call: its value, or why there is none."""
 
     key: str
-    value: float | str | None
+    value: Value | None
     error: str | None = None
     passing: bool = False
     """True if the same call may get a value in another run."""

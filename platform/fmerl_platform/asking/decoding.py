@@ -62,7 +62,8 @@ def ask_decoding(
 
 def score_decodings(questions: Questions) -> tuple[Mode, ...]:
     """Decodings to try, in order: logprobs (finest scores, one token), schema (nothing to misread)."""
-    return ("logprobs", "schema") if whole_scores(questions.prompts.scale) else ("schema",)
+    first_token = questions.prompts.questions == "three" and whole_scores(questions.prompts.scale)
+    return ("logprobs", "schema") if first_token else ("schema",)
 
 
 def _told(call: Call, journal: JournalReader) -> bool:

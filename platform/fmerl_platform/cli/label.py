@@ -31,8 +31,14 @@ class LabelOptions:
     """Form in which an answer is asked for; auto takes what the endpoint can do."""
     temperature: Amount = 0.0
     """Temperature of the model."""
+    questions: Literal["three", "one"] = "three"
+    """One question for each dimension, as in the paper, or one for all of them."""
+    samples: Count = 1
+    """Answers to every question about an utterance; their mean is the score, their spread stands beside it."""
     score_template: str | None = None
     """Query for a score in place of the paper's."""
+    joint_template: str | None = None
+    """Query for all scores at once in place of ours."""
     description_template: str | None = None
     """Query for a description in place of the paper's."""
     system: str | None = None
@@ -61,7 +67,7 @@ def label(*, options: Annotated[LabelOptions, FLAT]) -> int:
     rerunning the same command, whatever ended the last one, repeats only requests that were in flight.
     """
     from fmerl.corpus import SPLITS
-    from fmerl.supervision.prompts import DESCRIPTION_TEMPLATE, SCORE_TEMPLATE, PromptConfig
+    from fmerl.supervision.prompts import DESCRIPTION_TEMPLATE, JOINT_TEMPLATE, SCORE_TEMPLATE, PromptConfig
     from fmerl_platform.asking.endpoint import RequestFailedError
     from fmerl_platform.cli.progress import RateProgress
     from fmerl_platform.labelling.cost import estimate
@@ -76,7 +82,9 @@ def label(*, options: Annotated[LabelOptions, FLAT]) -> int:
         labels=options.labels,
         model=options.model,
         prompts=PromptConfig(
+            questions=options.questions,
             score_template=options.score_template or SCORE_TEMPLATE,
+            joint_template=options.joint_template or JOINT_TEMPLATE,
             description_template=options.description_template or DESCRIPTION_TEMPLATE,
             system=options.system,
             scale=options.scale or corpus.vad_range,
@@ -87,6 +95,7 @@ def label(*, options: Annotated[LabelOptions, FLAT]) -> int:
         splits=tuple(split for split in SPLITS if split in options.splits),
         limit=options.limit,
         descriptions=options.descriptions,
+        samples=options.samples,
         retest=options.retest,
         **options.asking.fields(),
         max_error_share=options.max_error_share,

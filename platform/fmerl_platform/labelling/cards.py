@@ -23,6 +23,7 @@ def label_card(
     return {
         "recipe": {
             "method": "a language model is asked for every utterance and dimension",
+            "samples": request.samples,
             "corpus": request.corpus.digest(),
             "splits": list(request.splits),
             "limit": request.limit,

@@ -17,11 +17,8 @@ from fmerl.supervision.answers import AnswerError
 from fmerl_platform.asking.asker import Answered
 from fmerl_platform.asking.journal import JournalReader
 from fmerl_platform.asking.prices import Price, Tokens
-from fmerl_platform.asking.question import Call
+from fmerl_platform.labelling.labelset import Scores, mean_scores
 from fmerl_platform.labelling.plan import Plan
-
-Scores = dict[tuple[str, str], float]
-"""Scores by utterance id and dimension."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +138,7 @@ def judge(
         price: Price of tokens.
     """
     first, second = (
-        _rescaled(_values(calls, outcomes), scale, corpus.vad_range) for calls in (plan.scores, plan.retest)
+        _rescaled(mean_scores(calls, outcomes), scale, corpus.vad_range) for calls in (plan.scores, plan.retest)
     )
     humans = {
         (utterance.utterance_id, dimension): score
@@ -162,11 +159,6 @@ def _reason(error: str) -> str:
     """The kind of an error: "valence: refusal: 'I cannot'" is a refusal."""
     parts = [part for part in error.split(": ") if part not in DIMENSIONS]
     return parts[0]
-
-
-def _values(calls: Mapping[tuple[str, str], Call], outcomes: Mapping[str, Answered]) -> Scores:
-    found = {name: outcomes[call.key].value for name, call in calls.items()}
-    return {name: value for name, value in found.items() if isinstance(value, float)}
 
 
 def _rescaled(scores: Scores, source: tuple[float, float], target: tuple[float, float]) -> Scores:

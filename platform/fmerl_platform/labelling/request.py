@@ -33,6 +33,8 @@ class LabelRequest(PaidRequest):
     """Most utterances; None labels all."""
     descriptions: Path | None = None
     """Reviewed descriptions; None lets the model draft them."""
+    samples: int = 1
+    """Answers to every question about an utterance; their mean is the score."""
     retest: int = 50
     """Utterances that are asked twice."""
     max_error_share: float = 0.01
@@ -42,6 +44,9 @@ class LabelRequest(PaidRequest):
         if not any(utterance.text.strip() for utterance in select(self.corpus, self.splits, self.limit)):
             what = f"no text in {', '.join(self.splits)} of {self.corpus.name}"
             raise InputError("--splits", what, "label other splits")
+        if self.samples > 1 and not self.temperature:
+            what = f"{self.samples} answers at temperature 0 would be the same one"
+            raise InputError("--samples", what, "give a --temperature above 0, such as 0.7")
         super().__post_init__()
 
     @property
@@ -80,4 +85,5 @@ class LabelRequest(PaidRequest):
     def plan(self, mode: Mode) -> Plan:
         """All calls of the label set."""
         emotions = () if self.descriptions is not None else self.corpus.classes
-        return Plan.of(select(self.corpus, self.splits, self.limit), self.questions(mode), emotions, self.retest)
+        utterances = select(self.corpus, self.splits, self.limit)
+        return Plan.of(utterances, self.questions(mode), emotions, self.retest, self.samples)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fmerl.card import read_card
 from fmerl.config import DIMENSIONS
@@ -66,13 +70,15 @@ def label_corpus(request: LabelRequest, counting: Counting = uncounted) -> Label
         quality = judge(plan, outcomes, errors, journal, request.corpus, prompts.scale, config.price)
         ways = plan.ways(journal)
         card = label_card(request, request.questions(mode), config.endpoint.base_url, drafts, quality, ways)
+        vad, spread = row_scores(plan, outcomes, errors, prompts.dimensions)
         labels = LabelSet(
             utterance_ids=tuple(utterance.utterance_id for utterance in plan.utterances),
-            vad=row_scores(plan, outcomes, errors, prompts.dimensions),
+            vad=vad,
             errors=errors,
             vad_range=prompts.scale,
             descriptions=drafts.descriptions if reviewed is None else reviewed,
-            card={**card, "dimensions": list(prompts.dimensions)},
+            card={**card, "dimensions": list(prompts.dimensions), **_spread_on_card(request, spread)},
+            spread=spread if request.samples > 1 else None,
         )
         write_labels(request.labels, request.corpus.name, labels)
         folder = request.labels / request.corpus.name
@@ -86,6 +92,15 @@ def _mode(request: LabelRequest, config: WorkerConfig) -> Mode:
     questions = request.questions("text")
     first = first_call(request.corpus, request.splits, questions)
     return ask_decoding(score_decodings(questions), first, config, request.limits)
+
+
+def _spread_on_card(request: LabelRequest, spread: NDArray[np.float32]) -> dict[str, Any]:
+    """Mean spread of the samples by dimension; nothing of a single sample."""
+    if request.samples == 1:
+        return {}
+    asked = [(name, spread[:, DIMENSIONS.index(name)]) for name in request.prompts.dimensions]
+    known = {name: values[~np.isnan(values)] for name, values in asked}
+    return {"sample_spread": {name: float(values.mean()) if len(values) else None for name, values in known.items()}}
 
 
 def _write_draft(request: LabelRequest, drafts: Drafts) -> Path:
