@@ -73,7 +73,9 @@ def _read(path: Path) -> Templates:
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", f"write {_FORM}, or give --prompt {PAPER}") from None
+        raise InputError(
+            path, f"cannot be read ({error.strerror})", f"write {_FORM}, or give --prompt {PAPER}"
+        ) from None
     except ValueError as error:
         raise InputError(path, f"no JSON ({error})", f"write {_FORM}") from None
     allowed = Templates.__dataclass_fields__

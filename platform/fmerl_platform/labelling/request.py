@@ -26,6 +26,8 @@ class LabelRequest(PaidRequest):
     """Folder of label sets."""
     model: str
     prompts: PromptConfig
+    templates: str | None = None
+    """Name of the prompts' templates where several are labelled with, each to a folder of its own."""
     decoding: DecodingChoice = "auto"
     temperature: float = 0.0
     splits: tuple[Split, ...] = ("train", "validation")
@@ -57,6 +59,11 @@ class LabelRequest(PaidRequest):
     @property
     def journal(self) -> Path:
         return (self.home / "journal").resolve()
+
+    @property
+    def draft_file(self) -> Path:
+        """The model's descriptions, to review."""
+        return self.home / ("descriptions.json" if self.templates is None else f"descriptions-{self.templates}.json")
 
     def price(self) -> Price:
         """Price of the model's tokens; nothing without a table."""

@@ -105,7 +105,7 @@ def _spread_on_card(request: LabelRequest, spread: NDArray[np.float32]) -> dict[
 
 def _write_draft(request: LabelRequest, drafts: Drafts) -> Path:
     """Write all classes, those without a description as empty texts that a reviewer cannot overlook."""
-    path = request.home / "descriptions.json"
+    path = request.draft_file
     texts = {emotion: drafts.descriptions.get(emotion, "") for emotion in request.corpus.classes}
     with replaced_file(path) as file:
         file.write((json.dumps(texts, indent=2, ensure_ascii=False) + "\n").encode())

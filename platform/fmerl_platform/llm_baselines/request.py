@@ -95,13 +95,13 @@ class BaselineRequest(PaidRequest):
 
     def plan(self, model: LanguageModel, seed: int, mode: Mode) -> SeedPlan:
         """The model's calls with a seed, in a decoding."""
-        classes = self.corpus.classes
+        classes, templates = self.corpus.classes, model.templates
         examples = draw_examples(self.corpus, self.unseen, self.shots, self.context, seed)
         decoding, form = Decoding(mode=mode, temperature=self.temperature), ClassForm(mode=mode, classes=classes)
         wanted = {utterance.utterance_id for utterance in self.utterances}
 
         def call(item: Shown) -> Call:
-            messages = classification_messages(classes, examples, item)
+            messages = classification_messages(classes, examples, item, templates.classification, templates.system)
             return Call.of(item.utterance.text, messages, form, model=model.id, decoding=decoding, repeat=seed)
 
         turns = (item for dialogue in self.dialogues for item in shown(dialogue, self.context))

@@ -23,10 +23,12 @@ from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.runs import StudyRuns
 from fmerl_platform.ledger.schema import PREDICTIONS
 from fmerl_platform.llm_baselines.answers import outcomes_by_utterance, prediction_table, scores_of, write_problems
+from fmerl_platform.llm_baselines.comparison import compare_templates
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
 from fmerl_platform.running.progress import Counting, uncounted
+from fmerl_platform.statistics import Comparison
 
 PROBLEMS = "problems.csv"
 
@@ -43,6 +45,8 @@ class Baselines:
     """Finished seed runs, those of earlier commands among them, in the request's order."""
     failures: Mapping[str, str]
     """Reasons why runs are missing, by run name; the same command asks for the rest."""
+    comparisons: Mapping[str, Comparison]
+    """Models under other templates against the same model under the first, by name, where both have a run."""
     tracking_uri: str
 
 
@@ -79,9 +83,11 @@ def run_baselines(request: BaselineRequest, counting: Counting = uncounted) -> B
                 failures[run.name] = unanswered
         runs.close(experiment, complete=not failures)
         finished = {cell.fingerprint: cell for cell in finished_cells(experiment, corpus=request.corpus.name)}
+        comparisons = compare_templates(experiment, request, [run for run in planned if run.fingerprint in finished])
     return Baselines(
         runs=tuple(finished[run.fingerprint] for run in planned if run.fingerprint in finished),
         failures=failures,
+        comparisons=comparisons,
         tracking_uri=experiment.uri,
     )
 
@@ -123,7 +129,13 @@ def _run_seed(
         return f"{left.total()} of {len(found)} utterances are not answered yet, most often: {reason}"
     table = prediction_table(request.utterances, request.corpus.classes, found)
     metrics = {**scores_of(table, request.corpus.classes, request.unseen), **_taken(request, run, plan, config)}
-    params = {**request.settings(), "model": run.model.id, "mode": mode, "base_url": config.endpoint.base_url}
+    params = {
+        **request.settings(),
+        "model": run.model.id,
+        "templates": run.model.templates.name,
+        "mode": mode,
+        "base_url": config.endpoint.base_url,
+    }
     params |= asdict(plan.ways(JournalReader(request.journal)))
     note = f"{run.model.id} named the emotions of {len(table)} test utterances of {run.corpus}, seed {run.seed}."
     begun = experiment.begin(run, runs.variants[run.corpus, run.variant], params, note, request.unseen)

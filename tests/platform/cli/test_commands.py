@@ -38,10 +38,10 @@ FLAGS = {
         --faces --frames --workers --batch-size --cpus-per-worker --gpus-per-worker --supervised-on-labels --storage
         --dry-run""",
     "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --questions --samples
-        --score-template --joint-template --description-template --system --scale --dimensions --descriptions --retest
-        --max-error-share --storage --dry-run {ASKING}""",
-    "llm-baselines": f"""--corpus --config --model --unseen --limit --shots --context --seeds --decoding --temperature
-        --study --storage --dry-run {ASKING}""",
+        --prompt --score-template --joint-template --description-template --system --scale --dimensions --descriptions
+        --retest --max-error-share --storage --dry-run {ASKING}""",
+    "llm-baselines": f"""--corpus --config --model --prompt --unseen --limit --shots --context --seeds --decoding
+        --temperature --study --storage --dry-run {ASKING}""",
     "import-corpus": "--output --meld --iemocap --media --protocol --ids --validation --drop-unlabelled --dry-run",
     "import-features": "--output --text --iemocap --validation --dry-run",
     "make-media-corpus": "--output --dialogues --layout --faults --seed",

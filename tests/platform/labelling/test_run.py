@@ -16,10 +16,12 @@ from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of, talk
 
 from fmerl.card import read_card
 from fmerl.config import DIMENSIONS
+from fmerl.corpus import write_corpus
 from fmerl.errors import InputError
 from fmerl.supervision.labels import read_labels_of
 from fmerl.supervision.prompts import PromptConfig
 from fmerl_platform.asking.limiter import Limits
+from fmerl_platform.cli.label import LabelOptions, label
 from fmerl_platform.labelling.cost import estimate
 from fmerl_platform.labelling.plan import read_source, sample
 from fmerl_platform.labelling.publish import EXPERIMENT
@@ -284,6 +286,33 @@ def test_samples_are_averaged_and_their_spread_stands_beside(endpoint: FakeEndpo
     assert len(endpoint.requests) == before, "a retest takes samples that are paid for"
     assert one.quality.retest_agreement["valence"].n == 2
     assert pq.read_table(one.folder / "vad.parquet").column_names == ["utterance_id", *DIMENSIONS, "error"]
+
+
+def test_several_templates_label_into_folders_of_their_own(
+    endpoint: FakeEndpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_corpus(talk([f"say {row}" for row in range(12)], scored=True), tmp_path / "corpus")
+    (tmp_path / "short.json").write_text(json.dumps({"score": "{dimension} of {utterance}?"}))
+    options = LabelOptions(
+        corpus=tmp_path / "corpus",
+        labels=tmp_path / "labels",
+        storage=tmp_path / "runs",
+        model="judge",
+        prompt=("paper", str(tmp_path / "short.json")),
+        decoding="text",
+        retest=0,
+    )
+    assert label(options=options) == 0
+    assert len(endpoint.requests) == 2 * 8 * 3 + 2 * 3, "descriptions of the same query are asked for once"
+    templates = [
+        read_card(tmp_path / "labels" / name / "talk")["recipe"]["prompts"]["score_template"]
+        for name in ("paper", "short")
+    ]
+    assert templates == [PromptConfig().score_template, "{dimension} of {utterance}?"]
+    told = capsys.readouterr().out
+    assert "Label sets by templates" in told
+    drafts = sorted(path.name for path in (tmp_path / "runs" / "labelling" / "talk").glob("*.json"))
+    assert drafts == ["descriptions-paper.json", "descriptions-short.json"]
 
 
 def test_emobank_is_a_corpus_of_sentences(shared_data: Path) -> None:
