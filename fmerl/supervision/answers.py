@@ -23,6 +23,8 @@ PARSER_VERSION = 3
 """Version, raised when the same answer may be read as another score; stands on the card of a label set."""
 MIN_SCORE_MASS = 0.5
 """Least probability that the first token is a score at all, for its expected value to mean something."""
+_FEWEST_WHOLE = 5
+"""Whole scores that a scale must have for a schema to ask for whole ones."""
 _MOST_LISTED = 20
 """Most whole scores that a schema lists; more are bounded."""
 MAX_PHRASE = 120
@@ -61,12 +63,12 @@ class AnswerError(ValueError):
 def score_schema(scale: tuple[float, float], names: Sequence[str] = ("score",)) -> dict[str, Any]:
     """JSON schema of an object with a number in the scale under each name.
 
-    On a scale of whole ends the numbers are whole: decoders such as llama.cpp's hold an enumeration or the bounds of an
-    integer, and let a `number` leave its bounds.
+    On a scale with enough whole scores the numbers are whole: decoders such as llama.cpp's hold an enumeration or the
+    bounds of an integer, and let a `number` leave its bounds.
     """
     low, high = scale
     number: dict[str, Any] = {"type": "number", "minimum": low, "maximum": high}
-    if _is_whole(scale):
+    if _asks_whole(scale):
         scores = range(int(low), int(high) + 1)
         bounds = {"minimum": int(low), "maximum": int(high)}
         number = {"type": "integer", **({"enum": list(scores)} if len(scores) <= _MOST_LISTED else bounds)}
@@ -77,7 +79,7 @@ def score_schema(scale: tuple[float, float], names: Sequence[str] = ("score",)) 
 def whole_scores(scale: tuple[float, float]) -> range | None:
     """The whole numbers of a scale, if each is one digit and so one token; None if the scale is another."""
     low, high = scale
-    return range(int(low), int(high) + 1) if _is_whole(scale) and low >= 0 and high <= 9 else None
+    return range(int(low), int(high) + 1) if _has_whole_ends(scale) and low >= 0 and high <= 9 else None
 
 
 def read_score(answer: Answer, mode: Mode, scale: tuple[float, float]) -> float:
@@ -126,8 +128,14 @@ def _within(score: float, scale: tuple[float, float]) -> float:
     return score
 
 
-def _is_whole(scale: tuple[float, float]) -> bool:
+def _has_whole_ends(scale: tuple[float, float]) -> bool:
     return all(float(end).is_integer() for end in scale)
+
+
+def _asks_whole(scale: tuple[float, float]) -> bool:
+    """True if a schema asks for whole scores: from -1 to 1 they would be too few."""
+    low, high = scale
+    return _has_whole_ends(scale) and high - low + 1 >= _FEWEST_WHOLE
 
 
 def read_phrase(answer: Answer) -> str:
@@ -220,7 +228,7 @@ def _read_schema(answer: Answer, text: str, scale: tuple[float, float]) -> float
 def _json_number(score: Any, text: str, scale: tuple[float, float]) -> float:
     if isinstance(score, bool) or not isinstance(score, int | float) or not abs(score) <= sys.float_info.max:
         raise AnswerError("malformed", f"no number as score: {quoted(text)}")
-    if _is_whole(scale) and score != int(score):
+    if _asks_whole(scale) and score != int(score):
         raise AnswerError("malformed", f"no whole number as score: {quoted(text)}")
     return float(score)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -94,7 +94,12 @@ def ask_plan(
     if not waiting:
         return outcomes
     if batches is not None:
-        return outcomes | asyncio.run(_ask_in_batches(plan, waiting, config, limits, batches, counting, spent))
+
+        async def ask(policy: BatchPolicy) -> dict[str, Answered]:
+            async with _batch_asker(plan, config, limits, policy, spent, counting) as asker:
+                return await asker.ask(waiting)
+
+        return outcomes | asyncio.run(ask(batches))
     if in_batches := plan.in_batches(config):
         what = f"{in_batches:,} of {len(waiting):,} calls to make are in batches that were sent before"
         raise InputError("--batch", what, "give it to read their answers; without it they would be paid for twice")
@@ -119,27 +124,12 @@ def send_plan(plan: CallPlan, config: WorkerConfig, limits: Limits, batches: Bat
     Raises:
         InputError, RequestFailedError: As `ask_plan`.
     """
-    asyncio.run(_send_batches(plan, config, limits, batches, spent))
 
+    async def send() -> None:
+        async with _batch_asker(plan, config, limits, batches, spent) as asker:
+            await asker.send(plan.unanswered(config))
 
-async def _ask_in_batches(
-    plan: CallPlan,
-    waiting: Sequence[Call],
-    config: WorkerConfig,
-    limits: Limits,
-    batches: BatchPolicy,
-    counting: Counting,
-    spent: float,
-) -> dict[str, Answered]:
-    async with _batch_asker(plan, config, limits, batches, spent, counting) as asker:
-        return await asker.ask(waiting)
-
-
-async def _send_batches(
-    plan: CallPlan, config: WorkerConfig, limits: Limits, batches: BatchPolicy, spent: float
-) -> None:
-    async with _batch_asker(plan, config, limits, batches, spent) as asker:
-        await asker.send(plan.unanswered(config))
+    asyncio.run(send())
 
 
 @asynccontextmanager

@@ -158,6 +158,7 @@ def test_endpoints_own_refusal(mode: Mode) -> None:
 def test_schema_names_the_scale() -> None:
     assert score_schema((1, 5))["properties"]["score"] == {"type": "integer", "enum": [1, 2, 3, 4, 5]}
     assert score_schema((0, 100))["properties"]["score"] == {"type": "integer", "minimum": 0, "maximum": 100}
+    assert score_schema((-1, 1))["properties"]["score"] == {"type": "number", "minimum": -1, "maximum": 1}
     assert score_schema((0, 0.5))["properties"]["score"] == {"type": "number", "minimum": 0, "maximum": 0.5}
     assert score_schema((0, 1), ("arousal", "valence"))["required"] == ["arousal", "valence"]
 
