@@ -9,7 +9,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +273,25 @@ def test_an_endpoint_that_lists_no_batches_leaves_the_doubt_to_the_user(server: 
     kill_at(server, "created", 1, tmp_path)
     with pytest.raises(RequestFailedError, match=r"write its id as batch_id into .*\.json, or delete that file"):
         ask(tmp_path)
+    assert len(server.batches) == 1
+
+
+def test_a_batch_is_found_behind_those_of_others(server: BatchEndpoint, tmp_path: Path) -> None:
+    kill_at(server, "created", 1, tmp_path)
+    [own] = server.batches.values()
+    for number in range(1, 6):
+        fields = {**own.fields, "id": f"batch_{number}", "input_file_id": "file_x", "metadata": None}
+        server.batches[f"batch_{number}"] = replace(own, fields={**fields, "created_at": 2**31 + number})
+    check_right(ask(tmp_path))
+    check_paid_once(server, tmp_path)
+    assert len(server.batches) == 6, "another batch was created"
+
+
+def test_a_creation_that_fails_after_the_fact_creates_nothing_more(server: BatchEndpoint, tmp_path: Path) -> None:
+    met: list[str] = []
+    server.at = lambda reached: met.append(reached) is None and met.count("created") == 1 and reached == "created"
+    check_right(ask(tmp_path))
+    check_paid_once(server, tmp_path)
     assert len(server.batches) == 1
 
 
