@@ -15,7 +15,7 @@ from fmerl.corpus.inspection import repeats_of_train
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, features_current, read_features, write_features
 from fmerl.supervision.anchors import encode_anchors
-from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
+from fmerl.supervision.emotion_levels import default_descriptions
 from fmerl.supervision.labels import read_labels_of
 from fmerl.synthetic import SHAPES, SyntheticSpec, generate
 from fmerl.training.assembly import assemble
@@ -68,11 +68,13 @@ def join_inputs(
     ]
     # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
     labels = read_labels_of(options.labels, corpus) if options.labels and name not in SHAPES else None
-    descriptions = labels.descriptions if labels else read_descriptions(DEFAULT_DESCRIPTIONS)
+    anchors = dict.fromkeys(config.anchors for config in configs)
+    described = any(config.description != "label" for config in anchors)
+    descriptions = labels.descriptions if labels else default_descriptions(corpus.classes, name) if described else {}
     return CorpusInputs(
         data=assemble(corpus, tables, labels),
         control=configs[0],
-        anchors=encode_anchors(corpus.classes, descriptions, dict.fromkeys(config.anchors for config in configs)),
+        anchors=encode_anchors(corpus.classes, descriptions, anchors),
         supervised=tuple(table.modality for table in tables if table.card.get("supervised_on_labels", True)),
         repeats=repeats_of_train(corpus),
     )

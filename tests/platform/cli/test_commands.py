@@ -21,8 +21,8 @@ HEAVY = ("torch", "ray", "mlflow", "matplotlib", "sklearn", "scipy", "transforme
 STUDY = """--seeds --storage --features --labels --preset --config --epochs --modalities --emotion-encoder --scale
     --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --keep-weights --checkpoint-seconds --dry-run
     --study"""
-ASKING = """--requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout --concurrency
-    --workers"""
+ASKING = """--batch --requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout
+    --concurrency --workers"""
 FLAGS = {
     "ablation": f"--corpus --system --variants --axis --study-file --margin {STUDY}",
     "main-results": f"--corpus --meld --emobank --systems --margin {STUDY}",
@@ -39,11 +39,11 @@ FLAGS = {
         --text-length --audio-set --audio-level --audio-rate --visual-encoder --visual-weights --pixel-mean --pixel-sd
         --faces --frames --workers --batch-size --cpus-per-worker --gpus-per-worker --supervised-on-labels --storage
         --dry-run""",
-    "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --score-template
-        --description-template --system --scale --dimensions --descriptions --retest --max-error-share --storage
-        --dry-run {ASKING}""",
-    "llm-baselines": f"""--corpus --config --model --unseen --limit --shots --context --seeds --decoding --temperature
-        --study --storage --dry-run {ASKING}""",
+    "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --questions --samples
+        --prompt --score-template --joint-template --description-template --system --scale --dimensions --descriptions
+        --retest --max-error-share --storage --dry-run {ASKING}""",
+    "llm-baselines": f"""--corpus --config --model --prompt --unseen --limit --shots --context --seeds --decoding
+        --temperature --study --storage --dry-run {ASKING}""",
     "import-corpus": "--output --meld --iemocap --media --protocol --ids --validation --drop-unlabelled --dry-run",
     "inspect-corpus": "--corpus --output",
     "import-features": "--output --text --iemocap --validation --dry-run",
