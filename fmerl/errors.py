@@ -1,8 +1,26 @@
-"""The one error for input that a user can mend."""
+"""The one error for input that a user can mend, and an operating system's errors told as it."""
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+_TOLD = {
+    errno.ENOENT: ("no such file", "check the path"),
+    errno.ENOTDIR: ("a file stands where a folder is meant", "give a folder"),
+    errno.EISDIR: ("a folder stands where a file is meant", "give a file"),
+    errno.EEXIST: ("a file is in the way", "move it, or choose another place"),
+    errno.EACCES: ("no permission", "change its permissions, or choose another place"),
+    errno.EPERM: ("no permission", "change its permissions, or choose another place"),
+    errno.EROFS: ("its file system is read-only", "choose another place"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
+    **dict.fromkeys(
+        NO_SPACE, ("no space is left on its disk", "make room; the same command goes on from what is kept")
+    ),
+}
+"""Fault and remedy by error number."""
 
 
 class InputError(ValueError):
@@ -22,3 +40,19 @@ class InputError(ValueError):
     def __str__(self) -> str:
         row = "" if self.row is None else f", row {self.row}"
         return f"{self.where}{row}: {self.what}; {self.remedy}"
+
+
+def path_error(error: OSError, remedy: str | None = None) -> InputError | None:
+    """An operating system's error about a path as one line; None if it names no path.
+
+    Args:
+        error: The error; one of a full disk needs no path.
+        remedy: Advice in place of the one that follows from the error's number.
+    """
+    if error.filename is None and error.errno not in NO_SPACE:
+        return None
+    path = Path("disk" if error.filename is None else str(error.filename))
+    told, advice = _TOLD.get(error.errno or 0, (error.strerror or type(error).__name__, "check the path"))
+    if error.errno == errno.ENOTDIR:
+        path = next((parent for parent in path.parents if parent.is_file()), path)
+    return InputError(path, told, remedy or advice)

@@ -335,7 +335,7 @@ def test_every_split_needs_labelled_utterances(tmp_path: Path, split: str) -> No
         ({"classes": ["joy", 3]}, ["classes ['joy', 3]", "every class"]),
         ({"classes": ["joy", "joy"]}, ["repeat a name", "once"]),
         ({"vad_range": [5, 0]}, ["vad_range [5, 0] is empty", "lowest score first"]),
-        ({"vad_range": [0, float("nan")]}, ["not two numbers", "lowest and highest"]),
+        ({"vad_range": [0, float("nan")]}, ["NaN is no number", 'write {"name"']),
         ({"vad_range": [False, 10**400]}, ["not two numbers", "lowest and highest"]),
         ({"vad_range": 5}, ["not two numbers", "lowest and highest"]),
         ({"unseen_class": "awe"}, ["unseen_class 'awe'", "joy, anger"]),
@@ -348,13 +348,21 @@ def test_bad_header_is_named(tmp_path: Path, change: dict[str, Any], fragments: 
     assert_names(caught.value, tmp_path / "corpus.json", None, fragments)
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"name": "\xff"}'])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"[" * 100_000, b'{"name": "\\ud800"}', b'{"name": 1, "name": 2}'])
 def test_header_that_is_no_json_object_is_named(tmp_path: Path, content: bytes) -> None:
     write_csv_folder(tmp_path, table())
     (tmp_path / "corpus.json").write_bytes(content)
     with pytest.raises(InputError) as caught:
         read_corpus(tmp_path)
     assert_names(caught.value, tmp_path / "corpus.json", None, ["JSON", 'write {"name"'])
+
+
+def test_header_of_another_encoding_is_named(tmp_path: Path) -> None:
+    write_csv_folder(tmp_path, table())
+    (tmp_path / "corpus.json").write_bytes(b'{"name":\n"\xff"}')
+    with pytest.raises(InputError) as caught:
+        read_corpus(tmp_path)
+    assert_names(caught.value, tmp_path / "corpus.json", 2, ["byte 10 is not UTF-8", "save the file as UTF-8"])
 
 
 def test_folder_needs_exactly_one_table_and_a_header(tmp_path: Path) -> None:
