@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from fmerl.config import DIMENSIONS
 from fmerl.corpus.checks import SPAN_COLUMNS, check_splits, checked_utterances, is_identifier
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Utterance
-from fmerl.corpus.tables import read_csv, read_parquet
+from fmerl.corpus.parquet_tables import read_parquet
+from fmerl.corpus.tables import read_csv
 from fmerl.errors import InputError
 from fmerl.files import replaced_file, write_csv
 from fmerl.user_text import read_json
