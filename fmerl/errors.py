@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -15,6 +16,9 @@ _TOLD = {
     errno.EACCES: ("no permission", "change its permissions, or choose another place"),
     errno.EPERM: ("no permission", "change its permissions, or choose another place"),
     errno.EROFS: ("its file system is read-only", "choose another place"),
+    errno.EIO: ("its disk cannot be read or written", "check the disk"),
+    errno.ESTALE: ("its network folder is gone", "mount it again"),
+    errno.ELOOP: ("its links lead in a circle", "name the file itself"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     **dict.fromkeys(
         NO_SPACE, ("no space is left on its disk", "make room; the same command goes on from what is kept")
@@ -43,16 +47,19 @@ class InputError(ValueError):
 
 
 def path_error(error: OSError, remedy: str | None = None) -> InputError | None:
-    """An operating system's error about a path as one line; None if it names no path.
+    """An operating system's error about a path as one line; None for any other.
 
     Args:
         error: The error; one of a full disk needs no path.
-        remedy: Advice in place of the one that follows from the error's number.
+        remedy: Advice for a path that is not there.
     """
-    if error.filename is None and error.errno not in NO_SPACE:
+    # Arrow quotes the path in its message.
+    quoted = re.search(r"'([^']+)'", str(error))
+    name = error.filename or (quoted[1] if quoted else None)
+    if error.errno not in _TOLD or (name is None and error.errno not in NO_SPACE):
         return None
-    path = Path("disk" if error.filename is None else str(error.filename))
-    told, advice = _TOLD.get(error.errno or 0, (error.strerror or type(error).__name__, "check the path"))
+    path = Path(name or "disk")
+    told, advice = _TOLD[error.errno]
     if error.errno == errno.ENOTDIR:
         path = next((parent for parent in path.parents if parent.is_file()), path)
-    return InputError(path, told, remedy or advice)
+    return InputError(path, told, remedy if remedy and error.errno == errno.ENOENT else advice)

@@ -23,7 +23,7 @@ def read_text(path: Path, remedy: str | None = None, errors: Literal["strict", "
 
     Args:
         path: The file.
-        remedy: Advice for a file that cannot be opened.
+        remedy: Advice for a file that is not there.
         errors: Handling of bytes that are not UTF-8; `surrogateescape` leaves them to the caller.
 
     Raises:
@@ -47,7 +47,7 @@ def read_json(path: Path, remedy: str) -> Any:
 
     Args:
         path: The file.
-        remedy: Advice for a file that cannot be opened or is no JSON: its form.
+        remedy: Advice for a file that is not there or is no JSON: its form.
 
     Raises:
         InputError: No such file, or no JSON; NaN, infinity, a key given twice and half a surrogate pair are none.

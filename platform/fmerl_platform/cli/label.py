@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fmerl.config import DIMENSIONS
 from fmerl_platform.cli.asking_options import Amount, AskingOptions, Count, Natural
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class LabelOptions:
 
     corpus: Path
     """Corpus folder, or EmoBank's emobank.csv."""
-    labels: Path
+    labels: OutputFolder
     """Label sets are written below this folder."""
     model: str
     """Model as the endpoint calls it."""
@@ -48,7 +48,7 @@ class LabelOptions:
     asking: Annotated[AskingOptions, FLAT] = field(default_factory=AskingOptions)
     max_error_share: Amount = 0.01
     """Exit with 1 above this share of utterances without scores."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of the journal."""
     dry_run: bool = False
     """Show calls, tokens and cost, ask nothing."""
