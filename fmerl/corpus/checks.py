@@ -16,6 +16,9 @@ from fmerl.errors import InputError
 SPAN_COLUMNS = ("video_start", "video_end")
 TIME_COLUMNS = ("start", "end")
 
+_WHOLE = re.compile(r"(-?\d{1,18})(?:\.0*)?", re.ASCII)
+"""A whole number; data frames write one as 1.0 where a column has gaps."""
+
 
 def is_identifier(value: Any) -> bool:
     """True for a value that other files can refer to: text without white space around it."""
@@ -40,7 +43,8 @@ def _utterance(row: Row, header: Corpus) -> Utterance:
     for column in ("utterance_id", "dialogue_id", "speaker"):
         if not is_identifier(row[column]):
             raise row.error(f"{column} {row[column]!r} is empty or has white space around it", "mend the name")
-    if not re.fullmatch(r"-?\d{1,18}", row["turn"], re.ASCII):
+    turn = _WHOLE.fullmatch(row["turn"])
+    if turn is None:
         raise row.error(f"turn {row['turn']!r} is not an integer", "number the dialogue's turns in their order")
     emotion = row["emotion"] or None
     if emotion is not None and emotion not in header.classes:
@@ -51,7 +55,7 @@ def _utterance(row: Row, header: Corpus) -> Utterance:
     return Utterance(
         utterance_id=row["utterance_id"],
         dialogue_id=row["dialogue_id"],
-        turn=int(row["turn"]),
+        turn=int(turn[1]),
         speaker=row["speaker"],
         text=row["text"],
         emotion=emotion,
@@ -66,9 +70,9 @@ def _utterance(row: Row, header: Corpus) -> Utterance:
 
 
 def _scores(row: Row, low: float, high: float) -> dict[str, float]:
-    given = [name for name in DIMENSIONS if row[name]]
+    given = [name for name in DIMENSIONS if _is_given(row[name])]
     if given and len(given) < len(DIMENSIONS):
-        what = f"{', '.join(given)} given without {', '.join(name for name in DIMENSIONS if not row[name])}"
+        what = f"{', '.join(given)} given without {', '.join(name for name in DIMENSIONS if name not in given)}"
         raise row.error(what, "give all three scores or none")
     scores = {}
     for name in given:
@@ -93,7 +97,7 @@ def _seconds(row: Row, columns: Sequence[str]) -> dict[str, float]:
     """The columns that are not empty."""
     found = {}
     for name in columns:
-        if not row[name]:
+        if not _is_given(row[name]):
             continue
         found[name] = _number(row[name])
         if not 0 <= found[name] < math.inf:
@@ -110,6 +114,11 @@ def _side(row: Row) -> Side | None:
     if side:
         raise row.error(f"unknown video_side {side!r}", "use left or right, or leave it empty for the whole picture")
     return None
+
+
+def _is_given(cell: str) -> bool:
+    """False for the cell of a missing number: empty, or NaN."""
+    return cell.lower() not in ("", "nan")
 
 
 def _number(cell: str) -> float:

@@ -99,3 +99,5 @@ class Problem:
     row: int
     what: str
     action: str
+    on_screen: bool = False
+    """Tell it on screen too: it concerns the release as a whole."""

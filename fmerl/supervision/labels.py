@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from fmerl.card import CARD, content_digest, read_card, replaced_folder, write_card
 from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import Corpus
-from fmerl.corpus.tables import Row, read_parquet
+from fmerl.corpus.parquet_tables import read_parquet
+from fmerl.corpus.tables import Row
 from fmerl.errors import InputError
 from fmerl.supervision.descriptions import check_described, read_descriptions
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fmerl.errors import InputError
+from fmerl.user_text import read_json
 
 BATCH_SHARE = 0.5
 """Price of a request in a batch over that of a direct one, where the table does not tell.
@@ -81,12 +82,7 @@ def read_price(path: Path, model: str) -> Price:
     Raises:
         InputError: No such table, no price of the model, or a price or share that is no number from 0 up.
     """
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", f"write {_FORM}") from None
-    except ValueError as error:
-        raise InputError(path, f"no JSON ({error})", f"write {_FORM}") from None
+    table = read_json(path, f"write {_FORM}")
     fields = table if isinstance(table, dict) else {}
     per_tokens, models, currency = (fields.get(name) for name in ("per_tokens", "models", "currency"))
     if not _is_amount(per_tokens) or not per_tokens or not isinstance(models, dict) or not isinstance(currency, str):

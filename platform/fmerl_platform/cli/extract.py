@@ -11,7 +11,7 @@ from fmerl.config import DEFAULT_TEXT_ENCODER, MODALITIES
 from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 from fmerl_platform.running.options import Auto, Resources
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class ExtractOptions:
 
     corpus: Path
     """Corpus folder."""
-    features: Path
+    features: OutputFolder
     """Feature tables are written below this folder."""
     modalities: tuple[Literal["text", "audio", "visual"], ...] = ("text",)
     """Modalities to extract."""
@@ -67,7 +67,7 @@ class ExtractOptions:
     """GPUs likewise; fractions share a GPU; auto: for text and faces a share where there are GPUs or may be."""
     supervised_on_labels: bool = False
     """Say on the cards that the encoder was fine-tuned on this corpus's emotions."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of unfinished work."""
     dry_run: bool = False
     """Show what would be encoded, encode nothing."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fmerl.config import DIMENSIONS
 from fmerl_platform.cli.asking_options import Amount, AskingOptions, Count, Natural
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 
 if TYPE_CHECKING:
     from fmerl_platform.labelling.request import LabelRequest
@@ -23,7 +23,7 @@ class LabelOptions:
 
     corpus: Path
     """Corpus folder, or EmoBank's emobank.csv."""
-    labels: Path
+    labels: OutputFolder
     """Label sets are written below this folder."""
     model: str
     """Model as the endpoint calls it."""
@@ -60,7 +60,7 @@ class LabelOptions:
     asking: Annotated[AskingOptions, FLAT] = field(default_factory=AskingOptions)
     max_error_share: Amount = 0.01
     """Exit with 1 above this share of utterances without scores."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of the journal."""
     dry_run: bool = False
     """Show calls, tokens and cost, ask nothing."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from fmerl_platform.cli.asking_options import Amount, AskingOptions, Count, Natural
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 
 if TYPE_CHECKING:
     from fmerl.corpus import Corpus
@@ -45,7 +45,7 @@ class LLMBaselineOptions:
     asking: Annotated[AskingOptions, FLAT] = field(default_factory=AskingOptions)
     study: str = "llm-baselines"
     """Name of the MLflow experiment."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of everything that is written."""
     dry_run: bool = False
     """Show calls, tokens and cost, ask nothing."""

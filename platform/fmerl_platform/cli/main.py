@@ -14,7 +14,7 @@ from typing import Any, NoReturn, get_args
 from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 import fmerl
-from fmerl.errors import InputError
+from fmerl.errors import NO_SPACE, InputError, path_error
 from fmerl.version import __version__
 from fmerl_platform.study.variant import StudyError
 
@@ -113,18 +113,24 @@ def _place(command: str) -> str:
 
 def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
     """Leave with 0, 1 for a failed run, 2 for bad arguments or input, 130 when interrupted, 143 when terminated."""
-    from fmerl_platform.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, listen
+    from fmerl_platform.cli.console import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, listen
 
     listen()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(sys.argv[1:] if arguments is None else arguments) or EXIT_OK
     except CycloptsError as error:
-        print(f"{name}: {' '.join(str(error).split())}; see --help", file=sys.stderr)
+        told = error.__cause__ if isinstance(error.__cause__, InputError) else f"{error}; see --help"
+        print(f"{name}: {' '.join(str(told).split())}", file=sys.stderr)
         code = EXIT_INPUT
     except (InputError, StudyError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         code = EXIT_INPUT
+    except OSError as error:
+        if (told := path_error(error)) is None:
+            raise
+        print(f"{name}: {told}", file=sys.stderr)
+        code = EXIT_FAILED if error.errno in NO_SPACE else EXIT_INPUT
     except KeyboardInterrupt as interrupt:
         terminated = isinstance(interrupt, _Terminated)
         print(f"{'terminated' if terminated else 'interrupted'}; the same command resumes", file=sys.stderr)

@@ -9,9 +9,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from fmerl.files import check_writable
 from fmerl_platform.running.options import KeepOptions, Resources
 from fmerl_platform.study.options import InputOptions, check_margin
 
+OutputFolder = Annotated[Path, Parameter(validator=lambda _, folder: check_writable(folder))]
+"""A folder to write in, refused before any work if that cannot be done."""
 FLAT = Parameter(name="*")
 """A dataclass whose fields are options of the command."""
 ONE_EACH = Parameter(consume_multiple=False)
@@ -35,7 +38,7 @@ class StudyOptions:
 
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of every variant."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of everything that is written."""
     inputs: Annotated[InputOptions, FLAT] = field(default_factory=InputOptions)
     resources: Annotated[Resources, FLAT] = field(default_factory=Resources)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, results, say, show_report
-from fmerl_platform.cli.options import FLAT, MarginOptions
+from fmerl_platform.cli.options import FLAT, MarginOptions, OutputFolder
 
 if TYPE_CHECKING:
     from fmerl_platform.studies.reproduce import Reproduction
@@ -24,7 +24,7 @@ class ReportOptions:
     corpus: tuple[str, ...] = ()
     """Report on these corpora alone."""
     equivalence: Annotated[MarginOptions, FLAT] = field(default_factory=MarginOptions)
-    output: Path | None = None
+    output: OutputFolder | None = None
     """Folder of the report; STORAGE/reports/STUDY unless given."""
     reproduce: str | None = None
     """Fingerprint, or its beginning, or CORPUS/VARIANT/SEED: train this cell again instead, and compare. Same code,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from fmerl.errors import InputError
 from fmerl.supervision.templates import PAPER, PAPERS, Templates
+from fmerl.user_text import read_json
 
 _FORM = '{"models": [{"name": "<in tables>", "id": "<as the endpoint calls it>"}]}'
 _OPTIONAL: dict[str, Any] = {"parameters_millions": (int, float), "base_url": str}
@@ -44,10 +44,7 @@ def read_models(path: Path) -> tuple[LanguageModel, ...]:
     Raises:
         InputError: It is no such file, or two models share a name.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read ({error})", f"write {_FORM}") from None
+    content = read_json(path, f"write {_FORM}")
     entries = content.get("models") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not entries:
         raise InputError(path, "no list of models", f"write {_FORM}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from fmerl.supervision.emotion_levels import default_descriptions
 from fmerl.supervision.labels import read_labels_of
 from fmerl.synthetic import SHAPES, SyntheticSpec, generate
 from fmerl.training.assembly import assemble
+from fmerl.user_text import read_json
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.study import Study, check_corpus
@@ -94,12 +94,14 @@ def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOp
 
 
 def _with_file(control: CellConfig, path: Path) -> CellConfig:
+    remedy = 'give a JSON object of fields, such as {"contrastive.negative_weight": 0.3}'
+    fields = read_json(path, remedy)
+    if not isinstance(fields, dict):
+        raise InputError(path, "no JSON object", remedy)
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
         return control.with_values(fields)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        remedy = 'give a JSON object of fields, such as {"contrastive.negative_weight": 0.3}'
-        raise InputError(path, str(error), remedy) from error
+    except ValueError as error:
+        raise InputError(path, str(error), remedy) from None
 
 
 def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:
