@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from fmerl.card import CARD
 from fmerl.files import file_digest
 
 _MODEL_FILES = {".safetensors", ".bin", ".json", ".txt", ".model"}
@@ -50,7 +51,7 @@ def revision(source: str) -> str:
         return Path(config).parent.name
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.suffix in _MODEL_FILES:
+        if path.suffix in _MODEL_FILES and path.name != CARD:  # a card says when, and the model is the same
             digest.update(path.name.encode() + bytes.fromhex(file_digest(path)))
     return digest.hexdigest()
 
