@@ -27,7 +27,7 @@ def from_cache_or_hub(source: str, load: Callable[..., Loaded]) -> Loaded:
         OSError, ValueError: Raised by `load`.
     """
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             return load(local_files_only=True)
     except (OSError, ValueError):
         if Path(source).is_dir():
@@ -57,7 +57,8 @@ def revision(source: str) -> str:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
+    """No bars and no advice from Transformers."""
     from transformers.utils import logging as noise
 
     verbosity, bars = noise.get_verbosity(), noise.is_progress_bar_enabled()

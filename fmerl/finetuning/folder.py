@@ -9,7 +9,7 @@ from typing import Any
 
 from fmerl.card import read_card, replaced_folder, write_card
 from fmerl.errors import InputError
-from fmerl.features.hub import revision
+from fmerl.features.hub import quiet_transformers, revision
 from fmerl.finetuning.cell import TunedResult
 from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.folds import Fold
@@ -76,7 +76,7 @@ def write_tuned(folder: Path, result: TunedResult, fields: Mapping[str, Any]) ->
     """
     from safetensors.torch import save_file
 
-    with replaced_folder(folder) as fresh:
+    with replaced_folder(folder) as fresh, quiet_transformers():
         result.classifier.encoder.save_pretrained(fresh)
         result.tokenizer.save_pretrained(fresh)
         save_file(result.classifier.head.state_dict(), fresh / HEAD)
