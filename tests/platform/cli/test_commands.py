@@ -39,8 +39,8 @@ FLAGS = {
         --storage --output --dry-run""",
     "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
         --text-length --text-folds --audio-set --audio-level --audio-rate --visual-encoder --visual-weights --pixel-mean
-        --pixel-sd --faces --frames --workers --batch-size --cpus-per-worker --gpus-per-worker --supervised-on-labels --storage
-        --dry-run""",
+        --pixel-sd --faces --frames --workers --batch-size --cpus-per-worker --gpus-per-worker --supervised-on-labels
+        --storage --dry-run""",
     "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --score-template
         --description-template --system --scale --dimensions --descriptions --retest --max-error-share --storage
         --dry-run {ASKING}""",
