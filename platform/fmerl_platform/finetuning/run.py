@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fmerl.finetuning.folder import is_tuned
 from fmerl_platform.finetuning.request import TuningCell, TuningRequest
@@ -42,8 +41,9 @@ def run_tuning(request: TuningRequest, how: TuningRun, progress: Progress = sile
     Raises:
         InputError: Before anything is tuned.
     """
-    _log.info(request.check())
-    storage = how.storage
+    storage, planned = how.storage, (*request.cells, *request.fold_cells)
+    if not all(is_tuned(cell.folder, cell.fingerprint) for cell in planned):
+        _log.info(request.check())
     storage.mkdir(parents=True, exist_ok=True)
     with exclusive(storage / f".{request.study}.lock", "this study is running already", "wait for it, or name another"):
         experiment = Experiment.in_storage(storage, request.study)
@@ -51,9 +51,7 @@ def run_tuning(request: TuningRequest, how: TuningRun, progress: Progress = sile
         runs = open_runs(experiment, record)
         open_cells = {cell.fingerprint for cell in unfinished(experiment, request.cells)}
         waiting = [
-            cell
-            for cell in (*request.cells, *request.fold_cells)
-            if cell.fingerprint in open_cells or not is_tuned(cell.folder, cell.fingerprint)
+            cell for cell in planned if cell.fingerprint in open_cells or not is_tuned(cell.folder, cell.fingerprint)
         ]
         failures = _tune(waiting, request, how, experiment, runs, progress)
         mark_failed(experiment, failures)
@@ -99,8 +97,3 @@ def _tune(
     done = len(request.cells) + len(request.fold_cells) - len(waiting)
     with progress("encoders", len(waiting), done) as told, ray_session(0, dashboard=True):
         return tune_cells(jobs, request.corpus, how.resources, how.storage, told)
-
-
-def tuned_table(results: StudyResults, cells: Sequence[TuningCell]) -> list[tuple[str, Any]]:
-    """Folder of each tuned encoder that is there, by the cell's name."""
-    return [(cell.name, cell.folder) for cell in cells if is_tuned(cell.folder, cell.fingerprint)]
