@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from fmerl_platform.cli import extract, finetune_text
 from fmerl_platform.cli.main import options_of, single
 from fmerl_platform.extraction.run import ExtractionRequest
 from fmerl_platform.finetuning.request import TuningRequest
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.studies.reproduce import reproduce
 from fmerl_platform.study.inputs import _may_know
 from fmerl_platform.study.record import StudyRecord
 
@@ -42,8 +45,6 @@ def test_cells_are_inputs_times_seeds_and_folds_come_beside(place: Path) -> None
 
 
 def test_a_fingerprint_follows_content_not_places(place: Path, tmp_path: Path) -> None:
-    import shutil
-
     first = request_of(place).cells[0].fingerprint
     shutil.copytree(place / "bert", tmp_path / "bert")
     moved = request_of(place, "--encoder", str(tmp_path / "bert"), "--output", str(tmp_path))
@@ -66,6 +67,12 @@ def test_the_record_is_a_studys(place: Path) -> None:
     assert corpus.changes == {"name": {}, "both": {"tuning.input": "both"}}
     assert corpus.control["tuning.input"] == "name"
     assert [cell.fingerprint for cell in corpus.cells] == [cell.fingerprint for cell in request.cells]
+
+
+def test_an_encoder_is_not_trained_again_as_a_cell(place: Path, tmp_path: Path, tracking_uri: str) -> None:
+    record = request_of(place).record("command", {"code_digest": "c"})
+    with pytest.raises(InputError, match="tuning\\."):
+        reproduce(Experiment.open(tracking_uri, "finetuning", None), record, "spoken/utterance/0", tmp_path)
 
 
 @pytest.mark.parametrize(
