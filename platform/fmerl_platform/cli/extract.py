@@ -39,6 +39,8 @@ class ExtractOptions:
     """Earlier turns to read."""
     text_length: int = 256
     """Longest input in tokens."""
+    text_folds: Count | None = None
+    """Folds of a tuned encoder: each training utterance is encoded by the one that has not seen its label."""
     audio_set: str = "IS10"
     """openSMILE set, or a configuration file."""
     audio_level: str = "func"
@@ -138,7 +140,13 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
     batch = {} if options.batch_size is None else {"batch_size": options.batch_size}
     if modality == "text":
         from fmerl.features.text.utterances import TextSpec
+        from fmerl.finetuning.folder import read_tuned
 
+        if read_tuned(Path(options.text_encoder)) is not None:
+            return _tuned_spec(options)
+        if options.text_folds is not None:
+            what = f"{options.text_encoder} was not tuned here"
+            raise InputError("--text-folds", what, "give a folder of fmerl finetune-text --folds")
         return TextSpec(
             encoder=_absolute(options.text_encoder),
             pooling=options.text_pooling,
@@ -167,6 +175,21 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
         pixel_sd=options.pixel_sd,
         **batch,
     )
+
+
+def _tuned_spec(options: ExtractOptions) -> EncoderSpec:
+    """Recipe of a tuned encoder; its card decides what an option would.
+
+    Raises:
+        InputError: An option that the card decides.
+    """
+    from fmerl.finetuning.features import TunedTextSpec
+
+    for name in ("text_layer", "text_pooling", "text_context", "text_length"):
+        if getattr(options, name) != ExtractOptions.__dataclass_fields__[name].default:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(flag, "the card of a tuned encoder decides it", "leave the option out")
+    return TunedTextSpec(folder=Path(options.text_encoder).resolve(), folds=options.text_folds)
 
 
 def _absolute(name: str, *reserved: str) -> str:

@@ -26,6 +26,7 @@ COMMANDS = {
     "report": "a study's report again without training, or one cell trained again and compared",
     "score": "anyone's predictions: our scores, strata, calibration and paired verdict",
     "meld-text": "the ablation on MELD's text, from its CSVs",
+    "finetune-text": "tune a text encoder on a corpus's emotions; encoders for extract, inputs compared",
     "extract": "feature tables from a corpus's texts, sounds and faces",
     "label": "VAD scores and emotion descriptions from a language model",
     "llm-baselines": "language models' own answers, a few examples shown",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +56,21 @@ def cell_name(corpus: str, variant: str, seed: int) -> str:
     return f"{corpus} · {variant} · seed {seed}"
 
 
+class NamedCell(Protocol):
+    """A cell as a failure names it: of a study, or an encoder that is tuned."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class CellFailure:
     """A cell that ended without a result."""
 
-    cell: Cell
+    cell: NamedCell
     error: str
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fmerl.card import recipe_digest
 from fmerl.config import MODALITIES, CellConfig
@@ -71,13 +72,25 @@ def join_inputs(
     anchors = dict.fromkeys(config.anchors for config in configs)
     described = any(config.description != "label" for config in anchors)
     descriptions = labels.descriptions if labels else default_descriptions(corpus.classes, name) if described else {}
+    unseen = configs[0].training.unseen_classes
     return CorpusInputs(
         data=assemble(corpus, tables, labels),
         control=configs[0],
         anchors=encode_anchors(corpus.classes, descriptions, anchors),
-        supervised=tuple(table.modality for table in tables if table.card.get("supervised_on_labels", True)),
+        supervised=tuple(table.modality for table in tables if _may_know(table.card, unseen)),
         repeats=repeats_of_train(corpus),
     )
+
+
+def _may_know(card: Mapping[str, Any], unseen: Sequence[str]) -> bool:
+    """True unless the card rules out that the encoder was trained on labels, of the classes held out if there are any.
+
+    A tuned encoder's card names the classes whose labels it has seen.
+    """
+    if not card.get("supervised_on_labels", True):
+        return False
+    seen = card.get("labels_seen")
+    return seen is None or not unseen or not set(unseen).isdisjoint(seen["classes"])
 
 
 def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:

@@ -35,10 +35,14 @@ FLAGS = {
     "score": "--predictions --corpus --study --variant --storage --margin --output",
     "meld-text": f"""--meld --emobank --text-encoder --pooling --system --variants --axis --study-file
         --margin {STUDY}""",
+    "finetune-text": """--corpus --encoder --input --context-turns --max-length --pooling --epochs --batch-size
+        --learning-rate --head-rate --layer-decay --weight-decay --warmup --clip --dropout --pass-tokens --bf16 --unseen
+        --folds --seeds --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --checkpoint-seconds --study
+        --storage --output --dry-run""",
     "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
-        --text-length --audio-set --audio-level --audio-rate --visual-encoder --visual-weights --pixel-mean --pixel-sd
-        --faces --frames --workers --batch-size --cpus-per-worker --gpus-per-worker --supervised-on-labels --storage
-        --dry-run""",
+        --text-length --text-folds --audio-set --audio-level --audio-rate --visual-encoder --visual-weights --pixel-mean
+        --pixel-sd --faces --frames --workers --batch-size --cpus-per-worker --gpus-per-worker --supervised-on-labels
+        --storage --dry-run""",
     "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --questions --samples
         --prompt --score-template --joint-template --description-template --system --scale --dimensions --descriptions
         --retest --max-error-share --storage --dry-run {ASKING}""",
