@@ -143,10 +143,10 @@ def trainer(setting: Setting, grouped: bool) -> Callable[[], list[float]]:
     run = Trainer(
         model=padded,
         args=arguments,
-        train_dataset=dataset,  # type: ignore[arg-type]
+        train_dataset=dataset,
         data_collator=DataCollatorWithPadding(setting.tokenizer),
         processing_class=setting.tokenizer,
-        optimizers=(optimizer, None),  # type: ignore[arg-type]
+        optimizers=(optimizer, None),
     )
 
     def train() -> list[float]:

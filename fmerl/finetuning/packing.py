@@ -45,7 +45,7 @@ class Pass:
 
     def to(self, device: torch.device) -> Pass:
         moved = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in vars(self).items()}
-        return Pass(**moved)
+        return Pass(**moved)  # type: ignore[arg-type]
 
     def vectors(self, encoder: nn.Module) -> Tensor:
         """Mean of the states that stand for each utterance, [n, D], in the order of `rows`."""
@@ -149,7 +149,7 @@ def _attention(
     mixed = []
     sizes = [count * length for count, length in runs]
     for (count, length), *parts in zip(runs, *(each.split(sizes, dim=2) for each in (query, key, value)), strict=True):
-        one_batch = [part.reshape(heads, count, length, width).transpose(0, 1) for part in parts]
-        output = F.scaled_dot_product_attention(*one_batch, dropout_p=dropout, scale=scaling)
+        q, k, v = (part.reshape(heads, count, length, width).transpose(0, 1) for part in parts)
+        output = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
         mixed.append(output.transpose(1, 2).reshape(1, count * length, heads, width))
     return torch.cat(mixed, dim=1), None

@@ -128,9 +128,9 @@ def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
         print(f"{name}: {error}", file=sys.stderr)
         code = EXIT_INPUT
     except OSError as error:
-        if (told := path_error(error)) is None:
+        if (mended := path_error(error)) is None:
             raise
-        print(f"{name}: {told}", file=sys.stderr)
+        print(f"{name}: {mended}", file=sys.stderr)
         code = EXIT_FAILED if error.errno in NO_SPACE else EXIT_INPUT
     except KeyboardInterrupt as interrupt:
         terminated = isinstance(interrupt, _Terminated)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmerl.config import DIMENSIONS
-from fmerl.corpus.tables import Row, read_csv, read_parquet
+from fmerl.corpus.parquet_tables import read_parquet
+from fmerl.corpus.tables import Row, read_csv
 from fmerl.errors import InputError
 from fmerl_platform.scoring.gold import Gold
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,15 +18,27 @@ from fmerl.finetuning.inputs import TokenSequence
 from fmerl.finetuning.model import TunedClassifier, longest_input, parameter_groups, prepare_encoder
 from fmerl.finetuning.packing import PassMaker
 
+_SIZES: dict[str, Any] = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+}
+
 
 def save_roberta(folder: Path) -> None:
     from transformers import RobertaConfig, RobertaModel
 
     save_tiny_bert(folder, 64)  # for its tokenizer
     torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
     RobertaModel(
-        RobertaConfig(vocab_size=20, max_position_embeddings=66, pad_token_id=1, initializer_range=0.5, **sizes)
+        RobertaConfig(vocab_size=20, max_position_embeddings=66, pad_token_id=1, initializer_range=0.5, **_SIZES)
     ).save_pretrained(folder)
 
 
@@ -34,9 +47,14 @@ def save_deberta(folder: Path) -> None:
 
     save_tiny_bert(folder, 64)
     torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
     DebertaV2Model(
-        DebertaV2Config(vocab_size=20, relative_attention=True, pos_att_type=["p2c", "c2p"], **sizes)
+        DebertaV2Config(vocab_size=20, relative_attention=True, pos_att_type=["p2c", "c2p"], **_SIZES)
     ).save_pretrained(folder)
 
 

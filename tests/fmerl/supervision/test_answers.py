@@ -213,7 +213,8 @@ def test_scores_that_are_not_all_there(mode: Mode, text: str, fault: str) -> Non
 
 
 def test_scores_that_were_cut_off_are_none() -> None:
-    for mode, text in (("text", "Valence: 1, Arousal: 2, Dominance: 3"), ("schema", '{"valence": 1')):
+    cut: dict[Mode, str] = {"text": "Valence: 1, Arousal: 2, Dominance: 3", "schema": '{"valence": 1'}
+    for mode, text in cut.items():
         with pytest.raises(AnswerError, match="truncated"):
             read_scores(Answer(text=text, finish_reason="length"), mode, SCALE, DIMENSIONS)
 

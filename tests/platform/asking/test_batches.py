@@ -289,7 +289,12 @@ def test_a_batch_is_found_behind_those_of_others(server: BatchEndpoint, tmp_path
 
 def test_a_creation_that_fails_after_the_fact_creates_nothing_more(server: BatchEndpoint, tmp_path: Path) -> None:
     met: list[str] = []
-    server.at = lambda reached: met.append(reached) is None and met.count("created") == 1 and reached == "created"
+
+    def first_creation(reached: str) -> bool:
+        met.append(reached)
+        return reached == "created" and met.count("created") == 1
+
+    server.at = first_creation
     check_right(ask(tmp_path))
     check_paid_once(server, tmp_path)
     assert len(server.batches) == 1

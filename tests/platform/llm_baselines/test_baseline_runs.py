@@ -231,7 +231,12 @@ def test_templates_are_variants_with_paired_verdicts(
 
 def test_all_seeds_wait_in_batches_together(server: BatchEndpoint, make_request: MakeRequest, tracking: str) -> None:
     stages: list[str] = []
-    server.at = lambda stage: stages.append(stage) is not None
+
+    def remember(stage: str) -> bool:
+        stages.append(stage)
+        return False
+
+    server.at = remember
     policy = BatchPolicy(first_poll=0.01, settle=0.01)
     request = make_request(study=tracking, seeds=(0, 1, 2), decoding="schema", batches=policy)
     done = run_baselines(request)
