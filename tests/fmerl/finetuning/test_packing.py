@@ -31,12 +31,6 @@ def save_roberta(folder: Path) -> None:
 
     save_tiny_bert(folder, 64)  # for its tokenizer
     torch.manual_seed(0)
-    sizes: dict[str, Any] = {
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-    }
     RobertaModel(
         RobertaConfig(vocab_size=20, max_position_embeddings=66, pad_token_id=1, initializer_range=0.5, **_SIZES)
     ).save_pretrained(folder)
@@ -47,12 +41,6 @@ def save_deberta(folder: Path) -> None:
 
     save_tiny_bert(folder, 64)
     torch.manual_seed(0)
-    sizes: dict[str, Any] = {
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-    }
     DebertaV2Model(
         DebertaV2Config(vocab_size=20, relative_attention=True, pos_att_type=["p2c", "c2p"], **_SIZES)
     ).save_pretrained(folder)
