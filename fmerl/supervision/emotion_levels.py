@@ -54,7 +54,7 @@ def level(dimension: str, rating: float) -> str:
 def _levels() -> dict[str, str]:
     """Description of each word of the table."""
     table = json.loads(EMOTION_LEVELS.read_text(encoding="utf-8"))["emotions"]
-    described = {}
+    described: dict[str, str] = {}
     for name, entry in table.items():
         text = join_description({dimension: level(dimension, entry[dimension]) for dimension in _ORDER})
         described |= dict.fromkeys((name, *entry["also"]), text)

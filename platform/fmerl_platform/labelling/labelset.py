@@ -92,7 +92,7 @@ def _row_error(
 ) -> str | None:
     if not utterance.text.strip():
         return "the text is empty"
-    found = {}
+    found: dict[str, str] = {}
     for name in dimensions:
         for call in plan.scores[utterance.utterance_id, name]:
             if error := outcomes[call.key].error:
