@@ -47,6 +47,7 @@ class BatchEndpoint(FakeEndpoint):
     Attributes:
         fates: Of batches, in the order they are created; beyond the last one, batches are completed.
         charged: Number of times that each request was charged for, in batches.
+        reached: Stages so far.
         at: Is told each stage, in the server's thread; its true value leaves the request without a response.
         batches: By id.
     """
@@ -54,6 +55,7 @@ class BatchEndpoint(FakeEndpoint):
     def __init__(self) -> None:
         self.fates: list[Fate] = []
         self.charged = Counter[str]()
+        self.reached: list[str] = []
         self.at: Callable[[str], bool] = lambda stage: False
         self.batches: dict[str, Batch] = {}
         self.files: dict[str, str] = {}
@@ -72,6 +74,7 @@ class BatchEndpoint(FakeEndpoint):
         return [json.loads(line) for line in self.files[batch.fields["input_file_id"]].splitlines()]
 
     async def _reach(self, stage: str) -> None:
+        self.reached.append(stage)
         if self.at(stage):
             raise web.HTTPServiceUnavailable
 

@@ -86,11 +86,9 @@ def check_paid_once(server: BatchEndpoint, folder: Path, texts: int = 12) -> Non
 def kill_at(server: BatchEndpoint, stage: str, nth: int, folder: Path, policy: BatchPolicy = POLICY) -> None:
     """Really kill a process that asks, as it reaches a stage for the nth time."""
     process = multiprocessing.get_context("fork").Process(target=ask, args=(folder, 12, policy))
-    met: list[str] = []
 
     def kill(reached: str) -> bool:
-        met.append(reached)
-        if reached != stage or met.count(stage) != nth:
+        if reached != stage or server.reached.count(stage) != nth:
             return False
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
@@ -100,7 +98,7 @@ def kill_at(server: BatchEndpoint, stage: str, nth: int, folder: Path, policy: B
     process.start()
     process.join(60)
     server.at = lambda reached: False
-    assert process.exitcode == -signal.SIGKILL, met
+    assert process.exitcode == -signal.SIGKILL, server.reached
 
 
 def half(body: dict[str, Any], row: int) -> Any:
@@ -288,13 +286,7 @@ def test_a_batch_is_found_behind_those_of_others(server: BatchEndpoint, tmp_path
 
 
 def test_a_creation_that_fails_after_the_fact_creates_nothing_more(server: BatchEndpoint, tmp_path: Path) -> None:
-    met: list[str] = []
-
-    def first_creation(reached: str) -> bool:
-        met.append(reached)
-        return reached == "created" and met.count("created") == 1
-
-    server.at = first_creation
+    server.at = lambda stage: stage == "created" and server.reached.count(stage) == 1
     check_right(ask(tmp_path))
     check_paid_once(server, tmp_path)
     assert len(server.batches) == 1

@@ -61,9 +61,9 @@ def test_every_decoding_is_answered(mode: Mode) -> None:
         assert '"score"' in reply.answer.text
         assert isinstance(call.read(reply.answer), float), "llama.cpp holds an enumeration of whole scores"
     with suppress(AnswerError):  # what so small a model says may be no score; that it is read is what counts
-        score = call.read(reply.answer)
-        assert isinstance(score, float)
-        assert 0 <= score <= 5
+        value = call.read(reply.answer)
+        assert isinstance(value, float)
+        assert 0 <= value <= 5
 
 
 @pytest.mark.usefixtures("local_ray")

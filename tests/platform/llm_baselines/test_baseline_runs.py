@@ -230,19 +230,12 @@ def test_templates_are_variants_with_paired_verdicts(
 
 
 def test_all_seeds_wait_in_batches_together(server: BatchEndpoint, make_request: MakeRequest, tracking: str) -> None:
-    stages: list[str] = []
-
-    def remember(stage: str) -> bool:
-        stages.append(stage)
-        return False
-
-    server.at = remember
     policy = BatchPolicy(first_poll=0.01, settle=0.01)
     request = make_request(study=tracking, seeds=(0, 1, 2), decoding="schema", batches=policy)
     done = run_baselines(request)
     assert not done.failures
     assert [run.metrics["test_accuracy"] for run in done.runs] == [1, 1, 1]
-    assert "".join(stage[0] for stage in stages if stage in ("created", "look")).startswith("ccclll")
+    assert "".join(stage[0] for stage in server.reached if stage in ("created", "look")).startswith("ccclll")
     assert sum(server.charged.values()) + len(server.requests) == 60
     assert set(server.charged.values()) == {1}
 
