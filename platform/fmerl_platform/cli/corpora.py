@@ -55,7 +55,9 @@ def of_meld_text(
     from fmerl.config.presets import OFFLINE_ENCODER
     from fmerl_platform.cli.progress import RateProgress
     from fmerl_platform.importing.meld_text import prepare_meld_text
+    from fmerl_platform.running.reach import check_ray
 
+    check_ray()
     counting = partial(RateProgress, console)
     prepared = prepare_meld_text(meld, emobank, encoder or OFFLINE_ENCODER, pooling, storage, counting)
     inputs = replace(

@@ -13,6 +13,7 @@ from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.options import FLAT, OutputFolder
 from fmerl_platform.running.options import Resources
+from fmerl_platform.running.reach import check_ray
 
 if TYPE_CHECKING:
     from fmerl.features.encoder import EncoderSpec
@@ -85,6 +86,7 @@ def extract(*, options: Annotated[ExtractOptions, FLAT]) -> int:
     from fmerl_platform.extraction.pipeline import ExtractionError
     from fmerl_platform.extraction.summary import plan_table_of, summary_table
 
+    check_ray()
     request = request_of(options)
     if options.dry_run:
         show([plan_table_of(request.plans(read_corpus(request.corpus)))])

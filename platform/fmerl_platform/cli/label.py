@@ -64,12 +64,14 @@ def label(*, options: Annotated[LabelOptions, FLAT]) -> int:
     from fmerl.supervision.prompts import DESCRIPTION_TEMPLATE, SCORE_TEMPLATE, PromptConfig
     from fmerl_platform.asking.endpoint import RequestFailedError
     from fmerl_platform.cli.progress import RateProgress
+    from fmerl_platform.cli.ready import check_ready
     from fmerl_platform.labelling.cost import estimate
     from fmerl_platform.labelling.plan import read_source
     from fmerl_platform.labelling.request import LabelRequest
     from fmerl_platform.labelling.run import label_corpus
     from fmerl_platform.labelling.summary import next_lines, problem_lines, summary_lines
 
+    check_ready(dry_run=options.dry_run)
     corpus = read_source(options.corpus)
     request = LabelRequest(
         corpus=corpus,

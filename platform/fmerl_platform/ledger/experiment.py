@@ -17,6 +17,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 
 from fmerl.errors import InputError
 from fmerl_platform.ledger.schema import Tag
+from fmerl_platform.ledger.server import tracking_server
 from fmerl_platform.study.cells import Cell, cell_name
 
 _BATCH = 1000
@@ -52,7 +53,7 @@ class Experiment:
     @classmethod
     def in_storage(cls, storage: Path, study: str) -> Experiment:
         """The study's experiment on the server of `MLFLOW_TRACKING_URI`, or in SQLite and files in `storage`."""
-        server = os.environ.get("MLFLOW_TRACKING_URI")
+        server = tracking_server()
         # A tracking server chooses its own place for artifacts.
         return cls.open(server or _database(storage), study, None if server else storage / "artifacts")
 
@@ -63,7 +64,7 @@ class Experiment:
         Raises:
             InputError: There is no such study.
         """
-        server = os.environ.get("MLFLOW_TRACKING_URI")
+        server = tracking_server()
         if not server and not (storage / "mlflow.db").exists():
             raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
         known = {found.name for found in _client(server or _database(storage)).search_experiments()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 
@@ -10,6 +9,7 @@ import ray
 import torch
 
 from fmerl_platform.running.options import Node
+from fmerl_platform.running.session import connected
 
 
 def nodes_at_hand() -> list[Node]:
@@ -21,13 +21,11 @@ def nodes_to_expect() -> list[Node]:
     """Nodes that a run would use: the cluster of `RAY_ADDRESS`, a connected one, or this machine."""
     if ray.is_initialized():
         return nodes_at_hand()
-    if os.environ.get("RAY_ADDRESS", "local") == "local":
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    if address == "local":
         return [Node("this machine", float(os.cpu_count() or 1), float(torch.cuda.device_count()))]
-    ray.init(logging_level=logging.ERROR)
-    try:
+    with connected(address):
         return nodes_at_hand()
-    finally:
-        ray.shutdown()
 
 
 def _node(name: str, resources: Mapping[str, float]) -> Node:

@@ -13,7 +13,7 @@ from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, features_current, read_features, write_features
 from fmerl.supervision.anchors import encode_anchors
-from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
+from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, check_described, read_descriptions
 from fmerl.supervision.labels import read_labels_of
 from fmerl.synthetic import SHAPES, SyntheticSpec, generate
 from fmerl.training.assembly import assemble
@@ -21,6 +21,8 @@ from fmerl.user_text import read_json
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.study import Study, check_corpus
+
+_DESCRIBE = "give --labels, a label set that fmerl label made with your own --descriptions"
 
 
 def load_inputs(study: Study, storage: Path) -> list[CorpusInputs]:
@@ -60,6 +62,8 @@ def join_inputs(
     Raises:
         InputError: Any fault of feature tables, label set or anchors.
     """
+    for config in configs:
+        _check_unseen(config, corpus)
     used = {modality for config in configs for modality in config.backbone.modalities}
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
     tables: list[FeatureTable] = [
@@ -68,12 +72,22 @@ def join_inputs(
     # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
     labels = read_labels_of(options.labels, corpus) if options.labels and name not in SHAPES else None
     descriptions = labels.descriptions if labels else read_descriptions(DEFAULT_DESCRIPTIONS)
+    if any(config.anchors.description != "label" for config in configs):
+        check_described(corpus.classes, descriptions, DEFAULT_DESCRIPTIONS, _DESCRIBE)
     return CorpusInputs(
         data=assemble(corpus, tables, labels),
         control=configs[0],
         anchors=encode_anchors(corpus.classes, descriptions, dict.fromkeys(config.anchors for config in configs)),
         supervised=tuple(table.modality for table in tables if table.card.get("supervised_on_labels", True)),
     )
+
+
+def _check_unseen(config: CellConfig, corpus: Corpus) -> None:
+    """Refuse classes held out that are none, or that leave fewer than two to learn."""
+    unseen = set(config.training.unseen_classes)
+    if not unseen <= set(corpus.classes) or len(corpus.classes) - len(unseen) < 2:
+        what = f"{', '.join(sorted(unseen))} cannot be held out of {', '.join(corpus.classes)}"
+        raise InputError("training.unseen_classes", what, f"name classes of {corpus.name}, and leave two")
 
 
 def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:
