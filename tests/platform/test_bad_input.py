@@ -132,9 +132,9 @@ def test_bad_input_is_one_line_and_exit_2(
     ("fields", "expected"),
     [
         ({"training.unseen_classes": ["bliss"]}, "training.unseen_classes: bliss cannot be held out of neutral"),
-        ({"training.batch_size": 8.5}, "batch_size must be a whole number, not 8.5"),
-        ({"training.batch_size": True}, "batch_size must be a whole number, not True"),
-        ({"training.batch_size": 1e300}, "batch_size must be a whole number, not 1e+300"),
+        ({"training.batch_size": 8.5}, "batch_size must be a whole number below 2^31, not 8.5"),
+        ({"training.batch_size": True}, "batch_size must be a whole number below 2^31, not True"),
+        ({"training.batch_size": 1e300}, "batch_size must be a whole number below 2^31, not 1e+300"),
         ({"training.batch_size": 10**40}, "batch_size must be a whole number"),
         ([], "no JSON object"),
     ],

@@ -12,8 +12,8 @@ from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.options import FLAT, OutputFolder
+from fmerl_platform.cli.ready import check_ray
 from fmerl_platform.running.options import Resources
-from fmerl_platform.running.reach import check_ray
 
 if TYPE_CHECKING:
     from fmerl.features.encoder import EncoderSpec

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
@@ -54,8 +55,12 @@ class Experiment:
     def in_storage(cls, storage: Path, study: str) -> Experiment:
         """The study's experiment on the server of `MLFLOW_TRACKING_URI`, or in SQLite and files in `storage`."""
         server = tracking_server()
-        # A tracking server chooses its own place for artifacts.
-        return cls.open(server or _database(storage), study, None if server else storage / "artifacts")
+        if server:  # which chooses its own place for artifacts
+            return cls.open(server, study, None)
+        storage.mkdir(parents=True, exist_ok=True)
+        # Two commands that make the database at once would make its tables twice.
+        with FileLock(storage / ".mlflow.lock"):
+            return cls.open(_database(storage), study, storage / "artifacts")
 
     @classmethod
     def existing(cls, storage: Path, study: str) -> Experiment:
@@ -81,14 +86,21 @@ class Experiment:
             uri: MLflow tracking URI.
             study: The experiment's name.
             artifacts: Folder for artifacts of a new experiment; None leaves it to the tracking server.
+
+        Raises:
+            InputError: The database or server refuses.
         """
-        client = _client(uri)
-        found = client.get_experiment_by_name(study)
-        if found is not None and found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
         location = None if artifacts is None else (artifacts / study).resolve().as_uri()
-        experiment_id = found.experiment_id if found else client.create_experiment(study, artifact_location=location)
-        return cls(uri=uri, experiment_id=experiment_id, study=study)
+        try:
+            client = _client(uri)
+            found = client.get_experiment_by_name(study)
+            if found is not None and found.lifecycle_stage == "deleted":
+                client.restore_experiment(found.experiment_id)
+            known = found.experiment_id if found else client.create_experiment(study, artifact_location=location)
+        except Exception as error:  # MLflow's, its database's, the network's
+            what = str(error).partition("\n")[0]
+            raise InputError(uri, what, "check that it can be written, or that MLFLOW_TRACKING_URI is right") from error
+        return cls(uri=uri, experiment_id=known, study=study)
 
     def sibling(self, study: str) -> Experiment:
         """Another study on the same server.

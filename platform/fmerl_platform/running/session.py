@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +15,6 @@ import ray
 
 from fmerl import errors
 from fmerl.errors import InputError
-from fmerl_platform.running.reach import ELSEWHERE
 
 _SOURCE = Path(errors.__file__).parents[1]
 _ENGINE = Path(__file__).parents[2]
@@ -64,12 +65,15 @@ def connected(address: str, **options: Any) -> Iterator[None]:
     Raises:
         InputError: It does not start, or no cluster answers.
     """
+    answer = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, logging_level=logging.ERROR, **options)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, answer)  # Ray's own would dump the stack and abort
     except Exception as error:  # of many kinds
         ray.shutdown()
         what = f"Ray does not start ({' '.join(str(error).split())[:_LONGEST_REASON]})"
-        remedy = "see session_latest/logs in Ray's temporary folder" if address == "local" else ELSEWHERE
+        remedy = "start the cluster, or unset RAY_ADDRESS" if address != "local" else "see the logs in /tmp/ray"
         raise InputError(f"RAY_ADDRESS={address}", what, remedy) from error
     try:
         yield

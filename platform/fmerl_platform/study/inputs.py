@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fmerl.card import recipe_digest
 from fmerl.config import MODALITIES, CellConfig
@@ -99,19 +100,21 @@ def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOp
         "anchors.encoder": options.emotion_encoder,
     }
     given = {path: value for path, value in changes.items() if value is not None}
-    control = PRESETS[options.preset](corpus.name).with_values(given)
-    return control if options.config is None else _with_file(control, options.config)
-
-
-def _with_file(control: CellConfig, path: Path) -> CellConfig:
+    control = _changed(PRESETS[options.preset](corpus.name), given, "arguments", "see --help")
+    if options.config is None:
+        return control
     remedy = 'give a JSON object of fields, such as {"contrastive.negative_weight": 0.3}'
-    fields = read_json(path, remedy)
+    fields = read_json(options.config, remedy)
     if not isinstance(fields, dict):
-        raise InputError(path, "no JSON object", remedy)
+        raise InputError(options.config, "no JSON object", remedy)
+    return _changed(control, fields, options.config, remedy)
+
+
+def _changed(control: CellConfig, fields: Mapping[str, Any], where: str | Path, remedy: str) -> CellConfig:
     try:
         return control.with_values(fields)
     except ValueError as error:
-        raise InputError(path, str(error), remedy) from None
+        raise InputError(where, str(error), remedy) from None
 
 
 def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:

@@ -98,10 +98,15 @@ def test_killed_driver_and_killed_worker_lose_and_repeat_nothing(tmp_path: Path)
 
 
 @pytest.mark.timeout(120)
-def test_an_interrupt_leaves_with_130_and_says_how_to_resume(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
+def test_an_interrupt_leaves_with_its_code_and_says_how_to_resume(
+    tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
     storage, log = tmp_path / "runs", tmp_path / "log"
     driver = _start(storage, log)
     _wait(lambda: len(_finished(storage)) >= 1, driver, log)
-    driver.send_signal(signal.SIGINT)
-    assert driver.wait(timeout=60) == 130, log.read_text()[-3000:]
+    driver.send_signal(sent)
+    assert driver.wait(timeout=60) == code, log.read_text()[-3000:]
     assert "the same command resumes" in log.read_text()

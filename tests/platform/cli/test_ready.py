@@ -1,8 +1,9 @@
-"""Ray that cannot be started or reached: one line before any work."""
+"""Ray that cannot be started or reached: one line before any work. SIGTERM: an interrupt."""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import ray
 
 from fmerl.errors import InputError
 from fmerl_platform.cli.main import main
-from fmerl_platform.running.reach import check_ray
+from fmerl_platform.cli.ready import check_ray
 from fmerl_platform.running.session import connected
 
 
@@ -95,3 +96,31 @@ def test_whatever_ray_raises_as_it_starts_is_one_line(monkeypatch: pytest.Monkey
         connected("auto"),
     ):
         raise AssertionError
+
+
+def test_rays_answer_to_sigterm_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's dumps the stack and aborts."""
+
+    def start(**options: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    monkeypatch.setattr(ray, "init", start)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    before = signal.getsignal(signal.SIGTERM)
+    with connected("auto"):
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_is_an_interrupt_with_its_own_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def terminated(*arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("fmerl.synthetic.media.write_media_corpus", terminated)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left:
+        main(["make-media-corpus", "--output", str(tmp_path / "out")])
+    assert left.value.code == 143
+    assert capfd.readouterr().err == "terminated; the same command resumes\n"
+    assert signal.getsignal(signal.SIGTERM) is before
