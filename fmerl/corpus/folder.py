@@ -134,8 +134,8 @@ def _read_header(path: Path) -> Corpus:
         raise InputError(path, f"classes {classes!r} repeat a name", "list every class once, in label order")
     if not (isinstance(vad_range, list) and len(vad_range) == 2 and all(map(_is_number, vad_range))):
         raise InputError(path, f"vad_range {vad_range!r} is not two numbers", "give the lowest and highest score")
-    if not vad_range[0] < vad_range[1]:
-        raise InputError(path, f"vad_range {vad_range!r} is empty", "give the lowest score first")
+    if not 0 < float(vad_range[1]) - float(vad_range[0]) < sys.float_info.max:
+        raise InputError(path, f"vad_range {vad_range!r} is empty or endless", "give the lowest score first")
     if unseen_class is not None and unseen_class not in classes:
         remedy = f"take one of {', '.join(classes)}, or leave the key out"
         raise InputError(path, f"unseen_class {unseen_class!r} is no class", remedy)

@@ -173,7 +173,7 @@ def _label_set(
 
 def _range(path: Path, value: Any) -> tuple[float, float]:
     numbers = isinstance(value, list) and len(value) == 2 and all(isinstance(end, int | float) for end in value)
-    if not numbers or not value[0] < value[1]:
+    if not numbers or not 0 < value[1] - value[0] < math.inf:
         what = "the card lacks vad_range" if value is None else f"vad_range {value!r} is no range"
         raise InputError(path, what, 'state lowest and highest score, as in "vad_range": [0, 5]')
     return value[0], value[1]

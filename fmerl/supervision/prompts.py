@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -63,8 +64,9 @@ The utterance is : Oh my God!. Hence, the score is:'
         _check_template("description template", self.description_template, {"dimension", "emotion"}, {"low", "high"})
         low, high = map(float, self.scale)
         object.__setattr__(self, "scale", (low, high))  # 0 and 0.0 are one scale, with one digest
-        if not low < high:
-            raise InputError("scale", f"{low:g} to {high:g} is empty", "give the lowest score, then the highest")
+        if not 0 < high - low < math.inf:
+            what = f"{low:g} to {high:g} is empty or endless"
+            raise InputError("scale", what, "give the lowest score, then the highest")
         known = set(self.dimensions) <= set(DIMENSIONS)
         if not self.dimensions or not known or len(set(self.dimensions)) < len(self.dimensions):
             what = f"{', '.join(self.dimensions) or 'none'} are not distinct dimensions"

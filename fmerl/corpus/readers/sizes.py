@@ -10,7 +10,7 @@ SIZES: Mapping[str, Mapping[tuple[Split, ...], tuple[int, int]]] = {
     "meld": {("train",): (9_989, 1_038), ("validation",): (1_109, 114), ("test",): (2_610, 280)},
     "iemocap": {SPLITS: (10_039, 151)},
 }
-"""Utterances and dialogues by corpus and splits: MELD (Poria et al. 2019), IEMOCAP (Busso et al. 2008), as released."""
+"""Utterances and dialogues by corpus and splits, of MELD (Poria et al. 2019) and IEMOCAP (Busso et al. 2008)."""
 
 
 def unusual_sizes(corpus: Corpus) -> list[Problem]:

@@ -12,6 +12,7 @@ from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.options import FLAT, OutputFolder
+from fmerl_platform.cli.ready import check_ray
 from fmerl_platform.running.options import Auto, Resources
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def extract(*, options: Annotated[ExtractOptions, FLAT]) -> int:
     from fmerl_platform.extraction.summary import plan_table_of, summary_table
     from fmerl_platform.running.nodes import nodes_to_expect
 
+    check_ray()
     request = request_of(options)
     if options.dry_run:
         nodes, plans = nodes_to_expect(), request.plans(read_corpus(request.corpus))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | None:
     """Read and check a study's inputs and say what they are; None when a dry run ends here."""
     from fmerl_platform.cli.placement import placement_table
+    from fmerl_platform.cli.ready import check_ready
+
+    check_ready(dry_run=options.dry_run)
     from fmerl_platform.running.nodes import nodes_to_expect
     from fmerl_platform.running.placement import place_cells
     from fmerl_platform.studies.plan import describe, plan_study, plan_table, warnings

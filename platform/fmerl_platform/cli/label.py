@@ -72,9 +72,11 @@ def label(*, options: Annotated[LabelOptions, FLAT]) -> int:
     The endpoint is the one of OPENAI_BASE_URL and OPENAI_API_KEY. Every answer is journaled before it is used:
     rerunning the same command, whatever ended the last one, repeats only requests that were in flight.
     """
+    from fmerl_platform.cli.ready import check_ready
     from fmerl_platform.labelling.cost import estimate
     from fmerl_platform.labelling.summary import agreement_table
 
+    check_ready(dry_run=options.dry_run)
     requests = _requests(options)
     if (objection := next(iter(requests.values())).grid_objection()) is not None:
         say(f"for judging only, a grid refuses it: {objection}")

@@ -60,6 +60,7 @@ def llm_baselines(*, options: Annotated[LLMBaselineOptions, FLAT]) -> int:
     """
     from fmerl.supervision.templates import read_templates
     from fmerl_platform.cli.progress import RateProgress
+    from fmerl_platform.cli.ready import check_ready
     from fmerl_platform.llm_baselines.models import chosen_models, read_models, under_templates
     from fmerl_platform.llm_baselines.request import BaselineRequest
     from fmerl_platform.llm_baselines.run import run_baselines
@@ -68,6 +69,7 @@ def llm_baselines(*, options: Annotated[LLMBaselineOptions, FLAT]) -> int:
 
     check_study_name(options.study)
     check_corpus_name(options.corpus)
+    check_ready(dry_run=options.dry_run)
     corpus = _corpus(options.corpus)
     known = options.config or Path(str(files("fmerl_platform.llm_baselines") / "models.json"))
     request = BaselineRequest(

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn, get_args
 
 from cyclopts import App, CycloptsError, Parameter, Token, convert
@@ -37,6 +36,11 @@ COMMANDS = {
 }
 """Summary of each command by name; a command is the function of its name in the module of its name."""
 _WHOLE = re.compile(r"[+-]?\d+")
+_ENDLESS = ("nan", "inf", "infinity")
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which batch systems send before they kill: answered as an interrupt."""
 
 
 def application() -> App:
@@ -63,12 +67,13 @@ def _app(name: str, help: str | None = None, version_flags: Sequence[str] = ()) 
 
 
 def _convert(hint: Any, tokens: Sequence[Token]) -> Any:
-    """Convert as cyclopts does, which would round 1.5 to a whole number."""
+    """Convert as cyclopts does, which would round 1.5 to a whole number, and finds NaN within any bounds."""
     parts = set(_parts(hint))
-    if int in parts and float not in parts:
-        for token in tokens:
-            if not _WHOLE.fullmatch(token.value):
-                raise ValueError(f"{token.value!r} is no whole number")
+    for token in tokens:
+        if int in parts and float not in parts and not _WHOLE.fullmatch(token.value):
+            raise ValueError(f"{token.value!r} is no whole number")
+        if float in parts and token.value.strip("+-").lower() in _ENDLESS:
+            raise ValueError(f"{token.value!r} is no finite number")
     return convert(hint, tokens)
 
 
@@ -117,7 +122,7 @@ def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
     from fmerl_platform.cli.console import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, listen
 
     listen()
-    signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(sys.argv[1:] if arguments is None else arguments) or EXIT_OK
     except CycloptsError as error:
@@ -132,16 +137,14 @@ def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
             raise
         print(f"{name}: {mended}", file=sys.stderr)
         code = EXIT_FAILED if error.errno in NO_SPACE else EXIT_INPUT
-    except KeyboardInterrupt as interrupt:
-        terminated = isinstance(interrupt, _Terminated)
+    except KeyboardInterrupt as stop:
+        terminated = isinstance(stop, Terminated)
         print(f"{'terminated' if terminated else 'interrupted'}; the same command resumes", file=sys.stderr)
         code = EXIT_TERMINATED if terminated else EXIT_INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     sys.exit(code)
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, as a batch system or `ray job stop` sends it: ends like Ctrl-C, and leaves as much."""
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise Terminated

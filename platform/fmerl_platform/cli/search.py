@@ -52,9 +52,11 @@ def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
     """
     from fmerl_platform.cli.placement import placement_table
     from fmerl_platform.cli.progress import RunProgress
+    from fmerl_platform.cli.ready import check_ready
 
     check_study_name(options.study)
     check_corpus(options.corpus, options.inputs.features)
+    check_ready(dry_run=options.dry_run)
     from fmerl_platform.running.nodes import nodes_to_expect
     from fmerl_platform.studies.search.placement import place_trials
     from fmerl_platform.studies.search.run import Search, plan_search, plan_table, run_search

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 
 from fmerl.errors import InputError
 from fmerl_platform.ledger.schema import Tag
+from fmerl_platform.ledger.server import tracking_server
 from fmerl_platform.ledger.store import client_of, database, one_at_a_time
 from fmerl_platform.study.cells import Cell, cell_name
 
@@ -52,7 +52,7 @@ class Experiment:
     @classmethod
     def in_storage(cls, storage: Path, study: str) -> Experiment:
         """The study's experiment on the server of `MLFLOW_TRACKING_URI`, or in SQLite and files in `storage`."""
-        server = os.environ.get("MLFLOW_TRACKING_URI")
+        server = tracking_server()
         # A tracking server chooses its own place for artifacts.
         return cls.open(server or database(storage), study, None if server else storage / "artifacts")
 
@@ -63,7 +63,7 @@ class Experiment:
         Raises:
             InputError: There is no such study.
         """
-        server = os.environ.get("MLFLOW_TRACKING_URI")
+        server = tracking_server()
         if not server and not (storage / "mlflow.db").exists():
             raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
         known = {found.name for found in client_of(server or database(storage)).search_experiments()}
@@ -80,17 +80,22 @@ class Experiment:
             uri: MLflow tracking URI.
             study: The experiment's name.
             artifacts: Folder for artifacts of a new experiment; None leaves it to the tracking server.
+
+        Raises:
+            InputError: The database or server refuses.
         """
-        with one_at_a_time(uri):
-            client = client_of(uri)
-            found = client.get_experiment_by_name(study)
-            if found is not None and found.lifecycle_stage == "deleted":
-                client.restore_experiment(found.experiment_id)
-            location = None if artifacts is None else (artifacts / study).resolve().as_uri()
-            experiment_id = (
-                found.experiment_id if found else client.create_experiment(study, artifact_location=location)
-            )
-        return cls(uri=uri, experiment_id=experiment_id, study=study)
+        location = None if artifacts is None else (artifacts / study).resolve().as_uri()
+        try:
+            with one_at_a_time(uri):
+                client = client_of(uri)
+                found = client.get_experiment_by_name(study)
+                if found is not None and found.lifecycle_stage == "deleted":
+                    client.restore_experiment(found.experiment_id)
+                known = found.experiment_id if found else client.create_experiment(study, artifact_location=location)
+        except Exception as error:  # MLflow's, its database's, the network's
+            what = str(error).partition("\n")[0]
+            raise InputError(uri, what, "check that it can be written, or that MLFLOW_TRACKING_URI is right") from error
+        return cls(uri=uri, experiment_id=known, study=study)
 
     def sibling(self, study: str) -> Experiment:
         """Another study on the same server.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 import yaml
 
 from fmerl_platform.running.placement import Node
+from fmerl_platform.running.session import connected
 
 CLUSTER_FILE = "FMERL_CLUSTER_FILE"
 """Environment variable: path of the file that the head's autoscaler reads (`ray start --autoscaling-config`)."""
@@ -77,14 +77,11 @@ def nodes_to_expect() -> list[Node]:
     """Nodes that a run would use: those of `RAY_ADDRESS` or of a connected cluster, or this machine."""
     if ray.is_initialized():
         return nodes_of_cluster()
-    address = os.environ.get("RAY_ADDRESS", "local")
+    address = os.environ.get("RAY_ADDRESS") or "local"
     if address == "local" and not torch.cuda.device_count():
         return [Node("this machine", float(os.cpu_count() or 1), 0.0)]
-    ray.init(address=address, logging_level=logging.ERROR)
-    try:
+    with connected(address):
         return nodes_of_cluster()
-    finally:
-        ray.shutdown()
 
 
 def given_device() -> torch.device:

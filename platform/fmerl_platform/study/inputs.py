@@ -62,6 +62,8 @@ def join_inputs(
     Raises:
         InputError: Any fault of feature tables, label set or anchors.
     """
+    for config in configs:
+        _check_unseen(config, corpus)
     used = {modality for config in configs for modality in config.backbone.modalities}
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
     tables: list[FeatureTable] = [
@@ -93,6 +95,14 @@ def _may_know(card: Mapping[str, Any], unseen: Sequence[str]) -> bool:
     return seen is None or not unseen or not set(unseen).isdisjoint(seen["classes"])
 
 
+def _check_unseen(config: CellConfig, corpus: Corpus) -> None:
+    """Refuse classes held out that are none, or that leave fewer than two to learn."""
+    unseen = set(config.training.unseen_classes)
+    if not unseen <= set(corpus.classes) or len(corpus.classes) - len(unseen) < 2:
+        what = f"{', '.join(sorted(unseen))} cannot be held out of {', '.join(corpus.classes)}"
+        raise InputError("training.unseen_classes", what, f"name classes of {corpus.name}, and leave two")
+
+
 def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:
     """The preset for this corpus with the command line's few changes."""
     changes = {
@@ -102,19 +112,21 @@ def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOp
         "anchors.encoder": options.emotion_encoder,
     }
     given = {path: value for path, value in changes.items() if value is not None}
-    control = PRESETS[options.preset](corpus.name).with_values(given)
-    return control if options.config is None else _with_file(control, options.config)
-
-
-def _with_file(control: CellConfig, path: Path) -> CellConfig:
+    control = _changed(PRESETS[options.preset](corpus.name), given, "arguments", "see --help")
+    if options.config is None:
+        return control
     remedy = 'give a JSON object of fields, such as {"contrastive.negative_weight": 0.3}'
-    fields = read_json(path, remedy)
+    fields = read_json(options.config, remedy)
     if not isinstance(fields, dict):
-        raise InputError(path, "no JSON object", remedy)
+        raise InputError(options.config, "no JSON object", remedy)
+    return _changed(control, fields, options.config, remedy)
+
+
+def _changed(control: CellConfig, fields: Mapping[str, Any], where: str | Path, remedy: str) -> CellConfig:
     try:
         return control.with_values(fields)
     except ValueError as error:
-        raise InputError(path, str(error), remedy) from None
+        raise InputError(where, str(error), remedy) from None
 
 
 def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:

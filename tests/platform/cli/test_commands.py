@@ -99,6 +99,8 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
     [
         ("ablation", ["--seed", "0"], "Unknown option: --seed"),
         ("ablation", ["--epochs", "1.5"], "no whole number"),
+        ("ablation", ["--cpus-per-cell", "nan"], "no finite number"),
+        ("label", ["--corpus", "c", "--labels", "l", "--model", "m", "--budget", "inf"], "no finite number"),
         ("ablation", ["--preset", "huge"], "Choose from"),
         ("ablation", ["--variants", "w/o Joy"], "--variants"),
         ("ablation", ["stray"], "stray"),
