@@ -39,7 +39,6 @@ class TunedTextSpec:
     """Number of folds it was tuned in; None encodes train, too, by the encoder that was tuned on all of it."""
     pass_tokens: int = 4096
     """Most tokens of a forward pass."""
-    device: str | None = None
 
     @property
     def modality(self) -> str:
@@ -72,8 +71,8 @@ class TunedTextSpec:
             folds = folds_of(corpus, self.folds)
         return tuning_items(corpus, config.input, config.context_turns, folds)
 
-    def build(self) -> TunedTextEncoder:
-        """Load the encoder tuned on all of train; those of folds are loaded when they are met.
+    def build(self, device: str = "cpu") -> TunedTextEncoder:
+        """Load the encoder tuned on all of train onto a device; those of folds are loaded when they are met.
 
         Raises:
             InputError: A folder that is not there or cannot be read.
@@ -81,8 +80,7 @@ class TunedTextSpec:
         tuned = self.tuned()
         count = self.folds or 0
         folds = [tuned.fold(Fold(number=number, of=count)) for number in range(count)]
-        device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return TunedTextEncoder(tuned, folds, self.pass_tokens, device)
+        return TunedTextEncoder(tuned, folds, self.pass_tokens, torch.device(device))
 
 
 class TunedTextEncoder:

@@ -124,7 +124,7 @@ def request_of(options: FinetuneOptions) -> TuningRequest:
             input=options.input[0] if options.input else "utterance",
             precision="bfloat16" if options.bf16 else "float32",
             workers=options.workers_per_cell,
-            threads=max(1, int(options.resources.cpus_per_cell)),
+            threads=1 if options.resources.cpus_per_cell == "auto" else max(1, int(options.resources.cpus_per_cell)),
             **{name: getattr(options, name) for name in _SAME},
         )
     except ValueError as error:

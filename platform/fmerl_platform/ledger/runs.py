@@ -117,6 +117,7 @@ def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], re
         changes=record.changes,
         modalities=tuple(record.control.get("backbone.modalities", ())),
         anchors=record.anchors,
+        repeats=frozenset(record.repeats),
     )
 
 

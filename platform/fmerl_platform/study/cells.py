@@ -27,6 +27,8 @@ class CorpusInputs:
     supervised: tuple[str, ...] = ()
     """Modalities whose card does not rule out that their encoder was trained on the corpus's labels, unseen classes'
     among them."""
+    repeats: tuple[str, ...] = ()
+    """Ids of test utterances whose very text is in train."""
 
     @property
     def shared_bytes(self) -> int:

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 import torch.nn.functional as F
-from helpers.processes import free_port, join
+from helpers.gloo import free_port, join
 
 from fmerl.checkpoint import Checkpoint
 from fmerl.corpus import Corpus

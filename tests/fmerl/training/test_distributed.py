@@ -14,7 +14,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from helpers.processes import free_port, join
+from helpers.gloo import free_port, join
 
 from fmerl.checkpoint import Checkpoint
 from fmerl.config import CellConfig
