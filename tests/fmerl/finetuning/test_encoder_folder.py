@@ -52,12 +52,12 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 
 
 def vectors(folder: Path, items: list[Item]) -> np.ndarray:
-    return TunedTextSpec(folder=folder, device="cpu").build().encode(items).values
+    return TunedTextSpec(folder=folder).build().encode(items).values
 
 
 def test_the_classifier_reads_the_features(folder: Path, tuned: TunedResult, corpus: Corpus) -> None:
     """The head on the stored features gives the scores of the ledger."""
-    spec: TunedTextSpec = pickle.loads(pickle.dumps(TunedTextSpec(folder=folder, device="cpu")))
+    spec: TunedTextSpec = pickle.loads(pickle.dumps(TunedTextSpec(folder=folder)))
     encoded = spec.build().encode(spec.items(corpus))
     head = tuned.classifier.head
     head.load_state_dict(load_file(folder / HEAD))
@@ -79,11 +79,11 @@ def test_the_card_says_what_was_seen(folder: Path, tuned: TunedResult) -> None:
 
 
 def test_it_is_an_encoder_like_any_other(folder: Path) -> None:
-    assert TextEncoder(str(folder), device="cpu").encode(["what a day"]).shape == (1, 16)
+    assert TextEncoder(str(folder)).encode(["what a day"]).shape == (1, 16)
 
 
 def test_cross_fitted_rows_come_from_the_encoder_without_their_fold(folder: Path, corpus: Corpus) -> None:
-    spec = TunedTextSpec(folder=folder, folds=2, device="cpu")
+    spec = TunedTextSpec(folder=folder, folds=2)
     items = spec.items(corpus)
     found = spec.build().encode(items)
     plain = [replace(item, fold=None) for item in items]
@@ -102,7 +102,7 @@ def test_odd_texts_are_listed(folder: Path) -> None:
         Item(utterance_id="b", text="oh " * 80),
         Item(utterance_id="c", text="oh"),
     ]
-    found = TunedTextSpec(folder=folder, device="cpu").build().encode(items)
+    found = TunedTextSpec(folder=folder).build().encode(items)
     assert found.missing.tolist() == [True, False, False]
     assert "empty" in (found.problems[0] or "")
     assert "60 tokens" in (found.problems[1] or "")

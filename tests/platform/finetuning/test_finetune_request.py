@@ -131,7 +131,7 @@ def test_extraction_takes_its_supervision_from_the_card(place: Path, tuned: Path
     assert plan.card["supervised_on_labels"] is True
     assert plan.card["labels_seen"]["classes"] == ["neutral", "anger"]
     assert plan.card["recipe"]["tuned"] == read_card(tuned)["content_digest"]
-    (plain,) = replace(request, specs=[TextSpec(encoder=str(tuned), device="cpu")]).plans(corpus)
+    (plain,) = replace(request, specs=[TextSpec(encoder=str(tuned))]).plans(corpus)
     assert plain.card["supervised_on_labels"] is True
     (frozen,) = extraction(place, place / "bert", "--text-length", "60").plans(corpus)
     assert frozen.card["supervised_on_labels"] is False
