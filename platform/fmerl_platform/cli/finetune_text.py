@@ -11,7 +11,7 @@ from fmerl.config import DEFAULT_TEXT_ENCODER
 from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 from fmerl_platform.running.options import Resources
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ class FinetuneOptions:
     """Least time between two saved states of an unfinished encoder."""
     study: str = "finetuning"
     """Name of the MLflow experiment and of the report's folder."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of everything that is written."""
-    output: Path | None = None
+    output: OutputFolder | None = None
     """Folder of the encoders; STORAGE/encoders unless given."""
     dry_run: bool = False
     """Check encoder and corpus and show the cells, tune nothing."""

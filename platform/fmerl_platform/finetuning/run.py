@@ -14,7 +14,7 @@ from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import command_line, provenance
 from fmerl_platform.ledger.runs import StudyRuns, open_runs
 from fmerl_platform.running.lock import exclusive
-from fmerl_platform.running.options import Resources
+from fmerl_platform.running.options import KeepOptions, Resources
 from fmerl_platform.running.progress import Progress, silent
 from fmerl_platform.studies.ablation import Ablation
 from fmerl_platform.studies.results import StudyResults
@@ -33,6 +33,9 @@ class TuningRun:
     """Resources of each worker of a cell."""
     checkpoint_seconds: float = 300.0
     """Least time between two saved states of an unfinished encoder."""
+
+    def __post_init__(self) -> None:
+        KeepOptions(checkpoint_seconds=self.checkpoint_seconds)  # refuses what is no time
 
 
 def run_tuning(request: TuningRequest, how: TuningRun, progress: Progress = silent) -> StudyResults:

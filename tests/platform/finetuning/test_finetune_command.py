@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 import torch
-from helpers.repository import EXPERIMENTS, REPOSITORY
+from helpers.processes import start, succeed, wait_until
 from safetensors.torch import load_file
 
 from fmerl.card import read_card
@@ -24,17 +22,10 @@ from fmerl_platform.studies.results import open_study
 pytestmark = pytest.mark.slow
 
 
-def start(script: str, place: Path, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-    command = [sys.executable, str(EXPERIMENTS / script), "--corpus", str(place / "corpus"), *arguments]
-    with log.open("ab") as output:
-        return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)
-
-
 def tune(place: Path, storage: Path, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    options = ["--encoder", str(place / "bert"), "--max-length", "60", "--learning-rate", "1e-3", "--batch-size", "8"]
-    options += ["--cpus-per-cell", "0.5", "--checkpoint-seconds", "0", "--storage", str(storage)]
-    return start("finetune_text.py", place, log, *options, *arguments)
+    options = ["--corpus", str(place / "corpus"), "--encoder", str(place / "bert"), "--max-length", "60"]
+    options += ["--learning-rate", "1e-3", "--batch-size", "8", "--cpus-per-cell", "0.5", "--checkpoint-seconds", "0"]
+    return start("finetune_text.py", log, *options, "--storage", storage, *arguments)
 
 
 def run_of(storage: Path) -> tuple[list[float], Any]:
@@ -48,34 +39,31 @@ def run_of(storage: Path) -> tuple[list[float], Any]:
     return [metric.value for metric in history], predictions
 
 
-@pytest.mark.timeout(1500)
 def test_inputs_are_compared_and_encoders_make_features(place: Path, tmp_path: Path) -> None:
     log, storage = tmp_path / "log", tmp_path / "runs"
-    asked = ("--input", "utterance", "past", "--seeds", "0", "1", "--folds", "2", "--epochs", "1")
-    assert tune(place, storage, log, *asked).wait(timeout=900) == 0, log.read_text()[-3000:]
+    asked = ("--input", "utterance", "past", "--seeds", "0", "--folds", "2", "--epochs", "1")
+    succeed(tune(place, storage, log, *asked), log)
     frame = open_study("finetuning", storage).frame()
     assert list(frame["variant"]) == ["utterance", "past"]
     assert frame["verdict"][0] == "control"
     assert (storage / "reports" / "finetuning" / "report.html").is_file()
-    again = time.monotonic()
-    assert tune(place, storage, log, *asked).wait(timeout=300) == 0
-    assert time.monotonic() - again < 120
     encoder = storage / "encoders" / "spoken" / "past" / "seed-0"
-    options = ["--features", str(tmp_path / "features"), "--text-encoder", str(encoder), "--text-folds", "2"]
-    extraction = start("extract_features.py", place, log, *options, "--storage", str(storage))
-    assert extraction.wait(timeout=300) == 0, log.read_text()[-3000:]
+    made = (encoder / "card.json").read_bytes()
+    succeed(tune(place, storage, log, *asked), log)
+    assert (encoder / "card.json").read_bytes() == made, "a finished encoder is tuned again"
+    options = ["--corpus", place / "corpus", "--features", tmp_path / "features", "--text-encoder", encoder]
+    succeed(start("extract_features.py", log, *options, "--text-folds", "2", "--storage", storage), log)
     card = read_card(tmp_path / "features" / "spoken" / "text")
     assert card["supervised_on_labels"] is True
     assert card["labels_seen"]["classes"] == ["neutral", "joy", "anger"]
     assert len(card["recipe"]["folds"]) == 2
 
 
-@pytest.mark.timeout(1800)
 def test_killed_rank_and_killed_driver_end_with_the_same_bits(place: Path, tmp_path: Path) -> None:
     """Two ranks, dropout, and a state after every update: first a rank dies, then the driver."""
     asked, log = ("--seeds", "0", "--epochs", "20", "--workers-per-cell", "2"), tmp_path / "log"
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    assert tune(place, unbroken, log, *asked).wait(timeout=600) == 0, log.read_text()[-3000:]
+    succeed(tune(place, unbroken, log, *asked), log)
 
     driver = tune(place, broken, log, *asked)
     wait_for_state(broken, driver, log).send_signal(signal.SIGKILL)
@@ -83,7 +71,7 @@ def test_killed_rank_and_killed_driver_end_with_the_same_bits(place: Path, tmp_p
     driver.kill()
     driver.wait()
     assert list((broken / "checkpoints").glob("*.resume")), "the killed encoder left no state"
-    assert tune(place, broken, log, *asked).wait(timeout=600) == 0, log.read_text()[-3000:]
+    succeed(tune(place, broken, log, *asked), log)
 
     (losses, predictions), (expected_losses, expected) = run_of(broken), run_of(unbroken)
     assert losses == expected_losses
@@ -98,15 +86,15 @@ def test_killed_rank_and_killed_driver_end_with_the_same_bits(place: Path, tmp_p
 
 def wait_for_state(storage: Path, driver: subprocess.Popen[bytes], log: Path, older: float = 0.0) -> psutil.Process:
     """A rank, once a state was written after `older`."""
-    deadline = time.monotonic() + 400
-    while time.monotonic() < deadline:
-        assert driver.poll() is None, log.read_text()[-3000:]
-        written = [path.stat().st_mtime for path in (storage / "checkpoints").glob("*.resume") if path.exists()]
-        ranks = [child for child in psutil.Process(driver.pid).children(recursive=True) if _is_rank(child)]
-        if ranks and any(each > older for each in written):
-            return ranks[-1]
-        time.sleep(0.02)
-    raise AssertionError(log.read_text()[-3000:])
+    ranks: list[psutil.Process] = []
+
+    def written() -> bool:
+        ranks[:] = [child for child in psutil.Process(driver.pid).children(recursive=True) if _is_rank(child)]
+        states = [path.stat().st_mtime for path in (storage / "checkpoints").glob("*.resume") if path.exists()]
+        return bool(ranks) and any(each > older for each in states)
+
+    wait_until(written, driver, log)
+    return ranks[-1]
 
 
 def _is_rank(process: psutil.Process) -> bool:
