@@ -1,8 +1,8 @@
 """A sound track or picture, decoded from any moment on to the frames that decoding the whole file gives.
 
 A seek may land after the moment that is asked for (MPEG-TS), within a frame, or where times are guessed until the file
-states one again (MPEG-PS, ADPCM in WAV). So it counts only if its first whole frame is early enough, and only in containers
-that state times; in all others packets are read from the beginning, and decoded from the last key frame before the moment.
+states one again (MPEG-PS, ADPCM in WAV). So it counts only if its first whole frame is early enough, and only in
+containers that state times; in others packets are read from the beginning and decoded from the last key frame on.
 
 Times are seconds since the beginning of the file, which is where its earliest stream begins.
 """

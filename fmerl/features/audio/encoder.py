@@ -43,8 +43,8 @@ class AudioSpec:
     """Rate that all sound is resampled to, in Hz."""
     level: str = "func"
     """Output level of the config that is read; openSMILE's own sets call their functionals func."""
-    longest: float = 600.0
-    """Seconds of an utterance that are read: openSMILE keeps all frames of its input in memory until the end."""
+    longest: float = 300.0
+    """Most seconds of an utterance that are read: openSMILE keeps all frames, 5 MiB a second for IS10."""
 
     def __post_init__(self) -> None:
         if self.sampling_rate < 1:

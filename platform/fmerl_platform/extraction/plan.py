@@ -67,6 +67,7 @@ def plan_table(
     storage: Path,
     *,
     context: int,
+    media_roots: Sequence[Path],
     supervised_on_labels: bool,
 ) -> TablePlan:
     """Plan a table. The encoder is built here once, and its faults are found before anything is run.
@@ -78,14 +79,15 @@ def plan_table(
         features: Root of the feature tables.
         storage: Staged blocks go below it.
         context: Earlier turns that a text encoder reads.
+        media_roots: Folders beside the corpus's own that may hold media.
         supervised_on_labels: Stated on the card.
 
     Raises:
-        InputError: As `EncoderSpec.build`.
+        InputError: As `EncoderSpec.build` and `items_of`.
     """
     encoder = spec.build()
     made_by = recipe_digest(encoder.recipe())
-    items = list(items_of(corpus, folder, spec.modality, context))
+    items = list(items_of(corpus, folder, spec.modality, context, media_roots))
     digests = media_digests(items)
     fingerprints = [fingerprint(item, made_by, digests) for item in items]
     rows = [

@@ -35,6 +35,8 @@ class ExtractionRequest:
     """Folder whose `extraction/` keeps encoded blocks until their table is written."""
     resources: Resources = field(default_factory=Resources)
     """Resources of a worker."""
+    media_roots: Sequence[Path] = ()
+    """Folders beside the corpus's own that may hold its media."""
     supervised_on_labels: bool = False
     """Stated on the cards of encoders that were fine-tuned on this corpus's emotions: zero-shot results on their
     features leak the unseen class."""
@@ -43,7 +45,7 @@ class ExtractionRequest:
         """Plan of every table.
 
         Raises:
-            InputError: An encoder that cannot be built.
+            InputError: An encoder that cannot be built, or media outside the folders that may hold them.
         """
         return [
             plan_table(
@@ -53,6 +55,7 @@ class ExtractionRequest:
                 self.features,
                 self.storage,
                 context=spec.context if isinstance(spec, TextSpec) else 0,
+                media_roots=self.media_roots,
                 supervised_on_labels=self.supervised_on_labels,
             )
             for spec in self.specs

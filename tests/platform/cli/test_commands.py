@@ -34,7 +34,8 @@ FLAGS = {
     "report": "--study --storage --corpus --output --reproduce",
     "meld-text": f"--meld --emobank --text-encoder --pooling --system --variants --axis --study-file {STUDY}",
     "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
-        --text-length --audio-set --audio-level --audio-rate --visual-encoder --visual-weights --pixel-mean --pixel-sd
+        --text-length --audio-set --audio-level --audio-rate --audio-seconds --media-roots --visual-encoder
+        --visual-weights --pixel-mean --pixel-sd
         --faces --frames --workers --batch-size --cpus-per-worker --gpus-per-worker --supervised-on-labels --storage
         --dry-run""",
     "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --score-template
