@@ -9,14 +9,14 @@ import torch
 WORDS = ("what", "a", "day", "leave", "me", "alone", "oh", "my", "god", "!")
 
 
-def save_tiny_bert(folder: Path, positions: int) -> None:
-    """A BERT of two layers and width 16 that knows `WORDS`."""
-    from transformers import BertConfig, BertModel, BertTokenizer
+def save_tiny_bert(folder: Path, positions: int, roberta: bool = False) -> None:
+    """A BERT, or RoBERTa, of two layers and width 16 that knows `WORDS`."""
+    from transformers import BertConfig, BertModel, BertTokenizer, RobertaConfig, RobertaModel
 
     vocabulary = {word: index for index, word in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS))}
     BertTokenizer(vocab=vocabulary).save_pretrained(folder)
     torch.manual_seed(0)
-    config = BertConfig(
+    config = (RobertaConfig if roberta else BertConfig)(
         vocab_size=len(vocabulary),
         hidden_size=16,
         num_hidden_layers=2,
@@ -24,5 +24,6 @@ def save_tiny_bert(folder: Path, positions: int) -> None:
         intermediate_size=32,
         max_position_embeddings=positions,
         initializer_range=0.5,
+        pad_token_id=0,
     )
-    BertModel(config).save_pretrained(folder)
+    (RobertaModel if roberta else BertModel)(config).save_pretrained(folder)

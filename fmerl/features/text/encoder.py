@@ -84,7 +84,7 @@ class TextEncoder:
             raise InputError(name, f"there is no layer {layer}", f"choose -1 or 0 to {self._last_layer}")
         self.layer = layer % (self._last_layer + 1)
         self.width: int = config.hidden_size
-        positions = getattr(config, "max_position_embeddings", max_length)
+        positions = _positions(model, max_length)
         self.max_length: int = min(max_length, self._tokenizer.model_max_length, positions)
 
     def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
@@ -181,6 +181,13 @@ class TextEncoder:
             "pooling": self.pooling,
             "max_length": self.max_length,
         }
+
+
+def _positions(model: Any, unlimited: int) -> int:
+    """Tokens that a model has positions for; RoBERTa and its like begin to count after the padding token's id."""
+    embeddings = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    first = getattr(embeddings, "padding_idx", None)
+    return int(getattr(model.config, "max_position_embeddings", unlimited)) - (0 if first is None else first + 1)
 
 
 def _package_folder(name: str) -> str:

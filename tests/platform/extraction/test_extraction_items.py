@@ -56,7 +56,7 @@ def test_media_lie_in_the_corpus_or_in_a_root(tmp_path: Path) -> None:
         (found,) = items_of(corpus(audio_path=path), home, "audio", 0, media_roots=[tmp_path])
         assert found.media is not None
         assert found.media.is_relative_to(tmp_path)
-    with pytest.raises(InputError, match="is a URL, .*; download it"):
+    with pytest.raises(InputError, match=r"is a URL, .*; download it"):
         list(items_of(corpus(audio_path="https://example.org/u.wav"), home, "audio", 0, media_roots=[tmp_path]))
     assert list(items_of(corpus(audio_path="https://example.org/u.wav"), home, "text", 0)), "text reads no media"
 
