@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fmerl.errors import InputError
-from fmerl.features.text.encoder import load_encoder
+from fmerl.features.text.encoder import first_position, load_encoder
 from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.inputs import TokenSequence
 from fmerl.finetuning.packing import PACKED, Pass, PassMaker, register
@@ -65,7 +65,7 @@ def prepare_encoder(config: TuningConfig) -> tuple[Any, Any, PassMaker]:
     changed = TokenSequence([*tokens[:4], tokens[5]], range(1), True, False)
     maker = PassMaker(
         packed=False,
-        first_position=_first_position(model),
+        first_position=first_position(model),
         padding=tokenizer.pad_token_id,
         tokens=config.pass_tokens,
     )
@@ -85,7 +85,7 @@ def prepare_encoder(config: TuningConfig) -> tuple[Any, Any, PassMaker]:
 def longest_input(tokenizer: Any, model: Any) -> int:
     """Most tokens that an encoder can take."""
     positions = getattr(model.config, "max_position_embeddings", None)
-    limits = [tokenizer.model_max_length, *([positions - _first_position(model)] if positions else [])]
+    limits = [tokenizer.model_max_length, *([positions - first_position(model)] if positions else [])]
     return int(min(limits))
 
 
@@ -110,14 +110,6 @@ def parameter_groups(model: TunedClassifier, config: TuningConfig) -> list[dict[
 def _depth(name: str) -> int | None:
     found = _LAYER.search(name)
     return int(found[1]) if found else None
-
-
-def _first_position(model: Any) -> int:
-    """RoBERTa and its kin count positions from the index after padding's."""
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            return 0 if module.padding_idx is None else module.padding_idx + 1
-    return 0
 
 
 def _states(model: Any, maker: PassMaker, inputs: list[TokenSequence]) -> list[Tensor]:

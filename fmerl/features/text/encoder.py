@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from fmerl.config import DEFAULT_TEXT_ENCODER
 from fmerl.errors import InputError
@@ -84,7 +85,7 @@ class TextEncoder:
             raise InputError(name, f"there is no layer {layer}", f"choose -1 or 0 to {self._last_layer}")
         self.layer = layer % (self._last_layer + 1)
         self.width: int = config.hidden_size
-        positions = getattr(config, "max_position_embeddings", max_length)
+        positions = getattr(model.config, "max_position_embeddings", max_length) - first_position(model)
         self.max_length: int = min(max_length, self._tokenizer.model_max_length, positions)
 
     def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
@@ -212,6 +213,14 @@ def load_encoder(name: str) -> tuple[Any, Any]:
         return from_cache_or_hub(source, partial(_load_checked, source))
     except (OSError, ValueError) as error:
         raise InputError(name, f"no text encoder can be loaded ({str(error).splitlines()[0]})", _OFFLINE) from error
+
+
+def first_position(model: Any) -> int:
+    """Index of the first token's position; RoBERTa and its kin count from the one after padding's."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            return 0 if module.padding_idx is None else module.padding_idx + 1
+    return 0
 
 
 def _package_folder(name: str) -> str:

@@ -48,6 +48,10 @@ class ExtractOptions:
     """Level of its output that is read."""
     audio_rate: int = 16000
     """Sampling rate in Hz to which sound is brought."""
+    audio_seconds: float = 300.0
+    """Most seconds of an utterance's sound that are read."""
+    media_roots: tuple[Path, ...] = ()
+    """Folders beside the corpus's own that may hold its media."""
     visual_encoder: str = "densenet"
     """densenet, a Hugging Face id or a folder."""
     visual_weights: Path | None = None
@@ -124,6 +128,7 @@ def request_of(options: ExtractOptions) -> ExtractionRequest:
             gpus_per_cell=options.gpus_per_worker,
             cells_at_once=options.workers,
         ),
+        media_roots=options.media_roots,
         supervised_on_labels=options.supervised_on_labels,
     )
 
@@ -165,6 +170,7 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
             feature_set=_absolute(options.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),
             level=options.audio_level,
             sampling_rate=options.audio_rate,
+            longest=options.audio_seconds,
         )
     from fmerl.features.visual.encoder import DENSENET, VisualSpec
 

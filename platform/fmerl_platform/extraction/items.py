@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -12,10 +13,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from fmerl.corpus import Corpus, Dialogue, media_file
+from fmerl.errors import InputError
 from fmerl.features.encoder import Item
+from fmerl.features.media import MediaError
+from fmerl.features.track import Track
 from fmerl.files import file_digest
 
-_HASHING_THREADS = 8
+_THREADS = 8
+"""Threads that read media files."""
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LATER_FIELDS = ("following", "speaker", "fold")
 """Fields that only encoders of some kinds fill, and that count only where they are filled."""
 _SCHEMA = pa.schema(
@@ -35,7 +41,9 @@ _SCHEMA = pa.schema(
 )
 
 
-def items_of(corpus: Corpus, folder: Path, modality: str, context: int) -> Iterator[Item]:
+def items_of(
+    corpus: Corpus, folder: Path, modality: str, context: int, media_roots: Sequence[Path] = ()
+) -> Iterator[Item]:
     """An item per utterance, in the corpus's order, that holds what an encoder of the modality reads.
 
     Sound comes from `audio_path` where there is one, else from the video.
@@ -45,7 +53,12 @@ def items_of(corpus: Corpus, folder: Path, modality: str, context: int) -> Itera
         folder: Folder that media paths start from.
         modality: `text`, `audio` or `visual`.
         context: Earlier turns that go with a text.
+        media_roots: Folders beside the corpus's own that may hold media.
+
+    Raises:
+        InputError: Media elsewhere: a corpus that came from others does not name files of the one who reads it.
     """
+    roots = [root.resolve() for root in (folder, *media_roots)]
     for dialogue in corpus.dialogues:
         if modality == "text":
             yield from _text_items(dialogue, context)
@@ -55,11 +68,23 @@ def items_of(corpus: Corpus, folder: Path, modality: str, context: int) -> Itera
             path = utterance.audio_path if own_sound else utterance.video_path
             yield Item(
                 utterance_id=utterance.utterance_id,
-                media=None if path is None else media_file(folder, path),
+                media=None if path is None else _media(folder, path, roots, utterance.utterance_id),
                 start=None if own_sound else utterance.video_start,
                 end=None if own_sound else utterance.video_end,
                 side=utterance.video_side if modality == "visual" else None,
             )
+
+
+def _media(folder: Path, path: str, roots: Sequence[Path], utterance_id: str) -> Path:
+    if _URL.match(path):
+        raise InputError(
+            folder, f"the media of utterance {utterance_id} is a URL, {path}", "download it, and name the file"
+        )
+    file = media_file(folder, path)
+    if not any(file.is_relative_to(root) for root in roots):
+        what = f"the media of utterance {utterance_id} lies outside the corpus folder, in {file.parent}"
+        raise InputError(folder, what, "name a folder above all media with --media-roots")
+    return file
 
 
 def _text_items(dialogue: Dialogue, context: int) -> Iterator[Item]:
@@ -75,8 +100,26 @@ def _text_items(dialogue: Dialogue, context: int) -> Iterator[Item]:
 def media_digests(items: Iterable[Item]) -> dict[Path, str]:
     """SHA-256 of every media file that is there, each read once."""
     paths = sorted({item.media for item in items if item.media is not None and item.media.is_file()})
-    with ThreadPoolExecutor(_HASHING_THREADS) as threads:
+    with ThreadPoolExecutor(_THREADS) as threads:
         return dict(zip(paths, threads.map(file_digest, paths), strict=True))
+
+
+def longer_than(items: Iterable[Item], longest: float) -> int:
+    """Number of utterances whose sound lasts more than `longest` seconds, by their spans or what their files say."""
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return sum(seconds > longest for seconds in threads.map(_seconds, items))
+
+
+def _seconds(item: Item) -> float:
+    """Length of an utterance's sound; 0 where it is not known."""
+    end = item.end
+    if end is None and item.media is not None:
+        try:
+            with Track(item.media, "audio") as track:
+                end = track.end
+        except MediaError:
+            end = None
+    return 0.0 if end is None else end - (item.start or 0.0)
 
 
 def fingerprint(item: Item, recipe_digest: str, digests: Mapping[Path, str]) -> bytes:

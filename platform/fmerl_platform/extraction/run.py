@@ -39,6 +39,8 @@ class ExtractionRequest:
     """Folder whose `extraction/` keeps encoded blocks until their table is written."""
     resources: Resources = field(default_factory=Resources)
     """Resources of a worker, and the most workers, as asked for."""
+    media_roots: Sequence[Path] = ()
+    """Folders beside the corpus's own that may hold its media."""
     supervised_on_labels: bool = False
     """Stated on the cards of encoders that were fine-tuned on this corpus's emotions elsewhere: zero-shot results on
     their features leak the unseen class. Encoders that were tuned here say it themselves."""
@@ -47,7 +49,7 @@ class ExtractionRequest:
         """Plan of every table.
 
         Raises:
-            InputError: An encoder that cannot be built.
+            InputError: An encoder that cannot be built, or media outside the folders that may hold them.
         """
         return [
             plan_table(spec, corpus, self._items(spec, corpus), self.features, self.storage, self._supervision(spec))
@@ -58,7 +60,8 @@ class ExtractionRequest:
         """What an encoder reads of each utterance."""
         if isinstance(spec, TunedTextSpec):
             return spec.items(corpus)
-        return list(items_of(corpus, self.corpus, spec.modality, spec.context if isinstance(spec, TextSpec) else 0))
+        context = spec.context if isinstance(spec, TextSpec) else 0
+        return list(items_of(corpus, self.corpus, spec.modality, context, self.media_roots))
 
     def _supervision(self, spec: EncoderSpec) -> dict[str, Any]:
         """Fields of a table's card: a tuned encoder's card says which labels it has seen, whatever the user says."""

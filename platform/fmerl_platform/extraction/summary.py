@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fmerl.card import read_card
+from fmerl.features.audio.encoder import AudioSpec
+from fmerl_platform.extraction.items import longer_than
 from fmerl_platform.extraction.plan import TablePlan
 from fmerl_platform.extraction.run import Extracted
 from fmerl_platform.report.table import Table, columns
@@ -30,12 +32,20 @@ def plan_table_of(plans: Sequence[TablePlan], placements: Sequence[Placement]) -
             f"{waiting:,}",
             f"{distinct - waiting:,}",
             f"{sum(not path.is_file() for path in files):,} of {len(files):,}" if files else "-",
+            f"{longer_than(plan.items, plan.spec.longest):,}" if isinstance(plan.spec, AudioSpec) else "-",
             "there" if plan.current else "to write",
             f"{placement.at_once} x ({placement.cpus:g} CPU, {placement.gpus:g} GPU)",
         )
         rows.append(row)
-    headings = columns("modality", "width", "utterances", "to encode", "encoded", "files absent", "table", "workers")
-    return Table(name="plan", caption="Feature tables to make", columns=headings, rows=tuple(rows), notes=())
+    headings = columns(
+        "modality", "width", "utterances", "to encode", "encoded", "files absent", "to cut", "table", "workers"
+    )
+    notes = tuple(
+        f"to cut: utterances of more than {plan.spec.longest:g} s of sound (--audio-seconds)"
+        for plan in plans
+        if isinstance(plan.spec, AudioSpec)
+    )
+    return Table(name="plan", caption="Feature tables to make", columns=headings, rows=tuple(rows), notes=notes)
 
 
 def summary_table(done: Sequence[Extracted]) -> Table:

@@ -40,9 +40,9 @@ FLAGS = {
         --folds --seeds --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --checkpoint-seconds --study
         --storage --output --dry-run""",
     "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
-        --text-length --text-folds --audio-set --audio-level --audio-rate --visual-encoder --visual-weights --pixel-mean
-        --pixel-sd --faces --frames --workers --batch-size --cpus-per-worker --gpus-per-worker --supervised-on-labels
-        --storage --dry-run""",
+        --text-length --text-folds --audio-set --audio-level --audio-rate --audio-seconds --media-roots --visual-encoder
+        --visual-weights --pixel-mean --pixel-sd --faces --frames --workers --batch-size --cpus-per-worker
+        --gpus-per-worker --supervised-on-labels --storage --dry-run""",
     "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --questions --samples
         --prompt --score-template --joint-template --description-template --system --scale --dimensions --descriptions
         --retest --max-error-share --storage --dry-run {ASKING}""",

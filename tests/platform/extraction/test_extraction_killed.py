@@ -115,5 +115,5 @@ def test_item_that_kills_its_worker_is_a_listed_problem(local_ray: None, tmp_pat
     table = read_features(tmp_path / "features", "talk", "text", IDS[:40])
     assert table.missing.nonzero()[0].tolist() == [7]
     assert (tmp_path / "features" / "talk" / "text" / "problems.csv").read_text() == (
-        "utterance_id,modality,reason\nu7,text,the encoder's process died 2 times on it\n"
+        "utterance_id,modality,reason,file\nu7,text,the encoder's process died 2 times on it,\n"
     )

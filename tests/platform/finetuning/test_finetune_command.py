@@ -51,7 +51,14 @@ def test_inputs_are_compared_and_encoders_make_features(place: Path, tmp_path: P
     made = (encoder / "card.json").read_bytes()
     succeed(tune(place, storage, log, *asked), log)
     assert (encoder / "card.json").read_bytes() == made, "a finished encoder is tuned again"
-    options = ["--corpus", place / "corpus", "--features", tmp_path / "features", "--text-encoder", encoder]
+    options: list[str | Path] = [
+        "--corpus",
+        place / "corpus",
+        "--features",
+        tmp_path / "features",
+        "--text-encoder",
+        encoder,
+    ]
     succeed(start("extract_features.py", log, *options, "--text-folds", "2", "--storage", storage), log)
     card = read_card(tmp_path / "features" / "spoken" / "text")
     assert card["supervised_on_labels"] is True
