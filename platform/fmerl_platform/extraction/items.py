@@ -1,17 +1,16 @@
-"""Items to encode: one per utterance, identified by a fingerprint of all that decides its vector."""
+"""Items on their way to workers: a fingerprint of all that decides a vector, and the items as a table."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
 
-from fmerl.corpus import Corpus, Dialogue, media_file
 from fmerl.features.encoder import Item
 from fmerl.files import file_digest
 
@@ -28,43 +27,6 @@ _SCHEMA = pa.schema(
         "side": pa.string(),
     }
 )
-
-
-def items_of(corpus: Corpus, folder: Path, modality: str, context: int) -> Iterator[Item]:
-    """An item per utterance, in the corpus's order, that holds what an encoder of the modality reads.
-
-    Sound comes from `audio_path` where there is one, else from the video.
-
-    Args:
-        corpus: Read from `folder`.
-        folder: Folder that media paths start from.
-        modality: `text`, `audio` or `visual`.
-        context: Earlier turns that go with a text.
-    """
-    for dialogue in corpus.dialogues:
-        if modality == "text":
-            yield from _text_items(dialogue, context)
-            continue
-        for utterance in dialogue.utterances:
-            own_sound = modality == "audio" and utterance.audio_path is not None
-            path = utterance.audio_path if own_sound else utterance.video_path
-            yield Item(
-                utterance_id=utterance.utterance_id,
-                media=None if path is None else media_file(folder, path),
-                start=None if own_sound else utterance.video_start,
-                end=None if own_sound else utterance.video_end,
-                side=utterance.video_side if modality == "visual" else None,
-            )
-
-
-def _text_items(dialogue: Dialogue, context: int) -> Iterator[Item]:
-    texts = [utterance.text for utterance in dialogue.utterances]
-    for turn, utterance in enumerate(dialogue.utterances):
-        yield Item(
-            utterance_id=utterance.utterance_id,
-            text=utterance.text,
-            context=tuple(texts[max(0, turn - context) : turn]),
-        )
 
 
 def media_digests(items: Iterable[Item]) -> dict[Path, str]:

@@ -10,7 +10,8 @@ from typing import Any
 from fmerl.card import content_digest, read_card, recipe_digest
 from fmerl.corpus import Corpus
 from fmerl.features.encoder import EncoderSpec, Item
-from fmerl_platform.extraction.items import fingerprint, items_of, media_digests
+from fmerl.features.items import items_of
+from fmerl_platform.extraction.items import fingerprint, media_digests
 from fmerl_platform.extraction.staging import Staged
 
 

@@ -12,7 +12,8 @@ from helpers.counting_encoder import talk
 
 from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl.features.encoder import Encoded, Item
-from fmerl_platform.extraction.items import fingerprint, items_of, media_digests, pack, unpack
+from fmerl.features.items import items_of
+from fmerl_platform.extraction.items import fingerprint, media_digests, pack, unpack
 from fmerl_platform.extraction.staging import Staged, begin, end, forget_begun, stage
 
 

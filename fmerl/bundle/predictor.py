@@ -1,0 +1,161 @@
+"""Prediction of conversations by a bundle: features by its recipes, and a table with a row for each utterance.
+
+Shapes: U utterances, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from fmerl.bundle.manifest import Manifest
+from fmerl.bundle.model import Bundle
+from fmerl.config import DIMENSIONS
+from fmerl.corpus.conversations import dialogues_of
+from fmerl.corpus.dialogue import SPLITS, Corpus, Utterance
+from fmerl.features.encoder import Encoder
+from fmerl.features.items import items_of
+from fmerl.features.recipes import Places, RecipeSpec
+from fmerl.features.store import FeatureTable
+from fmerl.training.dataset import CONTEXT_ONLY, ConversationData
+
+
+class Predictor:
+    """A bundle with its encoders, loaded when they are first needed.
+
+    Args:
+        bundle: The models.
+        places: Where encoders lie on this machine.
+        device: Device of models and encoders; None for a GPU when there is one.
+
+    Example:
+        >>> from fmerl.corpus.conversations import pieces, turns_of
+        >>> predictor = Predictor(read_bundle("bundle"))  # doctest: +SKIP
+        >>> rows = turns_of([{"speaker": "A", "text": "We won!"}, {"speaker": "B", "text": "No way."}])
+        >>> for utterances in pieces(rows, (1.0, 5.0)):  # doctest: +SKIP
+        ...     predictor.predict(utterances).to_pylist()
+    """
+
+    def __init__(self, bundle: Bundle, places: Places | None = None, device: str | None = None) -> None:
+        self.bundle = bundle
+        self.specs = tuple(
+            RecipeSpec(
+                modality=modality,
+                recipe=bundle.manifest.recipes.get(modality, {}),
+                places=places or Places(),
+                device=device,
+            )
+            for modality in bundle.modalities
+        )
+        self._device = None if device is None else torch.device(device)
+
+    @cached_property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """Encoder of each modality.
+
+        Raises:
+            InputError: See `RecipeSpec.build`; or an encoder of another width.
+        """
+        return tuple(spec.build() for spec in self.specs)
+
+    def predict(self, utterances: Sequence[Utterance], folder: Path = Path()) -> pa.Table:
+        """One row per utterance, in their order; their features are made here.
+
+        Args:
+            utterances: Whole dialogues.
+            folder: Folder where media paths start.
+        """
+        corpus = corpus_of(utterances, self.bundle.manifest)
+        ids = tuple(utterance.utterance_id for utterance in corpus.utterances())
+        tables = []
+        for spec, encoder in zip(self.specs, self.encoders, strict=True):
+            encoded = encoder.encode(list(items_of(corpus, folder, spec.modality, spec.context)))
+            tables.append(FeatureTable(spec.modality, ids, encoded.values, encoded.missing, {}))
+        return self.predict_features(utterances, tables)
+
+    def predict_features(self, utterances: Sequence[Utterance], features: Sequence[FeatureTable]) -> pa.Table:
+        """One row per utterance, in their order.
+
+        Args:
+            utterances: Whole dialogues.
+            features: One table per modality, rows in the order of `corpus_of(utterances).utterances()`.
+        """
+        data = conversation_data(utterances, features, self.bundle.manifest)
+        found = self.bundle.predict(data, self._device)
+        row_of = {name: row for row, name in enumerate(data.utterance_id.tolist())}
+        order = np.array([row_of[utterance.utterance_id] for utterance in utterances], dtype=np.int64)
+        names = np.array(self.bundle.classes)
+        absent = np.stack([data.missing[name] for name in self.bundle.modalities], axis=1)
+        missing = [" ".join(np.array(self.bundle.modalities)[row]) for row in absent]
+        return pa.table(
+            {
+                "utterance_id": data.utterance_id,
+                "dialogue_id": data.dialogue_id,
+                "turn": data.turn,
+                "speaker": data.speaker_name,
+                "text": pa.array([utterance.text for utterance in _in_turn_order(utterances)], pa.string()),
+                "predicted": names[found.predicted],
+                **{probability_column(name): found.probabilities[:, column] for column, name in enumerate(names)},
+                **{name: pa.array(found.vad[:, column], from_pandas=True) for column, name in enumerate(DIMENSIONS)},
+                "missing": pa.array(missing, pa.string()),
+                "seed_agreement": found.agreement,
+                "seed_sd": pa.array(found.spread, from_pandas=True),
+            }
+        ).take(order)
+
+
+def probability_column(name: str) -> str:
+    """Column of a class's probability."""
+    return f"probability_{name}"
+
+
+def corpus_of(utterances: Sequence[Utterance], manifest: Manifest) -> Corpus:
+    """Utterances as a corpus with the bundle's classes."""
+    return Corpus(
+        name="conversations",
+        classes=manifest.classes,
+        vad_range=manifest.vad_range,
+        dialogues=dialogues_of(utterances),
+    )
+
+
+def conversation_data(
+    utterances: Sequence[Utterance], features: Sequence[FeatureTable], manifest: Manifest
+) -> ConversationData:
+    """Conversations without labels and scores, as a model reads them.
+
+    Args:
+        utterances: Whole dialogues.
+        features: One table per modality, rows in the order of `corpus_of(utterances).utterances()`.
+        manifest: The bundle's.
+    """
+    dialogues = dialogues_of(utterances)
+    in_order = [utterance for dialogue in dialogues for utterance in dialogue.utterances]
+    lengths = [len(dialogue.utterances) for dialogue in dialogues]
+    return ConversationData(
+        corpus=manifest.corpus,
+        classes=manifest.classes,
+        vad_range=manifest.vad_range,
+        n_speakers=manifest.n_speakers,
+        utterance_id=np.array([utterance.utterance_id for utterance in in_order]),
+        dialogue_id=np.array([utterance.dialogue_id for utterance in in_order]),
+        turn=np.array([utterance.turn for utterance in in_order]),
+        speaker_name=np.array([utterance.speaker for utterance in in_order]),
+        speaker=np.array([index for dialogue in dialogues for index in dialogue.speaker_indices()]),
+        label=np.full(len(in_order), CONTEXT_ONLY, dtype=np.int64),
+        vad=np.full((len(in_order), len(DIMENSIONS)), np.nan, dtype=np.float32),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        split=np.full(len(dialogues), len(SPLITS) - 1, dtype=np.int8),
+        features={table.modality: table.values for table in features},
+        missing={table.modality: table.missing for table in features},
+        digests={},
+    )
+
+
+def _in_turn_order(utterances: Sequence[Utterance]) -> list[Utterance]:
+    return [utterance for dialogue in dialogues_of(utterances) for utterance in dialogue.utterances]
