@@ -50,7 +50,7 @@ class Manifest:
     n_speakers: int
     """Embedded speakers per dialogue; any further one shares a null embedding."""
     widths: dict[str, int]
-    """Width of the features of each modality that is read."""
+    """Feature width of each modality that is read."""
     train_counts: tuple[int, ...]
     """Training utterances per class, [C]; a class of 0 was held out."""
     anchor_texts: tuple[str, ...]

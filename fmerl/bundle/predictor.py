@@ -5,9 +5,10 @@ Shapes: U utterances, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +17,9 @@ import torch
 from fmerl.bundle.manifest import Manifest
 from fmerl.bundle.model import Bundle
 from fmerl.config import DIMENSIONS
-from fmerl.corpus.conversations import dialogues_of
+from fmerl.corpus.conversations import dialogues_of, pieces, turns_of
 from fmerl.corpus.dialogue import SPLITS, Corpus, Utterance
+from fmerl.errors import InputError
 from fmerl.features.encoder import Encoder
 from fmerl.features.items import items_of
 from fmerl.features.recipes import Places, RecipeSpec
@@ -53,15 +55,28 @@ class Predictor:
             for modality in bundle.modalities
         )
         self._device = None if device is None else torch.device(device)
+        self._encoders: dict[str, Encoder] = {}
 
-    @cached_property
-    def encoders(self) -> tuple[Encoder, ...]:
-        """Encoder of each modality.
+    def load(self, utterances: Sequence[Utterance]) -> None:
+        """Load the encoders that these utterances need.
 
         Raises:
-            InputError: See `RecipeSpec.build`; or an encoder of another width.
+            InputError: See `RecipeSpec.build`.
         """
-        return tuple(spec.build() for spec in self.specs)
+        for spec in self.specs:
+            if is_given(spec.modality, utterances):
+                self._encoder(spec)
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Modalities whose encoders are loaded."""
+        return tuple(self._encoders)
+
+    def of(self, bundle: Bundle) -> Predictor:
+        """A predictor of another bundle that reads the same features, with the encoders of this one."""
+        other = copy(self)
+        other.bundle = bundle
+        return other
 
     def predict(self, utterances: Sequence[Utterance], folder: Path = Path()) -> pa.Table:
         """One row per utterance, in their order; their features are made here.
@@ -71,12 +86,19 @@ class Predictor:
             folder: Folder where media paths start.
         """
         corpus = corpus_of(utterances, self.bundle.manifest)
+        return self.predict_features(utterances, [self._encoded(spec, corpus, folder) for spec in self.specs])
+
+    def _encoded(self, spec: RecipeSpec, corpus: Corpus, folder: Path) -> FeatureTable:
         ids = tuple(utterance.utterance_id for utterance in corpus.utterances())
-        tables = []
-        for spec, encoder in zip(self.specs, self.encoders, strict=True):
-            encoded = encoder.encode(list(items_of(corpus, folder, spec.modality, spec.context)))
-            tables.append(FeatureTable(spec.modality, ids, encoded.values, encoded.missing, {}))
-        return self.predict_features(utterances, tables)
+        if not is_given(spec.modality, corpus.utterances()):
+            return absent_table(spec.modality, ids, self.bundle.manifest.widths[spec.modality])
+        encoded = self._encoder(spec).encode(list(items_of(corpus, folder, spec.modality, spec.context)))
+        return FeatureTable(spec.modality, ids, encoded.values, encoded.missing, {})
+
+    def _encoder(self, spec: RecipeSpec) -> Encoder:
+        if spec.modality not in self._encoders:
+            self._encoders[spec.modality] = spec.build()
+        return self._encoders[spec.modality]
 
     def predict_features(self, utterances: Sequence[Utterance], features: Sequence[FeatureTable]) -> pa.Table:
         """One row per utterance, in their order.
@@ -107,6 +129,31 @@ class Predictor:
                 "seed_sd": pa.array(found.spread, from_pandas=True),
             }
         ).take(order)
+
+
+def predict_records(predictor: Predictor, records: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Predictions of plain records, such as `{"speaker": "A", "text": "Hi"}`, in their order.
+
+    Raises:
+        InputError: A record that is no turn, or an encoder that cannot be loaded.
+    """
+    found = [predictor.predict(each) for each in pieces(turns_of(records), predictor.bundle.manifest.vad_range)]
+    if not found:
+        raise InputError("conversation", "it has no turn", "give at least one")
+    return pa.concat_tables(found)
+
+
+def is_given(modality: str, utterances: Iterable[Utterance]) -> bool:
+    """True if any utterance names what an encoder of the modality reads."""
+    if modality == "text":
+        return True
+    return any(each.video_path or (modality == "audio" and each.audio_path) for each in utterances)
+
+
+def absent_table(modality: str, ids: Sequence[str], width: int) -> FeatureTable:
+    """A modality that no utterance has."""
+    values = np.zeros((len(ids), width), dtype=np.float32)
+    return FeatureTable(modality, tuple(ids), values, np.ones(len(ids), dtype=np.bool_), {})
 
 
 def probability_column(name: str) -> str:

@@ -61,17 +61,8 @@ class RecipeSpec:
         """
         encoder = self._spec().build()
         made = encoder.recipe()
-        wanted = {name: value for name, value in self.recipe.items() if name not in _NOT_COMPARED}
-        for name, value in wanted.items():
-            if made.get(name) != value:
-                what = f"{name} is {made.get(name)!r} here and {value!r} in the recipe"
-                where = f"{self.modality} encoder {made['encoder']}"
-                raise InputError(where, what, f"give the same one with {self._option()}")
-        for name in _LIBRARIES:
-            before, now = self.recipe.get(name, {}), made.get(name, {})
-            changed = [f"{key} {before[key]} then, {now[key]} now" for key in before if now.get(key) != before[key]]
-            if changed:
-                _log.info("%s features: %s", self.modality, "; ".join(changed))
+        where = f"{self.modality} encoder {made['encoder']}"
+        check_same(made, self.recipe, where, f"give the same one with {self._option()}")
         return encoder
 
     def _spec(self) -> EncoderSpec:
@@ -107,3 +98,20 @@ class RecipeSpec:
         if self.modality == "visual":
             return "--visual-weights" if "pixels" in self.recipe else "--visual-encoder"
         return {"text": "--text-encoder", "audio": "--audio-set"}[self.modality]
+
+
+def check_same(made: Mapping[str, Any], wanted: Mapping[str, Any], where: str, remedy: str) -> None:
+    """Refuse a recipe that makes other vectors than the wanted one; other versions of libraries are only logged.
+
+    Raises:
+        InputError: Names `where`, the field that differs and the `remedy`.
+    """
+    for name in sorted({*made, *wanted} - _NOT_COMPARED):
+        if made.get(name) != wanted.get(name):
+            what = f"{name} is {made.get(name)!r} here and {wanted.get(name)!r} in the recipe"
+            raise InputError(where, what, remedy)
+    for name in _LIBRARIES:
+        before, now = wanted.get(name, {}), made.get(name, {})
+        changed = [f"{key} {before[key]} then, {now.get(key)} now" for key in before if now.get(key) != before[key]]
+        if changed:
+            _log.info("%s: %s", where, "; ".join(changed))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from fmerl.corpus import Corpus, read_corpus
 from fmerl.features.encoder import EncoderSpec
-from fmerl.features.text.utterances import TextSpec
 from fmerl_platform.extraction.pipeline import encode_items
 from fmerl_platform.extraction.plan import TablePlan, plan_table
 from fmerl_platform.extraction.table import write_table
@@ -52,7 +51,7 @@ class ExtractionRequest:
                 self.corpus,
                 self.features,
                 self.storage,
-                context=spec.context if isinstance(spec, TextSpec) else 0,
+                context=getattr(spec, "context", 0),  # encoders of other modalities than text read none
                 supervised_on_labels=self.supervised_on_labels,
             )
             for spec in self.specs
@@ -82,7 +81,11 @@ def extract(request: ExtractionRequest, counting: Counting = uncounted) -> list[
         InputError: Before anything is encoded.
         ExtractionError: A worker cannot build its encoder, or the encoder raised; what was encoded is kept.
     """
-    corpus = read_corpus(request.corpus)
+    return extract_corpus(read_corpus(request.corpus), request, counting)
+
+
+def extract_corpus(corpus: Corpus, request: ExtractionRequest, counting: Counting = uncounted) -> list[Extracted]:
+    """As `extract`, for a corpus that was read or made; media paths start at `request.corpus`."""
     home = request.storage / "extraction" / corpus.name
     home.mkdir(parents=True, exist_ok=True)
     with exclusive(home / ".lock", "features of this corpus are being extracted already", "wait for the other run"):

@@ -63,12 +63,10 @@ class Experiment:
         Raises:
             InputError: There is no such study.
         """
-        server = os.environ.get("MLFLOW_TRACKING_URI")
-        if not server and not (storage / "mlflow.db").exists():
-            raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
-        known = {found.name for found in _client(server or _database(storage)).search_experiments()}
+        known = {found.name for found in client_of(storage_uri(storage)).search_experiments()}
         if study not in known:
-            where, names = server or storage / "mlflow.db", ", ".join(sorted(known))
+            where = os.environ.get("MLFLOW_TRACKING_URI") or storage / "mlflow.db"
+            names = ", ".join(sorted(known))
             raise InputError(where, f"no study {study!r}", f"give --study, one of {names}")
         return cls.in_storage(storage, study)
 
@@ -81,7 +79,7 @@ class Experiment:
             study: The experiment's name.
             artifacts: Folder for artifacts of a new experiment; None leaves it to the tracking server.
         """
-        client = _client(uri)
+        client = client_of(uri)
         found = client.get_experiment_by_name(study)
         if found is not None and found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
@@ -101,7 +99,7 @@ class Experiment:
         return Experiment(uri=self.uri, experiment_id=found.experiment_id, study=study)
 
     def client(self) -> MlflowClient:
-        return _client(self.uri)
+        return client_of(self.uri)
 
     def find(self, **tags: str) -> list[Run]:
         """Active runs of this study that carry all these `fmerl.*` tags, oldest first."""
@@ -269,7 +267,19 @@ class CellRun:
         self._pending, self._flushed = [], time.monotonic()
 
 
-def _client(uri: str) -> MlflowClient:
+def storage_uri(storage: Path) -> str:
+    """MLflow tracking URI of a storage that is there: the server of `MLFLOW_TRACKING_URI`, else its database.
+
+    Raises:
+        InputError: There is no database.
+    """
+    server = os.environ.get("MLFLOW_TRACKING_URI")
+    if not server and not (storage / "mlflow.db").exists():
+        raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
+    return server or _database(storage)
+
+
+def client_of(uri: str) -> MlflowClient:
     """MLflow client, silent about making or migrating a database and about copying files."""
     for logger in ("mlflow.store.db", "alembic"):
         logging.getLogger(logger).setLevel(logging.WARNING)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,10 @@ class CorpusInputs:
     """Configuration of the control: the preset with the first variant's change."""
     anchors: Mapping[AnchorConfig, NDArray[np.float32]]
     """Encoded descriptions in label order, [C, E], for every `AnchorConfig` of the study's variants."""
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    """Emotion to description."""
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Recipe of each modality's features, from their cards."""
     supervised: tuple[str, ...] = ()
     """Modalities whose card does not rule out that their encoder was trained on the corpus's labels, unseen classes'
     among them."""

@@ -72,6 +72,8 @@ def join_inputs(
         data=assemble(corpus, tables, labels),
         control=configs[0],
         anchors=encode_anchors(corpus.classes, descriptions, dict.fromkeys(config.anchors for config in configs)),
+        descriptions=descriptions,
+        recipes={table.modality: table.card["recipe"] for table in tables},
         supervised=tuple(table.modality for table in tables if table.card.get("supervised_on_labels", True)),
     )
 

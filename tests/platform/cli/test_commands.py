@@ -32,6 +32,10 @@ FLAGS = {
         --epochs --modalities --emotion-encoder --scale --workers-per-cell --study --storage --cpus-per-trial
         --gpus-per-trial --trials-at-once --dry-run""",
     "report": "--study --storage --corpus --output --reproduce",
+    "export": """--output --study --storage --variant --corpus --seeds --retrain --data-licence --mlflow --register
+        --alias --dry-run""",
+    "predict": """--output --classes --split --features --text-encoder --audio-set --visual-encoder
+        --visual-weights --emotion-encoder --workers --cpus-per-worker --gpus-per-worker --storage --dry-run""",
     "meld-text": f"--meld --emobank --text-encoder --pooling --system --variants --axis --study-file {STUDY}",
     "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
         --text-length --audio-set --audio-level --audio-rate --visual-encoder --visual-weights --pixel-mean --pixel-sd

@@ -1,0 +1,77 @@
+"""Features of a piece of a large input: by extraction on Ray Data, or from tables that are there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fmerl.bundle.predictor import Predictor, absent_table, corpus_of, is_given
+from fmerl.card import read_card
+from fmerl.corpus.dialogue import Corpus, Utterance
+from fmerl.errors import InputError
+from fmerl.features.recipes import check_same
+from fmerl.features.store import FeatureTable, read_features
+from fmerl_platform.prediction.request import PredictionRequest
+from fmerl_platform.running.progress import Counting
+
+
+def extracted(
+    utterances: Sequence[Utterance], predictor: Predictor, request: PredictionRequest, home: Path, counting: Counting
+) -> list[FeatureTable]:
+    """Features by the bundle's recipes, on Ray Data; interrupted, they go on where they were.
+
+    Args:
+        utterances: Whole dialogues.
+        predictor: Gives the recipes.
+        request: Gives the media's folder and the resources.
+        home: Folder of unfinished work on these utterances.
+        counting: Shows progress.
+    """
+    from fmerl_platform.extraction.run import ExtractionRequest, extract_corpus
+
+    corpus = replace(corpus_of(utterances, predictor.bundle.manifest), name="piece")
+    given = [spec for spec in predictor.specs if is_given(spec.modality, utterances)]
+    wanted = ExtractionRequest(
+        corpus=request.folder,
+        features=home / "features",
+        specs=given,
+        storage=home,
+        resources=request.resources,
+    )
+    extract_corpus(corpus, wanted, counting)
+    tables = _read(corpus, wanted.features, predictor, {spec.modality for spec in given})
+    shutil.rmtree(wanted.features)
+    return tables
+
+
+def at_hand(
+    utterances: Sequence[Utterance], predictor: Predictor, root: Path, corpus_folder: Path
+) -> list[FeatureTable]:
+    """Features from the tables of a corpus folder.
+
+    Raises:
+        InputError: No corpus folder, no such table, or one that was made by another recipe than the bundle's.
+    """
+    header = corpus_folder / "corpus.json"
+    if not header.is_file():
+        raise InputError("--features", f"{corpus_folder} is no corpus folder", "leave it out, or give the folder")
+    name = json.loads(header.read_text(encoding="utf-8-sig"))["name"]
+    corpus = replace(corpus_of(utterances, predictor.bundle.manifest), name=name)
+    for spec in predictor.specs:
+        if (folder := root / name / spec.modality).is_dir():
+            made = read_card(folder)["recipe"]
+            check_same(made, spec.recipe, str(folder), "make it by the recipe on the bundle's card")
+    return _read(corpus, root, predictor, set(predictor.bundle.modalities))
+
+
+def _read(corpus: Corpus, root: Path, predictor: Predictor, there: set[str]) -> list[FeatureTable]:
+    """Tables of the modalities that are there; of the others, tables in which all is missing."""
+    ids = [utterance.utterance_id for utterance in corpus.utterances()]
+    widths = predictor.bundle.manifest.widths
+    return [
+        read_features(root, corpus.name, name, ids) if name in there else absent_table(name, ids, width)
+        for name, width in widths.items()
+    ]
