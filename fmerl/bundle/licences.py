@@ -47,5 +47,5 @@ def _of_package(module: str) -> str:
         about = metadata(packages_distributions()[module][0])
     except (KeyError, PackageNotFoundError):
         return _NOT_STATED
-    stated = about.get("License-Expression") or about.get("License") or _NOT_STATED
-    return str(stated).strip().partition("\n")[0]
+    stated = [about[name] for name in ("License-Expression", "License") if about[name]]
+    return str(stated[0] if stated else _NOT_STATED).strip().partition("\n")[0]
