@@ -47,5 +47,5 @@ def _of_package(module: str) -> str:
         about = metadata(packages_distributions()[module][0])
     except (KeyError, PackageNotFoundError):
         return _NOT_STATED
-    stated = [about[name] for name in ("License-Expression", "License") if about[name]]
+    stated = [about[name] for name in ("License-Expression", "License") if name in about]
     return str(stated[0] if stated else _NOT_STATED).strip().partition("\n")[0]

@@ -42,10 +42,8 @@ def text_corpus(dialogues: int = 24, turns: int = 4) -> Corpus:
         utterances = []
         for turn in range(turns + number % 2):
             emotion = CLASSES[int(draw.integers(3))]
-            words = [
-                str(draw.choice(_OF_CLASS[emotion] if draw.random() < 0.75 else WORDS))
-                for _ in range(draw.integers(1, 6))
-            ]
+            known = [_OF_CLASS[emotion] if draw.random() < 0.75 else WORDS for _ in range(draw.integers(1, 6))]
+            words = [str(draw.choice(each)) for each in known]
             level = 1.0 + 2 * CLASSES.index(emotion)
             utterances.append(
                 Utterance(

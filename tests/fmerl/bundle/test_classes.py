@@ -73,7 +73,7 @@ def test_the_anchors_own_encoder_is_asked_for(cells: TextCells, tmp_path: Path) 
     with torch.no_grad():
         model.embeddings.word_embeddings.weight.mul_(1.5)
     model.save_pretrained(other)
-    with pytest.raises(InputError, match="anchor encoder .* other vectors of the bundle's descriptions"):
+    with pytest.raises(InputError, match=r"anchor encoder .* other vectors of the bundle's descriptions"):
         with_classes(read_bundle(cells.bundle), {"pride": PRIDE}, str(other))
 
 
