@@ -96,7 +96,8 @@ class Manifest:
     def origin(self) -> dict[str, Any]:
         """All that models must share to stand in one bundle."""
         values = asdict(self)
-        return {name: value for name, value in values.items() if name not in ("members", "temperature", "study")}
+        own = ("members", "temperature", "study", "licences")
+        return {name: value for name, value in values.items() if name not in own}
 
 
 def describe(

@@ -41,8 +41,7 @@ def read_turns(path: Path, split: str | None = None) -> Iterator[Row]:
     Raises:
         InputError: A file of another kind, or a row that cannot be read, when it is reached.
     """
-    if path.is_dir():
-        path = next((table for name in ("parquet", "csv") if (table := path / f"utterances.{name}").is_file()), path)
+    path = table_of(path)
     readers: dict[str, Callable[[Path], Iterator[Row]]] = {
         ".csv": lambda table: stream_csv(table, _REQUIRED, _OPTIONAL),
         ".parquet": lambda table: stream_parquet(table, _REQUIRED, _OPTIONAL),
@@ -62,6 +61,13 @@ def read_turns(path: Path, split: str | None = None) -> Iterator[Row]:
             raise row.error("there is no split", "leave --split out")
         if row["split"] == split:
             yield row
+
+
+def table_of(path: Path) -> Path:
+    """The file that `read_turns` reads: a folder's table, or the file itself."""
+    if not path.is_dir():
+        return path
+    return next((table for name in ("parquet", "csv") if (table := path / f"utterances.{name}").is_file()), path)
 
 
 def turns_of(records: Iterable[Mapping[str, Any]], source: Path = Path("conversation")) -> Iterator[Row]:

@@ -68,7 +68,7 @@ def predict(bundle: str, conversations: Path, /, *, options: Annotated[PredictOp
     constant memory; the same command resumes.
     """
     from fmerl_platform.cli.progress import RateProgress
-    from fmerl_platform.extraction.pipeline import ExtractionError
+    from fmerl_platform.prediction.request import PredictionError
     from fmerl_platform.prediction.rows import check_output
     from fmerl_platform.prediction.run import plan_predictions, predict_to_file, predictions
     from fmerl_platform.prediction.summary import describe, rows_table
@@ -86,7 +86,7 @@ def predict(bundle: str, conversations: Path, /, *, options: Annotated[PredictOp
         return EXIT_OK
     try:
         count = predict_to_file(plan, options.output, partial(RateProgress, console))
-    except ExtractionError as error:
+    except PredictionError as error:
         say(f"prediction ended early: {error}", "red")
         return EXIT_FAILED
     say(f"{count:,} rows  {options.output}", to=results)

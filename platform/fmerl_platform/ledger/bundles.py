@@ -88,7 +88,7 @@ def log_model(
 
     from fmerl_platform.ledger.signature import signature_of
 
-    with _tracked_by(uri), mlflow.start_run(run_id=run_id):
+    with _tracked_by(uri), _registered(name), mlflow.start_run(run_id=run_id):
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
@@ -103,7 +103,19 @@ def log_model(
 
 def set_alias(uri: str, name: str, alias: str, version: str) -> None:
     """Let an alias, such as champion, name a version of a registered model."""
-    client_of(uri).set_registered_model_alias(name, alias, version)
+    with _registered(alias):
+        client_of(uri).set_registered_model_alias(name, alias, version)
+
+
+@contextmanager
+def _registered(name: str | None) -> Iterator[None]:
+    """Turn what MLflow says against a name into one line."""
+    try:
+        yield
+    except MlflowException as error:
+        if name is None:
+            raise
+        raise InputError(f"--register, --alias {name}", str(error).splitlines()[0], "choose another name") from error
 
 
 @contextmanager

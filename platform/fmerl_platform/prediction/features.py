@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,11 +9,11 @@ from pathlib import Path
 
 from fmerl.bundle.predictor import Predictor, absent_table, corpus_of, is_given
 from fmerl.card import read_card
-from fmerl.corpus.dialogue import Corpus, Utterance
+from fmerl.corpus import Corpus, Utterance, read_header
 from fmerl.errors import InputError
 from fmerl.features.recipes import check_same
 from fmerl.features.store import FeatureTable, read_features
-from fmerl_platform.prediction.request import PredictionRequest
+from fmerl_platform.prediction.request import PredictionError, PredictionRequest
 from fmerl_platform.running.progress import Counting
 
 
@@ -29,7 +28,11 @@ def extracted(
         request: Gives the media's folder and the resources.
         home: Folder of unfinished work on these utterances.
         counting: Shows progress.
+
+    Raises:
+        PredictionError: A worker cannot build its encoder, or the encoder raised; what was encoded is kept.
     """
+    from fmerl_platform.extraction.pipeline import ExtractionError  # Ray starts slowly, and a small input needs none
     from fmerl_platform.extraction.run import ExtractionRequest, extract_corpus
 
     corpus = replace(corpus_of(utterances, predictor.bundle.manifest), name="piece")
@@ -41,7 +44,10 @@ def extracted(
         storage=home,
         resources=request.resources,
     )
-    extract_corpus(corpus, wanted, counting)
+    try:
+        extract_corpus(corpus, wanted, counting)
+    except ExtractionError as error:
+        raise PredictionError(str(error)) from error
     tables = _read(corpus, wanted.features, predictor, {spec.modality for spec in given})
     shutil.rmtree(wanted.features)
     return tables
@@ -55,10 +61,9 @@ def at_hand(
     Raises:
         InputError: No corpus folder, no such table, or one that was made by another recipe than the bundle's.
     """
-    header = corpus_folder / "corpus.json"
-    if not header.is_file():
+    if not corpus_folder.is_dir():
         raise InputError("--features", f"{corpus_folder} is no corpus folder", "leave it out, or give the folder")
-    name = json.loads(header.read_text(encoding="utf-8-sig"))["name"]
+    name = read_header(corpus_folder / "corpus.json").name
     corpus = replace(corpus_of(utterances, predictor.bundle.manifest), name=name)
     for spec in predictor.specs:
         if (folder := root / name / spec.modality).is_dir():

@@ -79,7 +79,7 @@ def _use() -> str:
 
 
 def _verdict(study: StudyResults, corpus: str, variant: str) -> str:
-    (found,) = [each for each in study.summaries if (each.corpus, each.variant) == (corpus, variant)] or [None]
+    found = next((each for each in study.summaries if (each.corpus, each.variant) == (corpus, variant)), None)
     verdict = None if found is None else found.tags.get(Tag.VERDICT)
     if found is None or verdict is None:
         return "The study gave no verdict on this variant."

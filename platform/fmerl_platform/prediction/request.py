@@ -13,6 +13,10 @@ SMALL = 2_000
 """Most utterances that are predicted without Ray."""
 
 
+class PredictionError(RuntimeError):
+    """Prediction ended early; what was done is kept."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PredictionRequest:
     """Conversations to predict, and the bundle that does it."""

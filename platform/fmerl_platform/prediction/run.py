@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from fmerl.bundle.predictor import Predictor
 from fmerl.card import recipe_digest
-from fmerl.corpus.conversations import pieces, read_turns
+from fmerl.corpus.conversations import pieces, read_turns, table_of
 from fmerl.corpus.dialogue import Utterance
 from fmerl.errors import InputError
 from fmerl.files import file_digest, replaced_file
@@ -116,11 +116,10 @@ def _by_tables(plan: PredictionPlan, utterances: Sequence[Utterance]) -> pa.Tabl
 def _home(plan: PredictionPlan) -> Path:
     """Folder of finished pieces, named by a hash of all that decides the rows."""
     request, manifest = plan.request, plan.predictor.bundle.manifest
-    table = next((path for path in sorted(request.input.glob("utterances.*"))), request.input)
     key = recipe_digest(
         {
             "bundle": manifest.as_json(),
-            "input": file_digest(table),
+            "input": file_digest(table_of(request.input)),
             "folder": str(request.folder.resolve()),
             "split": request.split,
             "features": None if request.features is None else str(request.features.resolve()),

@@ -11,7 +11,7 @@ from fmerl.bundle.predictor import probability_column
 from fmerl.config import DIMENSIONS
 from fmerl_platform.prediction.run import PredictionPlan
 from fmerl_platform.report.numbers import NONE
-from fmerl_platform.report.table import Column, Table, columns
+from fmerl_platform.report.table import Column, Table
 
 
 def describe(plan: PredictionPlan) -> Iterator[str]:
@@ -45,16 +45,16 @@ def rows_table(rows: pa.Table, classes: Sequence[str]) -> Table:
     shown = []
     for row in rows.to_pylist():
         chances = sorted(((row[probability_column(name)], name) for name in classes), reverse=True)
-        second = f"{chances[1][1]} {chances[1][0]:.2f}"
+        (first, _), (second, then) = chances[:2]
         vad = (NONE if row[name] is None else f"{row[name]:.2f}" for name in DIMENSIONS)
-        agreement = f"{100 * row['seed_agreement']:.0f}%"
-        shown.append((row["speaker"], row["text"], row["predicted"], f"{chances[0][0]:.2f}", second, *vad, agreement))
-    words = [Column(name, numeric=False) for name in ("text", "predicted")]
-    speaker, *numbers = columns("speaker", "probability", *DIMENSIONS, "seeds agree")
+        agree = f"{100 * row['seed_agreement']:.0f}"
+        words = row["speaker"], row["text"], row["predicted"]
+        shown.append((*words, f"{first:.2f}", f"{then} {second:.2f}", *vad, agree))
+    words_heads = (Column(name, numeric=False) for name in ("speaker", "text", "predicted"))
     return Table(
         name="predictions",
         caption="Predictions",
-        columns=(speaker, *words, numbers[0], Column("then", numeric=False), *numbers[1:]),
+        columns=(*words_heads, Column("p"), Column("then", numeric=False), *map(Column, ("V", "A", "D", "seeds"))),
         rows=tuple(shown),
-        notes=(),
+        notes=("p: probability; V, A, D: valence, arousal, dominance; seeds: % that predict the same class alone",),
     )

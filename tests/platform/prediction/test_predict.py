@@ -62,7 +62,7 @@ def test_a_short_talk_is_shown_and_a_dry_run_says_what_would_be_done(
 ) -> None:
     assert command(bundle, talk, "--classes", PRIDE) == 0
     assert "leave me alone" in (shown := capsys.readouterr().out)
-    assert "seeds agree" in " ".join(shown.split())
+    assert "predict the same class alone" in " ".join(shown.split())
     assert command(bundle, talk, "--dry-run", "--classes", PRIDE) == 0
     told = capsys.readouterr().out
     for line in ("FMERL trained on words, seeds 0 1", "joy, anger, fear, pride", "3 utterances in 1 conversations"):
