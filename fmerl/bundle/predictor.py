@@ -26,6 +26,12 @@ from fmerl.features.recipes import Places, RecipeSpec
 from fmerl.features.store import FeatureTable
 from fmerl.training.dataset import CONTEXT_ONLY, ConversationData
 
+_COLUMNS = {
+    *("utterance_id", "dialogue_id", "turn", "speaker", "text", "predicted", "missing", "seed", "seed_agreement"),
+    *("seed_sd", "emotion", "split", *DIMENSIONS),
+}
+"""Columns of predictions and of corpora that are no class's."""
+
 
 class Predictor:
     """A bundle with its encoders, loaded when they are first needed.
@@ -157,8 +163,8 @@ def absent_table(modality: str, ids: Sequence[str], width: int) -> FeatureTable:
 
 
 def probability_column(name: str) -> str:
-    """Column of a class's probability."""
-    return f"probability_{name}"
+    """Column of a class's probability: the class's own name, as `fmerl score` reads it, unless another column has it."""
+    return f"probability of {name}" if name in _COLUMNS else name
 
 
 def corpus_of(utterances: Sequence[Utterance], manifest: Manifest) -> Corpus:

@@ -93,20 +93,36 @@ def tiny_config(encoder: Path, **changes: object) -> CellConfig:
     return config.changed(**changes)
 
 
-def train_text_cells(folder: Path, seeds: Sequence[int] = (0, 1), context: int = 1, **changes: object) -> TextCells:
-    """Train cells and write their bundle to `folder/bundle`."""
+def train_text_cells(
+    folder: Path, seeds: Sequence[int] = (0, 1), context: int = 1, sound: bool = False, **changes: object
+) -> TextCells:
+    """Train cells and write their bundle to `folder/bundle`.
+
+    Args:
+        folder: Gets the encoder and the bundle.
+        seeds: Seed of each cell.
+        context: Earlier turns that the encoder reads.
+        sound: Train on random acoustic features too, of a recipe that nothing here can follow.
+        changes: Fields of the configuration.
+    """
     encoder = folder / "encoder"
     save_tiny_bert(encoder, positions=32)
-    corpus, config = text_corpus(), tiny_config(encoder, **changes)
+    modalities = ("text", "audio") if sound else ("text",)
+    corpus, config = text_corpus(), tiny_config(encoder, backbone__modalities=modalities, **changes)
     spec = TextSpec(encoder=str(encoder), pooling="mean", context=context, device="cpu")
     made = spec.build()
     encoded = made.encode(list(items_of(corpus, folder, "text", context)))
     ids = tuple(utterance.utterance_id for utterance in corpus.utterances())
     table = FeatureTable("text", ids, encoded.values, encoded.missing, {"recipe": made.recipe()})
-    data = assemble(corpus, [table])
+    noise = np.random.default_rng(0).normal(size=(len(ids), 3)).astype(np.float32)
+    present = np.zeros(len(ids), dtype=np.bool_)
+    tables = [table, FeatureTable("audio", ids, noise, present, {"recipe": {"file": "x.pkl"}})]
+    data = assemble(corpus, tables[: len(modalities)])
     (anchors,) = encode_anchors(CLASSES, DESCRIPTIONS, [config.anchors]).values()
     results = tuple(train_cell(config, data, anchors, seed, device=torch.device("cpu")) for seed in seeds)
-    manifest = describe(config, data, DESCRIPTIONS, {"text": table.card["recipe"]}, {"code": "MIT"})
+    manifest = describe(
+        config, data, DESCRIPTIONS, {each.modality: each.card["recipe"] for each in tables}, {"code": "MIT"}
+    )
     temperature = fit_temperature(*seen_validation(manifest, [result.predictions for result in results]))
     weights = {(seed, f"cell {seed}"): result.weights for seed, result in zip(seeds, results, strict=True)}
     place = folder / "bundle"

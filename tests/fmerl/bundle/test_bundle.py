@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_texts_alone_give_the_same_rows_in_the_order_of_the_input(cells: TextCel
     assert rows["text"].to_pylist() == [utterance.text for utterance in shuffled]
     found = bundle.predict(cells.data.subset("test"), CPU)
     by_id = dict(zip(cells.data.subset("test").utterance_id, found.probabilities, strict=True))
-    given = np.stack([rows[f"probability_{name}"].to_numpy() for name in bundle.classes], axis=1)
+    given = np.stack([rows[name].to_numpy() for name in bundle.classes], axis=1)
     np.testing.assert_allclose(given, [by_id[utterance.utterance_id] for utterance in shuffled], atol=1e-5)
 
 
@@ -91,6 +92,13 @@ def test_a_modality_that_no_turn_has_is_missing(tmp_path: Path, cells: TextCells
     empty = [Utterance(utterance_id="u", dialogue_id="d", turn=0, speaker="A", text=" ", emotion=None, split="test")]
     (row,) = Predictor(read_bundle(cells.bundle), device="cpu").predict(empty).to_pylist()
     assert row["missing"] == "text"
+    heard = train_text_cells(tmp_path, seeds=(0,), sound=True, training__epochs=1)
+    predictor = Predictor(read_bundle(heard.bundle), device="cpu")
+    rows = predictor.predict(of_test(heard))
+    assert set(rows["missing"].to_pylist()) == {"audio"}
+    assert predictor.loaded == ("text",)
+    with pytest.raises(InputError, match="audio features of the bundle"):
+        predictor.predict([replace(each, audio_path="a.wav") for each in of_test(heard)])
 
 
 def test_seeds_are_joined_and_other_data_are_not(cells: TextCells, tmp_path: Path) -> None:

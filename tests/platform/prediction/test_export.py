@@ -52,7 +52,7 @@ def test_a_bundle_gives_the_ledger_its_own_ledger_scores(finished: Finished, var
         at = {name: place for place, name in enumerate(rows["utterance_id"].to_pylist())}
         bundle = plan.predictor.bundle
         own = [probabilities(ledger_scores(cell), bundle.manifest.temperature) for cell in wanted]
-        found = np.stack([rows[f"probability_{name}"].to_numpy() for name in bundle.classes], axis=1)
+        found = np.stack([rows[name].to_numpy() for name in bundle.classes], axis=1)
         np.testing.assert_allclose(found[[at[name] for name in gold]], np.mean(own, axis=0), atol=1e-5)
         assert rows["valence"].null_count == (len(rows) if variant == "w/o Valence" else 0)
 
@@ -138,7 +138,7 @@ def test_mlflow_holds_a_model_with_a_signature_and_pinned_packages(finished: Fin
     model = mlflow.pyfunc.load_model(folder)
     pd.testing.assert_frame_equal(model.predict(pd.DataFrame(TALK)), wanted)
     more = model.predict(pd.DataFrame(TALK), params={"classes": [PRIDE]})
-    assert "probability_pride" in more
+    assert "pride" in more
     assert {column.name for column in model.metadata.signature.inputs} >= {"speaker", "text", "dialogue_id", "turn"}
     assert set(model.metadata.signature.outputs.input_names()) == set(wanted)
     pinned = (Path(folder) / "requirements.txt").read_text(encoding="utf-8").split()

@@ -58,5 +58,5 @@ def test_mlflow_models_predict_needs_the_wheel_alone(
     told = json.loads((tmp_path / "told.json").read_text())["predictions"]
     wanted = predict(bundle, EXAMPLE, classes=[pride])
     assert [row["predicted"] for row in told] == wanted["predicted"].tolist()
-    chances = [row["probability_pride"] for row in told]
-    np.testing.assert_allclose(chances, wanted["probability_pride"], atol=1e-5)
+    chances = [row["pride"] for row in told]
+    np.testing.assert_allclose(chances, wanted["pride"], atol=1e-5)
