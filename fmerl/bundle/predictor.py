@@ -56,11 +56,10 @@ class Predictor:
                 modality=modality,
                 recipe=bundle.manifest.recipes.get(modality, {}),
                 places=places or Places(),
-                device=device,
             )
             for modality in bundle.modalities
         )
-        self._device = None if device is None else torch.device(device)
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._encoders: dict[str, Encoder] = {}
 
     def load(self, utterances: Sequence[Utterance]) -> None:
@@ -103,7 +102,7 @@ class Predictor:
 
     def _encoder(self, spec: RecipeSpec) -> Encoder:
         if spec.modality not in self._encoders:
-            self._encoders[spec.modality] = spec.build()
+            self._encoders[spec.modality] = spec.build(self._device)
         return self._encoders[spec.modality]
 
     def predict_features(self, utterances: Sequence[Utterance], features: Sequence[FeatureTable]) -> pa.Table:
@@ -114,7 +113,7 @@ class Predictor:
             features: One table per modality, rows in the order of `corpus_of(utterances).utterances()`.
         """
         data = conversation_data(utterances, features, self.bundle.manifest)
-        found = self.bundle.predict(data, self._device)
+        found = self.bundle.predict(data, torch.device(self._device))
         row_of = {name: row for row, name in enumerate(data.utterance_id.tolist())}
         order = np.array([row_of[utterance.utterance_id] for utterance in utterances], dtype=np.int64)
         names = np.array(self.bundle.classes)
@@ -163,7 +162,7 @@ def absent_table(modality: str, ids: Sequence[str], width: int) -> FeatureTable:
 
 
 def probability_column(name: str) -> str:
-    """Column of a class's probability: the class's own name, as `fmerl score` reads it, unless another column has it."""
+    """Column of a class's probability: the class's own name, as for `fmerl score`, unless another column has it."""
     return f"probability of {name}" if name in _COLUMNS else name
 
 

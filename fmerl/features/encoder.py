@@ -93,8 +93,8 @@ class EncoderSpec(Protocol):
     def modality(self) -> str:
         """Modality: `text`, `audio` or `visual`."""
 
-    def build(self) -> Encoder:
-        """Load the encoder.
+    def build(self, device: str = "cpu") -> Encoder:
+        """Load the encoder onto a device; one that computes on the CPU alone stays there.
 
         Raises:
             InputError: A setting, file, model or optional package that is not there or cannot be used.

@@ -44,22 +44,20 @@ class RecipeSpec:
     modality: str
     recipe: Mapping[str, Any]
     places: Places
-    device: str | None = None
-    """Device of the encoder's network; None for a GPU when there is one."""
 
     @property
     def context(self) -> int:
         """Earlier turns that a text encoder reads."""
         return int(self.recipe.get("context", 0))
 
-    def build(self) -> Encoder:
-        """Load the encoder.
+    def build(self, device: str = "cpu") -> Encoder:
+        """Load the encoder onto a device.
 
         Raises:
             InputError: A recipe of another origin than an encoder, an encoder that is not there, or one that is not
                 the recipe's. Other versions of libraries are only logged.
         """
-        encoder = self._spec().build()
+        encoder = self._spec().build(device)
         made = encoder.recipe()
         where = f"{self.modality} encoder {made['encoder']}"
         check_same(made, self.recipe, where, f"give the same one with {self._option()}")
@@ -72,7 +70,7 @@ class RecipeSpec:
             from fmerl.features.text.utterances import TextSpec
 
             settings = {name: recipe[name] for name in _TEXT} | {"encoder": places.text_encoder or recipe["encoder"]}
-            return TextSpec(**settings, device=self.device)
+            return TextSpec(**settings)
         if self.modality == "audio" and self._has(_AUDIO):
             from fmerl.features.audio.encoder import AudioSpec
 
@@ -86,7 +84,7 @@ class RecipeSpec:
                 _, settings["pixel_mean"], settings["pixel_sd"] = recipe["pixels"]
             elif places.visual_encoder is not None:
                 settings["encoder"] = places.visual_encoder
-            return VisualSpec(**settings, device=self.device)
+            return VisualSpec(**settings)
         origin = ", ".join(f"{name} {value}" for name, value in recipe.items() if isinstance(value, str)) or "nothing"
         what = f"they were not made by an encoder that can be run again ({origin})"
         raise InputError(f"{self.modality} features of the bundle", what, "give tables made alike with --features")

@@ -109,7 +109,7 @@ def train_text_cells(
     save_tiny_bert(encoder, positions=32)
     modalities = ("text", "audio") if sound else ("text",)
     corpus, config = text_corpus(), tiny_config(encoder, backbone__modalities=modalities, **changes)
-    spec = TextSpec(encoder=str(encoder), pooling="mean", context=context, device="cpu")
+    spec = TextSpec(encoder=str(encoder), pooling="mean", context=context)
     made = spec.build()
     encoded = made.encode(list(items_of(corpus, folder, "text", context)))
     ids = tuple(utterance.utterance_id for utterance in corpus.utterances())

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from fmerl_platform.report.table import Table, to_terminal
 
-EXIT_OK, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_OK, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 2, 130, 143
 
 console = Console(stderr=True)
 """Console for progress and messages."""

@@ -12,7 +12,7 @@ from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.options import FLAT
-from fmerl_platform.running.options import Resources
+from fmerl_platform.running.options import Auto, Resources
 
 if TYPE_CHECKING:
     from fmerl.features.encoder import EncoderSpec
@@ -57,14 +57,14 @@ class ExtractOptions:
     """Finder of faces."""
     frames: int = 20
     """Most frames of an utterance."""
-    workers: Count | None = None
-    """As many as the nodes at hand hold unless given."""
+    workers: Count | Auto = "auto"
+    """Most workers; auto: as many as the nodes hold that there are, or that a growing cluster may have."""
     batch_size: Count | None = None
     """Inputs of a forward pass; 64 texts or 32 frames unless given."""
-    cpus_per_worker: float = 1.0
-    """CPUs and threads of a worker."""
-    gpus_per_worker: float = 0.0
-    """GPUs likewise; fractions share a GPU."""
+    cpus_per_worker: float | Auto = "auto"
+    """CPUs and threads of a worker; auto: beside GPUs its share of the node's, else 1."""
+    gpus_per_worker: float | Auto = "auto"
+    """GPUs likewise; fractions share a GPU; auto: for text and faces a share where there are GPUs or may be."""
     supervised_on_labels: bool = False
     """Say on the cards that the encoder was fine-tuned on this corpus's emotions."""
     storage: Path = Path("runs")
@@ -83,11 +83,14 @@ def extract(*, options: Annotated[ExtractOptions, FLAT]) -> int:
     from fmerl_platform.cli.progress import RateProgress
     from fmerl_platform.extraction import run
     from fmerl_platform.extraction.pipeline import ExtractionError
+    from fmerl_platform.extraction.placement import place_workers
     from fmerl_platform.extraction.summary import plan_table_of, summary_table
+    from fmerl_platform.running.nodes import nodes_to_expect
 
     request = request_of(options)
     if options.dry_run:
-        show([plan_table_of(request.plans(read_corpus(request.corpus)))])
+        nodes, plans = nodes_to_expect(), request.plans(read_corpus(request.corpus))
+        show([plan_table_of(plans, [place_workers(plan.modality, request.resources, nodes) for plan in plans])])
         return EXIT_OK
     try:
         done = run.extract(request, partial(RateProgress, console))
@@ -133,8 +136,6 @@ def _specs(options: ExtractOptions) -> list[EncoderSpec]:
 def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
     """Recipe of a modality's encoder; other modalities' modules are not imported, since their extras may be absent."""
     batch = {} if options.batch_size is None else {"batch_size": options.batch_size}
-    # None means a GPU if there is one: the driver, which builds the encoder too, may have none.
-    device = None if options.gpus_per_worker else "cpu"
     if modality == "text":
         from fmerl.features.text.utterances import TextSpec
 
@@ -144,7 +145,6 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
             layer=options.text_layer,
             max_length=options.text_length,
             context=options.text_context,
-            device=device,
             **batch,
         )
     if modality == "audio":
@@ -163,7 +163,6 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
         weights=None if options.visual_weights is None else options.visual_weights.resolve(),
         faces=options.faces,
         frames=options.frames,
-        device=device,
         pixel_mean=options.pixel_mean,
         pixel_sd=options.pixel_sd,
         **batch,

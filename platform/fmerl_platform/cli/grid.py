@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | None:
     """Read and check a study's inputs and say what they are; None when a dry run ends here."""
     from fmerl_platform.cli.placement import placement_table
-    from fmerl_platform.running.placement import nodes_to_expect
+    from fmerl_platform.running.nodes import nodes_to_expect
+    from fmerl_platform.running.placement import place_cells
     from fmerl_platform.studies.plan import describe, plan_study, plan_table, warnings
 
     planned = plan_study(study, kind, options.storage)
@@ -28,8 +29,9 @@ def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | No
         say(line, "bold yellow")
     if not options.dry_run:
         return planned
-    workers = max(cell.config.training.workers for cell in planned.cells)
-    show([plan_table(planned), placement_table(nodes_to_expect(), options.resources, len(planned.cells), workers)])
+    corpora = {item.data.corpus: item for item in planned.inputs}
+    placement = place_cells(planned.cells, corpora, options.resources, nodes_to_expect())
+    show([plan_table(planned), placement_table(placement, len(planned.cells))])
     return None
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn, get_args
 
 from cyclopts import App, CycloptsError, Parameter, Token, convert
@@ -110,10 +112,11 @@ def _place(command: str) -> str:
 
 
 def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
-    """Leave with 0, 1 for a failed run, 2 for bad arguments or input, 130 when interrupted."""
-    from fmerl_platform.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, listen
+    """Leave with 0, 1 for a failed run, 2 for bad arguments or input, 130 when interrupted, 143 when terminated."""
+    from fmerl_platform.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, listen
 
     listen()
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(sys.argv[1:] if arguments is None else arguments) or EXIT_OK
     except CycloptsError as error:
@@ -122,7 +125,16 @@ def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
     except (InputError, StudyError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         code = EXIT_INPUT
-    except KeyboardInterrupt:
-        print("interrupted; the same command resumes", file=sys.stderr)
-        code = EXIT_INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        terminated = isinstance(interrupt, _Terminated)
+        print(f"{'terminated' if terminated else 'interrupted'}; the same command resumes", file=sys.stderr)
+        code = EXIT_TERMINATED if terminated else EXIT_INTERRUPTED
     sys.exit(code)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as a batch system or `ray job stop` sends it: ends like Ctrl-C, and leaves as much."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated

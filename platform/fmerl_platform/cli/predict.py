@@ -14,7 +14,7 @@ from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.extract import absolute
 from fmerl_platform.cli.options import FLAT, ONE_EACH
-from fmerl_platform.running.options import Resources
+from fmerl_platform.running.options import Auto, Resources
 
 if TYPE_CHECKING:
     from fmerl_platform.prediction.request import PredictionRequest
@@ -45,12 +45,13 @@ class PredictOptions:
     """Weights of the densenet likewise."""
     emotion_encoder: str | None = None
     """Encoder of the emotion descriptions likewise, for --classes."""
-    workers: Count | None = None
-    """Workers of a large input; as many as the nodes at hand hold unless given."""
-    cpus_per_worker: float = 1.0
-    """CPUs and threads of a worker."""
-    gpus_per_worker: float = 0.0
-    """GPUs likewise; fractions share a GPU."""
+    workers: Count | Auto = "auto"
+    """Most workers of a large input; auto: as many as the nodes hold that there are, or that a growing cluster may
+    have."""
+    cpus_per_worker: float | Auto = "auto"
+    """CPUs and threads of a worker; auto: beside GPUs its share of the node's, else 1."""
+    gpus_per_worker: float | Auto = "auto"
+    """GPUs likewise; fractions share a GPU; auto: for text and faces a share where there are GPUs or may be."""
     storage: Path = Path("runs")
     """Folder of MLflow's database and of unfinished work."""
     dry_run: bool = False

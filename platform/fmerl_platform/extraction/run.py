@@ -33,7 +33,7 @@ class ExtractionRequest:
     storage: Path = Path("runs")
     """Folder whose `extraction/` keeps encoded blocks until their table is written."""
     resources: Resources = field(default_factory=Resources)
-    """Resources of a worker."""
+    """Resources of a worker, and the most workers, as asked for."""
     supervised_on_labels: bool = False
     """Stated on the cards of encoders that were fine-tuned on this corpus's emotions: zero-shot results on their
     features leak the unseen class."""

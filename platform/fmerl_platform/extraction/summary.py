@@ -8,12 +8,18 @@ from fmerl.card import read_card
 from fmerl_platform.extraction.plan import TablePlan
 from fmerl_platform.extraction.run import Extracted
 from fmerl_platform.report.table import Table, columns
+from fmerl_platform.running.placement import Placement
 
 
-def plan_table_of(plans: Sequence[TablePlan]) -> Table:
-    """Table of what a run would encode."""
+def plan_table_of(plans: Sequence[TablePlan], placements: Sequence[Placement]) -> Table:
+    """Table of what a run would encode, and on how many workers.
+
+    Args:
+        plans: Tables to make.
+        placements: Placement of each one's workers.
+    """
     rows = []
-    for plan in plans:
+    for plan, placement in zip(plans, placements, strict=True):
         distinct = len(set(plan.fingerprints))
         waiting = 0 if plan.current else len(plan.waiting()[0])
         files = {item.media for item in plan.items if item.media is not None}
@@ -25,9 +31,10 @@ def plan_table_of(plans: Sequence[TablePlan]) -> Table:
             f"{distinct - waiting:,}",
             f"{sum(not path.is_file() for path in files):,} of {len(files):,}" if files else "-",
             "there" if plan.current else "to write",
+            f"{placement.at_once} x ({placement.cpus:g} CPU, {placement.gpus:g} GPU)",
         )
         rows.append(row)
-    headings = columns("modality", "width", "utterances", "to encode", "encoded", "files absent", "table")
+    headings = columns("modality", "width", "utterances", "to encode", "encoded", "files absent", "table", "workers")
     return Table(name="plan", caption="Feature tables to make", columns=headings, rows=tuple(rows), notes=())
 
 

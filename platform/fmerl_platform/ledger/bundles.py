@@ -15,8 +15,8 @@ from mlflow.exceptions import MlflowException
 from fmerl.bundle.folder import read_bundle
 from fmerl.bundle.model import Bundle
 from fmerl.errors import InputError
-from fmerl_platform.ledger.experiment import client_of, storage_uri
 from fmerl_platform.ledger.schema import BUNDLE
+from fmerl_platform.ledger.store import client_of, storage_uri
 
 MODELS = "models:/"
 _KEEP = "export its study with --retrain, or train it in a study with --keep-weights"

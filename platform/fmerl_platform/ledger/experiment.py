@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import tempfile
@@ -17,6 +16,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 
 from fmerl.errors import InputError
 from fmerl_platform.ledger.schema import Tag
+from fmerl_platform.ledger.store import client_of, database, one_at_a_time, storage_uri
 from fmerl_platform.study.cells import Cell, cell_name
 
 _BATCH = 1000
@@ -54,7 +54,7 @@ class Experiment:
         """The study's experiment on the server of `MLFLOW_TRACKING_URI`, or in SQLite and files in `storage`."""
         server = os.environ.get("MLFLOW_TRACKING_URI")
         # A tracking server chooses its own place for artifacts.
-        return cls.open(server or _database(storage), study, None if server else storage / "artifacts")
+        return cls.open(server or database(storage), study, None if server else storage / "artifacts")
 
     @classmethod
     def existing(cls, storage: Path, study: str) -> Experiment:
@@ -79,12 +79,15 @@ class Experiment:
             study: The experiment's name.
             artifacts: Folder for artifacts of a new experiment; None leaves it to the tracking server.
         """
-        client = client_of(uri)
-        found = client.get_experiment_by_name(study)
-        if found is not None and found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        location = None if artifacts is None else (artifacts / study).resolve().as_uri()
-        experiment_id = found.experiment_id if found else client.create_experiment(study, artifact_location=location)
+        with one_at_a_time(uri):
+            client = client_of(uri)
+            found = client.get_experiment_by_name(study)
+            if found is not None and found.lifecycle_stage == "deleted":
+                client.restore_experiment(found.experiment_id)
+            location = None if artifacts is None else (artifacts / study).resolve().as_uri()
+            experiment_id = (
+                found.experiment_id if found else client.create_experiment(study, artifact_location=location)
+            )
         return cls(uri=uri, experiment_id=experiment_id, study=study)
 
     def sibling(self, study: str) -> Experiment:
@@ -265,30 +268,6 @@ class CellRun:
         for start in range(0, len(self._pending), _BATCH):
             self._client.log_batch(self.run_id, metrics=self._pending[start : start + _BATCH])
         self._pending, self._flushed = [], time.monotonic()
-
-
-def storage_uri(storage: Path) -> str:
-    """MLflow tracking URI of a storage that is there: the server of `MLFLOW_TRACKING_URI`, else its database.
-
-    Raises:
-        InputError: There is no database.
-    """
-    server = os.environ.get("MLFLOW_TRACKING_URI")
-    if not server and not (storage / "mlflow.db").exists():
-        raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
-    return server or _database(storage)
-
-
-def client_of(uri: str) -> MlflowClient:
-    """MLflow client, silent about making or migrating a database and about copying files."""
-    for logger in ("mlflow.store.db", "alembic"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    return MlflowClient(uri)
-
-
-def _database(storage: Path) -> str:
-    return f"sqlite:///{(storage / 'mlflow.db').resolve()}"
 
 
 def _now() -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +42,7 @@ def ray_session(shared_bytes: int, *, dashboard: bool = False) -> Iterator[None]
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     for logger in ("execution.streaming_executor", "progress"):  # the run's own progress shows the same
         logging.getLogger(f"ray.data._internal.{logger}").setLevel(logging.ERROR)
-    address = os.environ.get("RAY_ADDRESS", "local")
+    address, answer = os.environ.get("RAY_ADDRESS", "local"), signal.getsignal(signal.SIGTERM)
     if address == "local":
         memory = 2 * shared_bytes + 200 * _MEBIBYTE
         ray.init(
@@ -52,6 +54,8 @@ def ray_session(shared_bytes: int, *, dashboard: bool = False) -> Iterator[None]
         )
     else:
         ray.init(address=address, logging_level=logging.ERROR)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, answer)  # Ray's own dumps its stack and aborts
     try:
         yield
     finally:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow.parquet as pq
 import torch
@@ -34,8 +34,19 @@ class CellFiles:
         return Checkpoint(self.folder / f"{cell.fingerprint}.resume", self.every_seconds)
 
 
-TrainAndLog = Callable[[Cell, CorpusInputs, Experiment, str, CellFiles], str]
-"""Signature of `train_and_log` for a worker that trains a cell alone."""
+class TrainAndLog(Protocol):
+    """Signature of `train_and_log` for a worker that trains a cell alone."""
+
+    def __call__(
+        self,
+        cell: Cell,
+        inputs: CorpusInputs,
+        experiment: Experiment,
+        parent: str,
+        files: CellFiles,
+        *,
+        device: torch.device,
+    ) -> str: ...
 
 
 def train_and_log(

@@ -23,15 +23,15 @@ from fmerl.features.visual.encoder import VisualSpec
 def again(spec: EncoderSpec, places: Places | None = None, **changes: Any) -> dict[str, Any]:
     """Recipe of the encoder that is made from a spec's recipe."""
     recipe = {**spec.build().recipe(), "source": "a corpus", **changes}
-    return RecipeSpec(modality=spec.modality, recipe=recipe, places=places or Places(), device="cpu").build().recipe()
+    return RecipeSpec(modality=spec.modality, recipe=recipe, places=places or Places()).build().recipe()
 
 
 def test_text_layer_pooling_length_and_context_come_back(tmp_path: Path) -> None:
     save_tiny_bert(tmp_path / "bert", positions=32)
-    spec = TextSpec(encoder=str(tmp_path / "bert"), pooling="mean", layer=1, max_length=9, context=2, device="cpu")
+    spec = TextSpec(encoder=str(tmp_path / "bert"), pooling="mean", layer=1, max_length=9, context=2)
     recipe = spec.build().recipe()
     assert again(spec) == recipe
-    made = RecipeSpec(modality="text", recipe=recipe, places=Places(), device="cpu")
+    made = RecipeSpec(modality="text", recipe=recipe, places=Places())
     assert made.context == 2
     items = [Item(utterance_id="u", text="oh my god !", context=("what a day", "leave me alone"))]
     np.testing.assert_array_equal(made.build().encode(items).values, spec.build().encode(items).values)
@@ -48,7 +48,7 @@ def test_faces_frames_pixels_and_weights_come_back(tmp_path: Path) -> None:
     weights, others = tmp_path / "a.pt", tmp_path / "b.pt"
     for seed, path in enumerate((weights, others)):
         torch.save(seeded(DenseNet(), seed), path)
-    spec = VisualSpec(weights=weights, faces="centre", frames=5, pixel_mean=120.0, pixel_sd=60.0, device="cpu")
+    spec = VisualSpec(weights=weights, faces="centre", frames=5, pixel_mean=120.0, pixel_sd=60.0)
     assert again(spec, Places(visual_weights=weights)) == spec.build().recipe()
     with pytest.raises(InputError, match="no weights are given"):
         again(spec)

@@ -25,7 +25,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> Finis
     corpus, encoder = text_corpus(), home / "encoder"
     save_tiny_bert(encoder, positions=64)
     write_corpus(corpus, home / "corpus")
-    made = TextSpec(encoder=str(encoder), pooling="mean", context=1, device="cpu").build()
+    made = TextSpec(encoder=str(encoder), pooling="mean", context=1).build()
     encoded = made.encode(list(items_of(corpus, home, "text", 1)))
     ids = tuple(utterance.utterance_id for utterance in corpus.utterances())
     card = {"recipe": {**made.recipe(), "source": "x"}, "supervised_on_labels": False}
