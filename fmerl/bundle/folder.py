@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from fmerl.bundle.manifest import FORMAT, Manifest, Member
@@ -46,18 +46,24 @@ def write_bundle(
         InputError: Something that is no bundle is in the way.
     """
     with replaced_folder(folder) as fresh:
-        save_file({"anchors": anchors.contiguous()}, fresh / ANCHORS)
+        _save({"anchors": anchors}, fresh / ANCHORS)
         members = []
         for (seed, fingerprint), state in weights.items():
             file = f"seed-{seed}.safetensors"
-            # Tensors that share memory are refused, so each is a copy.
-            save_file({name: value.detach().cpu().clone() for name, value in state.items()}, fresh / file)
+            _save(state, fresh / file)
             members.append(Member(seed=seed, fingerprint=fingerprint, file=file, sha256=file_digest(fresh / file)))
         for name, text in (texts or {}).items():
             (fresh / name).write_text(text, encoding="utf-8")
         whole = replace(manifest, members=tuple(members))
         digest = content_digest([file_digest(fresh / ANCHORS), *(member.sha256 for member in members)])
         write_card(fresh, {"kind": KIND, "recipe": whole.as_json(), "content_digest": digest})
+
+
+def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors. Those that share memory are refused, so each is a copy; and `save_file` would make a file that its
+    owner alone may read.
+    """
+    path.write_bytes(save({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}))
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -55,7 +55,6 @@ def model_card(
         _calibrated(manifest, calibration),
         "## What it is for",
         _intended(),
-        "## What it was made of",
         *map(to_markdown, _tables(manifest)),
         _origin(study, manifest, cells),
     ]
@@ -132,7 +131,9 @@ def _f1_of(index: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _shown(score: Estimate) -> tuple[str, str]:
-    return mean_sd(score.mean, score.sd), f"[{percent(score.ci_low)}, {percent(score.ci_high)}]"
+    # A rare class's interval by Student's t may leave the scores that there are.
+    low, high = max(score.ci_low, 0.0), min(score.ci_high, 1.0)
+    return mean_sd(score.mean, score.sd), f"[{percent(low)}, {percent(high)}]"
 
 
 def _calibrated(manifest: Manifest, calibration: Calibration) -> str:
@@ -180,7 +181,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
 
 def _origin(study: StudyResults, manifest: Manifest, cells: Sequence[CellRecord]) -> str:
     lines = [
-        f"study {study.record.study}, made by `{study.record.command}`",
+        f"study {study.record.study}",
         f"code {manifest.study.get('code_digest', '')} ({manifest.study.get('git_commit', '')})",
         f"packages {manifest.study.get('packages', '')}",
         *(f"{name} {digest}" for name, digest in manifest.digests.items()),
