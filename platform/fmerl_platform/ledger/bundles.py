@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 
 from fmerl.bundle.folder import read_bundle
 from fmerl.bundle.model import Bundle
@@ -56,10 +58,14 @@ def read_logged(source: str, storage: Path) -> Bundle:
         return bundle
     with tempfile.TemporaryDirectory() as folder:
         try:
-            place = mlflow.artifacts.download_artifacts(source, dst_path=folder, tracking_uri=uri, registry_uri=uri)
+            with _tracked_by(uri):
+                place = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder))
+            parts = Model.load(place).flavors["python_function"]["artifacts"]
+            return read_bundle(place / parts[BUNDLE]["path"])
         except (MlflowException, OSError) as error:
             raise InputError(source, str(error).splitlines()[0], "name a registered model") from None
-        return read_bundle(Path(place) / "artifacts" / BUNDLE)
+        except KeyError:
+            raise InputError(source, "the model holds no bundle", "name one of fmerl export --register") from None
 
 
 def log_model(
@@ -103,8 +109,8 @@ def log_model(
 
 def set_alias(uri: str, name: str, alias: str, version: str) -> None:
     """Let an alias, such as champion, name a version of a registered model."""
-    with _registered(alias):
-        client_of(uri).set_registered_model_alias(name, alias, version)
+    with _tracked_by(uri), _registered(alias):
+        MlflowClient().set_registered_model_alias(name, alias, version)
 
 
 @contextmanager
@@ -120,16 +126,19 @@ def _registered(name: str | None) -> Iterator[None]:
 
 @contextmanager
 def _tracked_by(uri: str) -> Iterator[None]:
-    """MLflow's global tracking URI for the calls that read it; the caller's comes back."""
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    given = os.environ.get("MLFLOW_TRACKING_URI")
+    """MLflow's global tracking URI, which also is the registry's unless `MLFLOW_REGISTRY_URI` names one, for the calls
+    that read it; the caller's comes back.
+    """
+    before, given = mlflow.get_tracking_uri(), os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
-        yield
+        with warnings.catch_warnings():
+            # The signature says more of the input than a type hint could.
+            warnings.filterwarnings("ignore", ".*Add type hints")
+            yield
     finally:
-        mlflow.set_tracking_uri(before[0])
-        mlflow.set_registry_uri(before[1])
+        mlflow.set_tracking_uri(before)
         # set_tracking_uri changes the environment too, which decides where the next study is kept.
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         if given is not None:

@@ -39,7 +39,7 @@ def ledger_scores(cell: CellRecord) -> np.ndarray:
 
 
 @pytest.mark.parametrize("variant", ["FMERL", "w/o Valence"])
-def test_a_bundle_gives_the_ledger_its_own_ledger_scores(finished: Finished, variant: str, tmp_path: Path) -> None:
+def test_a_bundle_gives_the_scores_that_the_ledger_holds(finished: Finished, variant: str, tmp_path: Path) -> None:
     """From texts alone, by the recipes, of a kept run and of an export, to 1e-5."""
     cells = [finished.results[variant].cell(seed) for seed in (0, 1)]
     whole = tmp_path / "bundle"
@@ -134,7 +134,7 @@ def test_mlflow_holds_a_model_with_a_signature_and_pinned_packages(finished: Fin
     with pytest.raises(InputError, match="name a registered model"):
         predict("models:/talks-fmerl/9", TALK, storage=finished.storage)
     uri = finished.results.experiment.uri
-    folder = mlflow.artifacts.download_artifacts(logged.uri, tracking_uri=uri, registry_uri=uri)
+    folder = mlflow.artifacts.download_artifacts(logged.uri, tracking_uri=uri)
     model = mlflow.pyfunc.load_model(folder)
     pd.testing.assert_frame_equal(model.predict(pd.DataFrame(TALK)), wanted)
     more = model.predict(pd.DataFrame(TALK), params={"classes": [PRIDE]})
