@@ -16,13 +16,12 @@ import torch
 
 from fmerl.bundle.manifest import Manifest
 from fmerl.bundle.model import Bundle
+from fmerl.bundle.recipes import Places, RecipeSpec
 from fmerl.config import DIMENSIONS
 from fmerl.corpus.conversations import dialogues_of, pieces, turns_of
 from fmerl.corpus.dialogue import SPLITS, Corpus, Utterance
 from fmerl.errors import InputError
 from fmerl.features.encoder import Encoder
-from fmerl.features.items import items_of
-from fmerl.features.recipes import Places, RecipeSpec
 from fmerl.features.store import FeatureTable
 from fmerl.training.dataset import CONTEXT_ONLY, ConversationData
 
@@ -97,7 +96,7 @@ class Predictor:
         ids = tuple(utterance.utterance_id for utterance in corpus.utterances())
         if not is_given(spec.modality, corpus.utterances()):
             return absent_table(spec.modality, ids, self.bundle.manifest.widths[spec.modality])
-        encoded = self._encoder(spec).encode(list(items_of(corpus, folder, spec.modality, spec.context)))
+        encoded = self._encoder(spec).encode(spec.items(corpus, folder))
         return FeatureTable(spec.modality, ids, encoded.values, encoded.missing, {})
 
     def _encoder(self, spec: RecipeSpec) -> Encoder:

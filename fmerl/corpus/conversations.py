@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from fmerl.config import DIMENSIONS
-from fmerl.corpus.checks import SPAN_COLUMNS, checked_utterances
+from fmerl.corpus.checks import SPAN_COLUMNS, TIME_COLUMNS, checked_utterances
 from fmerl.corpus.dialogue import SPLITS, Corpus, Dialogue, Utterance
-from fmerl.corpus.tables import Row, stream_csv, stream_parquet
+from fmerl.corpus.parquet_tables import stream_parquet
+from fmerl.corpus.tables import Row, stream_csv
 from fmerl.errors import InputError
+from fmerl.user_text import read_json, text_file
 
 PIECE = 20_000
 """Utterances of a piece; a longer conversation makes a longer one."""
 
 _REQUIRED = ("speaker", "text")
-_MEDIA = ("audio_path", "video_path", *SPAN_COLUMNS, "video_side")
+_MEDIA = ("audio_path", "video_path", *SPAN_COLUMNS, "video_side", *TIME_COLUMNS)
 _OPTIONAL = ("utterance_id", "dialogue_id", "turn", "split", *_MEDIA)
 _TURNS = ("messages", "segments", "turns")
 _SAME = {"role": "speaker", "name": "speaker", "content": "text", "id": "utterance_id", "index": "turn"}
@@ -141,22 +143,15 @@ def _filled(rows: list[Row]) -> list[Row]:
 
 def _json_lines(path: Path) -> Iterator[Row]:
     """A turn, or a whole conversation, in each line."""
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield from _turns(path, number, _parsed(path, line, number), str(number), same_row=True)
-    except UnicodeDecodeError:
-        raise InputError(path, "not UTF-8", "save the file as UTF-8") from None
+    with text_file(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield from _turns(path, number, _parsed(path, line, number), str(number), same_row=True)
 
 
 def _chat(path: Path) -> Iterator[Row]:
     """A list of turns, a conversation, or a list of conversations."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(path, "not UTF-8", "save the file as UTF-8") from None
-    content = _parsed(path, text, None)
+    content = read_json(path, _CHAT)
     if isinstance(content, dict):
         content = content.get("conversations", [content])
     if not isinstance(content, list) or not content:
@@ -215,14 +210,16 @@ def _cell(path: Path, number: int, key: str, value: Any) -> str:
     if isinstance(value, list) and all(isinstance(part, dict) for part in value):
         return " ".join(part["text"] for part in value if isinstance(part.get("text"), str))
     if isinstance(value, str):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise InputError(path, f"{key} holds half of a surrogate pair", "save the file as UTF-8", row=number)
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(int(value)) if float(value).is_integer() and key in ("turn", "index") else str(value)
     raise InputError(path, f"{key} is neither text nor number", _CHAT, row=number)
 
 
-def _parsed(path: Path, text: str, row: int | None) -> Any:
+def _parsed(path: Path, text: str, row: int) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(path, f"no valid JSON ({error})", _CHAT, row=row) from None
+        raise InputError(path, f"no JSON ({error})", _CHAT, row=row) from None

@@ -19,18 +19,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fmerl.config import DIMENSIONS
-from fmerl.corpus.checks import SPAN_COLUMNS, check_splits, checked_utterances, is_identifier
+from fmerl.corpus.checks import SPAN_COLUMNS, TIME_COLUMNS, check_splits, checked_utterances, is_identifier
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Utterance
-from fmerl.corpus.tables import read_csv, read_parquet
+from fmerl.corpus.parquet_tables import read_parquet
+from fmerl.corpus.tables import read_csv
 from fmerl.errors import InputError
 from fmerl.files import replaced_file, write_csv
+from fmerl.user_text import read_json
 
 REQUIRED_COLUMNS = ("utterance_id", "dialogue_id", "turn", "speaker", "text", "emotion", "split")
-OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path", *SPAN_COLUMNS, "video_side")
+OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path", *SPAN_COLUMNS, "video_side", *TIME_COLUMNS)
+_NUMBERS = (*DIMENSIONS, *SPAN_COLUMNS, *TIME_COLUMNS)
 
 _SCHEMA = pa.schema(
     [
-        (name, pa.int64() if name == "turn" else pa.float64() if name in (*DIMENSIONS, *SPAN_COLUMNS) else pa.string())
+        (name, pa.int64() if name == "turn" else pa.float64() if name in _NUMBERS else pa.string())
         for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
     ]
 )
@@ -119,12 +122,7 @@ def read_header(path: Path) -> Corpus:
         InputError: No such file, or one that is no header.
     """
     remedy = 'write {"name": …, "classes": […], "vad_range": [low, high]}, with "unseen_class" if there is one'
-    try:
-        header = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(path, "no such file", remedy) from None
-    except ValueError as error:
-        raise InputError(path, f"not UTF-8 JSON ({error})", remedy) from None
+    header = read_json(path, remedy)
     if not isinstance(header, dict):
         raise InputError(path, "not a JSON object", remedy)
     for key in ("name", "classes", "vad_range"):

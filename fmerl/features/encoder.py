@@ -24,6 +24,12 @@ class Item:
     text: str = ""
     context: tuple[str, ...] = ()
     """Texts of earlier turns of the dialogue, oldest first."""
+    following: tuple[str, ...] = ()
+    """Texts of later turns, the next one first."""
+    speaker: str = ""
+    """Name of the speaker, for an encoder that reads it."""
+    fold: int | None = None
+    """Part of the training split whose labels the encoder must not have seen; None for an encoder of one model."""
     media: Path | None = None
     """Absolute path of the file that holds the modality; None where the corpus names none."""
     start: float | None = None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from fmerl.card import CARD
 from fmerl.files import file_digest
 
 _MODEL_FILES = {".safetensors", ".bin", ".json", ".txt", ".model"}
@@ -26,7 +27,7 @@ def from_cache_or_hub(source: str, load: Callable[..., Loaded]) -> Loaded:
         OSError, ValueError: Raised by `load`.
     """
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             return load(local_files_only=True)
     except (OSError, ValueError):
         if Path(source).is_dir():
@@ -50,13 +51,14 @@ def revision(source: str) -> str:
         return Path(config).parent.name
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.suffix in _MODEL_FILES:
+        if path.suffix in _MODEL_FILES and path.name != CARD:  # a card says when, and the model is the same
             digest.update(path.name.encode() + bytes.fromhex(file_digest(path)))
     return digest.hexdigest()
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
+    """No bars and no advice from Transformers."""
     from transformers.utils import logging as noise
 
     verbosity, bars = noise.get_verbosity(), noise.is_progress_bar_enabled()

@@ -9,7 +9,7 @@ import torch
 WORDS = ("what", "a", "day", "leave", "me", "alone", "oh", "my", "god", "!")
 
 
-def save_tiny_bert(folder: Path, positions: int) -> None:
+def save_tiny_bert(folder: Path, positions: int, dropout: float = 0.1) -> None:
     """A BERT of two layers and width 16 that knows `WORDS`."""
     from transformers import BertConfig, BertModel, BertTokenizer
 
@@ -24,5 +24,7 @@ def save_tiny_bert(folder: Path, positions: int) -> None:
         intermediate_size=32,
         max_position_embeddings=positions,
         initializer_range=0.5,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
     )
     BertModel(config).save_pretrained(folder)

@@ -11,7 +11,7 @@ from fmerl.config import DEFAULT_TEXT_ENCODER, MODALITIES
 from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 from fmerl_platform.running.options import Auto, Resources
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class ExtractOptions:
 
     corpus: Path
     """Corpus folder."""
-    features: Path
+    features: OutputFolder
     """Feature tables are written below this folder."""
     modalities: tuple[Literal["text", "audio", "visual"], ...] = ("text",)
     """Modalities to extract."""
@@ -39,6 +39,8 @@ class ExtractOptions:
     """Earlier turns to read."""
     text_length: int = 256
     """Longest input in tokens."""
+    text_folds: Count | None = None
+    """Folds of a tuned encoder: each training utterance is encoded by the one that has not seen its label."""
     audio_set: str = "IS10"
     """openSMILE set, or a configuration file."""
     audio_level: str = "func"
@@ -67,7 +69,7 @@ class ExtractOptions:
     """GPUs likewise; fractions share a GPU; auto: for text and faces a share where there are GPUs or may be."""
     supervised_on_labels: bool = False
     """Say on the cards that the encoder was fine-tuned on this corpus's emotions."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of unfinished work."""
     dry_run: bool = False
     """Show what would be encoded, encode nothing."""
@@ -138,7 +140,13 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
     batch = {} if options.batch_size is None else {"batch_size": options.batch_size}
     if modality == "text":
         from fmerl.features.text.utterances import TextSpec
+        from fmerl.finetuning.folder import read_tuned
 
+        if read_tuned(Path(options.text_encoder)) is not None:
+            return _tuned_spec(options)
+        if options.text_folds is not None:
+            what = f"{options.text_encoder} was not tuned here"
+            raise InputError("--text-folds", what, "give a folder of fmerl finetune-text --folds")
         return TextSpec(
             encoder=absolute(options.text_encoder),
             pooling=options.text_pooling,
@@ -167,6 +175,21 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
         pixel_sd=options.pixel_sd,
         **batch,
     )
+
+
+def _tuned_spec(options: ExtractOptions) -> EncoderSpec:
+    """Recipe of a tuned encoder; its card decides what an option would.
+
+    Raises:
+        InputError: An option that the card decides.
+    """
+    from fmerl.finetuning.features import TunedTextSpec
+
+    for name in ("text_layer", "text_pooling", "text_context", "text_length"):
+        if getattr(options, name) != ExtractOptions.__dataclass_fields__[name].default:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(flag, "the card of a tuned encoder decides it", "leave the option out")
+    return TunedTextSpec(folder=Path(options.text_encoder).resolve(), folds=options.text_folds)
 
 
 def absolute(name: str, *reserved: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
+from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show, show_report
 from fmerl_platform.cli.options import StudyOptions
 
 if TYPE_CHECKING:
@@ -48,10 +48,9 @@ def run(planned: StudyPlan, options: StudyOptions) -> StudyResults:
         progress=partial(RunProgress, console),
     )
     published = found.published
-    show(published.tables)
+    show_report(published.tables, published.warnings, published.paths.html)
     for failure in found.failures:
         say(f"failed: {failure.cell.name}: {failure.error}", "red", results)
-    say(f"report   {published.paths.html}", to=results)
     say(f"compare  mlflow ui --backend-store-uri {found.experiment.uri}", to=results)
     return found
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, get_args
 from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 import fmerl
-from fmerl.errors import InputError
+from fmerl.errors import NO_SPACE, InputError, path_error
 from fmerl.version import __version__
 from fmerl_platform.study.variant import StudyError
 
@@ -26,11 +26,14 @@ COMMANDS = {
     "report": "a study's report again without training, or one cell trained again and compared",
     "export": "a finished study's models in one folder, with a model card",
     "predict": "the emotions of your own conversations, by a trained model",
+    "score": "anyone's predictions: our scores, strata, calibration and paired verdict",
     "meld-text": "the ablation on MELD's text, from its CSVs",
+    "finetune-text": "tune a text encoder on a corpus's emotions; encoders for extract, inputs compared",
     "extract": "feature tables from a corpus's texts, sounds and faces",
     "label": "VAD scores and emotion descriptions from a language model",
     "llm-baselines": "language models' own answers, a few examples shown",
     "import-corpus": "a corpus folder from the raw release of MELD or IEMOCAP",
+    "inspect-corpus": "a corpus as it is: repeats, inertia, spans, class counts",
     "import-features": "a corpus folder and features from the pickles that papers publish",
     "make-media-corpus": "a made-up corpus with speech and faces, to try extraction on",
 }
@@ -113,18 +116,24 @@ def _place(command: str) -> str:
 
 def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
     """Leave with 0, 1 for a failed run, 2 for bad arguments or input, 130 when interrupted, 143 when terminated."""
-    from fmerl_platform.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, listen
+    from fmerl_platform.cli.console import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, listen
 
     listen()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(sys.argv[1:] if arguments is None else arguments) or EXIT_OK
     except CycloptsError as error:
-        print(f"{name}: {' '.join(str(error).split())}; see --help", file=sys.stderr)
+        told = error.__cause__ if isinstance(error.__cause__, InputError) else f"{error}; see --help"
+        print(f"{name}: {' '.join(str(told).split())}", file=sys.stderr)
         code = EXIT_INPUT
     except (InputError, StudyError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         code = EXIT_INPUT
+    except OSError as error:
+        if (told := path_error(error)) is None:
+            raise
+        print(f"{name}: {told}", file=sys.stderr)
+        code = EXIT_FAILED if error.errno in NO_SPACE else EXIT_INPUT
     except KeyboardInterrupt as interrupt:
         terminated = isinstance(interrupt, _Terminated)
         print(f"{'terminated' if terminated else 'interrupted'}; the same command resumes", file=sys.stderr)

@@ -96,7 +96,7 @@ def predict(bundle: str, conversations: Path, /, *, options: Annotated[PredictOp
 
 def request_of(bundle: str, conversations: Path, options: PredictOptions) -> PredictionRequest:
     """The request that these options make."""
-    from fmerl.features.recipes import Places
+    from fmerl.bundle.recipes import Places
     from fmerl_platform.prediction.request import PredictionRequest
 
     text, audio, visual = (

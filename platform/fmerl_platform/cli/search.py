@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 from fmerl_platform.running.options import Auto, Resources
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.study import check_corpus, check_study_name
@@ -31,7 +31,7 @@ class SearchOptions:
     inputs: Annotated[InputOptions, FLAT] = field(default_factory=InputOptions)
     study: str = "search"
     """Name of the MLflow experiment."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of everything that is written."""
     cpus_per_trial: float | Auto = "auto"
     """CPUs of a trial; auto: beside GPUs its share of the node's, else 1."""
@@ -83,6 +83,8 @@ def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
     show(report.tables)
     for section in report.sections:
         say(section.finding, to=results)
+    for warning in report.warnings:
+        say(warning, "bold yellow", results)
     say(f"page     {found.paths.html}", to=results)
     say(f"config   {found.best}  (fmerl ablation --config)", to=results)
     say(f"trials   optuna-dashboard sqlite:///{found.database}", to=results)

@@ -15,12 +15,17 @@ from fmerl.features.encoder import Item
 from fmerl.files import file_digest
 
 _HASHING_THREADS = 8
+_LATER_FIELDS = ("following", "speaker", "fold")
+"""Fields that only encoders of some kinds fill, and that count only where they are filled."""
 _SCHEMA = pa.schema(
     {
         "fingerprint": pa.binary(32),
         "utterance_id": pa.string(),
         "text": pa.string(),
         "context": pa.list_(pa.string()),
+        "following": pa.list_(pa.string()),
+        "speaker": pa.string(),
+        "fold": pa.int64(),
         "media": pa.string(),
         "start": pa.float64(),
         "end": pa.float64(),
@@ -40,6 +45,8 @@ def fingerprint(item: Item, recipe_digest: str, digests: Mapping[Path, str]) -> 
     """SHA-256 of the encoder's recipe and of all that it reads of an utterance, 32 bytes; its id is no part of it."""
     read = asdict(item) | {"media": None if item.media is None else digests.get(item.media, "absent")}
     del read["utterance_id"]
+    # Tables that were made before items had these fields stay what they were.
+    read = {name: value for name, value in read.items() if name not in _LATER_FIELDS or value not in ((), "", None)}
     return hashlib.sha256(f"{recipe_digest}\n{json.dumps(read, sort_keys=True)}".encode()).digest()
 
 
@@ -57,6 +64,14 @@ def unpack(table: pa.Table) -> tuple[list[Item], list[bytes]]:
     rows = table.to_pylist()
     fingerprints = [row.pop("fingerprint") for row in rows]
     items = [
-        Item(**{**row, "context": tuple(row["context"]), "media": row["media"] and Path(row["media"])}) for row in rows
+        Item(
+            **{
+                **row,
+                "context": tuple(row["context"]),
+                "following": tuple(row["following"]),
+                "media": row["media"] and Path(row["media"]),
+            }
+        )
+        for row in rows
     ]
     return items, fingerprints

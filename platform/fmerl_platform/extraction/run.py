@@ -8,9 +8,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from fmerl.bundle.recipes import RecipeSpec
 from fmerl.corpus import Corpus, read_corpus
-from fmerl.features.encoder import EncoderSpec
+from fmerl.features.encoder import EncoderSpec, Item
+from fmerl.features.items import items_of
+from fmerl.features.text.utterances import TextSpec
+from fmerl.finetuning.features import TunedTextSpec
+from fmerl.finetuning.folder import read_tuned
 from fmerl_platform.extraction.pipeline import encode_items
 from fmerl_platform.extraction.plan import TablePlan, plan_table
 from fmerl_platform.extraction.table import write_table
@@ -35,8 +41,8 @@ class ExtractionRequest:
     resources: Resources = field(default_factory=Resources)
     """Resources of a worker, and the most workers, as asked for."""
     supervised_on_labels: bool = False
-    """Stated on the cards of encoders that were fine-tuned on this corpus's emotions: zero-shot results on their
-    features leak the unseen class."""
+    """Stated on the cards of encoders that were fine-tuned on this corpus's emotions elsewhere: zero-shot results on
+    their features leak the unseen class. Encoders that were tuned here say it themselves."""
 
     def plans(self, corpus: Corpus) -> list[TablePlan]:
         """Plan of every table.
@@ -45,17 +51,26 @@ class ExtractionRequest:
             InputError: An encoder that cannot be built.
         """
         return [
-            plan_table(
-                spec,
-                corpus,
-                self.corpus,
-                self.features,
-                self.storage,
-                context=getattr(spec, "context", 0),  # encoders of other modalities than text read none
-                supervised_on_labels=self.supervised_on_labels,
-            )
+            plan_table(spec, corpus, self._items(spec, corpus), self.features, self.storage, self._supervision(spec))
             for spec in self.specs
         ]
+
+    def _items(self, spec: EncoderSpec, corpus: Corpus) -> list[Item]:
+        """What an encoder reads of each utterance."""
+        if isinstance(spec, TunedTextSpec):
+            return spec.items(corpus)
+        if isinstance(spec, RecipeSpec):
+            return spec.items(corpus, self.corpus)
+        return list(items_of(corpus, self.corpus, spec.modality, spec.context if isinstance(spec, TextSpec) else 0))
+
+    def _supervision(self, spec: EncoderSpec) -> dict[str, Any]:
+        """Fields of a table's card: a tuned encoder's card says which labels it has seen, whatever the user says."""
+        tuned = spec.tuned() if isinstance(spec, TunedTextSpec) else None
+        if isinstance(spec, TextSpec):
+            tuned = read_tuned(Path(spec.encoder))
+        if tuned is None:
+            return {"supervised_on_labels": self.supervised_on_labels}
+        return {"supervised_on_labels": True, "labels_seen": tuned.labels_seen}
 
 
 @dataclass(frozen=True, kw_only=True)

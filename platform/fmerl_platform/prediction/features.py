@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from fmerl.bundle.predictor import Predictor, absent_table, corpus_of, is_given
+from fmerl.bundle.recipes import check_same
 from fmerl.card import read_card
 from fmerl.corpus import Corpus, Utterance, read_header
 from fmerl.errors import InputError
-from fmerl.features.recipes import check_same
 from fmerl.features.store import FeatureTable, read_features
 from fmerl_platform.prediction.request import PredictionError, PredictionRequest
 from fmerl_platform.running.progress import Counting

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fmerl.bundle.recipes import Places
 from fmerl.corpus.conversations import PIECE
-from fmerl.features.recipes import Places
 from fmerl_platform.running.options import Resources
 
 SMALL = 2_000

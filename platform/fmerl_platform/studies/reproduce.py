@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from fmerl.config import CellConfig
 from fmerl.errors import InputError
 from fmerl.training.cell import CellResult, train_cell
 from fmerl_platform.ledger.cells import read_cells
@@ -86,10 +87,11 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
         InputError: No such cell, it never finished, or its inputs are gone or not what they were.
     """
     corpus_record, key = find_cell(record, name)
+    config = _config(corpus_record, key, name)
     recorded = read_cells(experiment, [key])
     if not recorded:
         raise InputError(f"--reproduce {name}", "the cell never finished", "run the study's command again")
-    config, options = corpus_record.config(key.variant), record.input_options()
+    options = record.input_options()
     corpus, features = open_corpus(corpus_record.source, options, storage)
     inputs = join_inputs(corpus_record.source, corpus, features, [config], options)
     for digest, value in inputs.data.digests.items():
@@ -115,6 +117,14 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
         largest_score_difference=float(np.abs(_scores(recorded[0].predictions) - _scores(result.predictions)).max()),
         differs=differs,
     )
+
+
+def _config(corpus: CorpusRecord, key: CellKey, name: str) -> CellConfig:
+    try:
+        return corpus.config(key.variant)
+    except ValueError as error:  # a tuned encoder's, or of a version that had other fields
+        what = f"its settings are not those of a cell that this version trains ({error})"
+        raise InputError(f"--reproduce {name}", what, "run the study's command in another --storage") from error
 
 
 def _changed(before: pa.Table, after: pa.Table) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class CorpusInputs:
     supervised: tuple[str, ...] = ()
     """Modalities whose card does not rule out that their encoder was trained on the corpus's labels, unseen classes'
     among them."""
+    repeats: tuple[str, ...] = ()
+    """Ids of test utterances whose very text is in train."""
 
     @property
     def shared_bytes(self) -> int:
@@ -58,11 +60,21 @@ def cell_name(corpus: str, variant: str, seed: int) -> str:
     return f"{corpus} · {variant} · seed {seed}"
 
 
+class NamedCell(Protocol):
+    """A cell as a failure names it: of a study, or an encoder that is tuned."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class CellFailure:
     """A cell that ended without a result."""
 
-    cell: Cell
+    cell: NamedCell
     error: str
 
 

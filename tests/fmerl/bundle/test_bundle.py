@@ -21,10 +21,10 @@ from safetensors.torch import load_file, save_file
 from fmerl.bundle.calibration import probabilities
 from fmerl.bundle.folder import joined, read_bundle, write_bundle
 from fmerl.bundle.predictor import Predictor
+from fmerl.bundle.recipes import Places
 from fmerl.card import CARD, recipe_digest
 from fmerl.corpus.dialogue import Utterance
 from fmerl.errors import InputError
-from fmerl.features.recipes import Places
 
 CPU = torch.device("cpu")
 

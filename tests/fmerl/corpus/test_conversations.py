@@ -79,7 +79,8 @@ def test_messages_in_parts_and_segments_of_a_transcript(tmp_path: Path) -> None:
     (segment,) = read(tmp_path / "b.json")
     assert (segment.video_path, segment.video_start, segment.video_end) == ("b.mp4", 0.5, 1.25)
     (tmp_path / "c.json").write_text(json.dumps({"segments": segments}), encoding="utf-8")
-    assert read(tmp_path / "c.json")[0].video_start is None
+    (segment,) = read(tmp_path / "c.json")
+    assert (segment.start, segment.end, segment.video_start) == (0.5, 1.25, None)
 
 
 def test_rows_keep_their_order_and_turns_sort_the_dialogue(tmp_path: Path) -> None:
@@ -112,19 +113,20 @@ FAULTS = {
     "columns.csv": ("speaker,words\nA,x\n", "missing column text"),
     "short.csv": ("speaker,text\nA\n", "row 2: 1 cells where the header has 2"),
     "quote.csv": ('speaker,text\nA,"x\n', "broken CSV"),
-    "latin.csv": (b"speaker,text\nA,caf\xe9\n", "not UTF-8"),
+    "latin.csv": (b"speaker,text\nA,caf\xe9\n", "not all UTF-8"),
     "blank.csv": ("speaker,text\n,x\n", "row 2: speaker '' is empty"),
     "turn.csv": ("speaker,text,turn\nA,x,one\n", "row 2: turn 'one' is not an integer"),
     "twice.csv": ("utterance_id,speaker,text\nu,A,x\nu,A,y\n", "row 3: utterance_id 'u' is also that of row 2"),
     "no.parquet": ("x", "unreadable Parquet file"),
-    "no.json": ("{", "no valid JSON"),
-    "deep.json": ("[" * 20_000 + "]" * 20_000, "no valid JSON|no turn and no conversation"),
+    "no.json": ("{", "no JSON"),
+    "deep.json": ("[" * 20_000 + "]" * 20_000, "no JSON|no turn and no conversation"),
     "number.json": ("3", "no list of turns"),
     "words.json": ('["hello"]', "row 1: .* is no turn and no conversation"),
     "part.json": ('[{"speaker": "A", "text": {"x": 1}}]', "row 1: text is neither text nor number"),
     "list.json": ('{"messages": "hello"}', "messages is no list of turns"),
-    "line.jsonl": ('{"speaker": "A", "text": "x"}\n{"speaker"\n', "row 2: no valid JSON"),
-    "latin.jsonl": (b'{"speaker": "\xe9"}', "not UTF-8"),
+    "line.jsonl": ('{"speaker": "A", "text": "x"}\n{"speaker"\n', "row 2: no JSON"),
+    "latin.jsonl": (b'{"speaker": "\xe9"}', "not all UTF-8"),
+    "half.jsonl": ('{"speaker": "A", "text": "\\ud800"}', "row 1: text holds half of a surrogate pair"),
 }
 
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fmerl.corpus import Corpus
 from fmerl.errors import InputError
-from fmerl.features.encoder import Encoder, EncoderSpec
+from fmerl.features.encoder import Encoder, EncoderSpec, Item
+from fmerl.features.items import items_of
 
 _log = logging.getLogger(__name__)
 _LIBRARIES = ("libraries", "versions")
-_NOT_COMPARED = {"encoder", "source", *_LIBRARIES}
+_NOT_COMPARED = {"encoder", "source", "folds", *_LIBRARIES}
 _TEXT = ("encoder", "layer", "pooling", "max_length", "context")
 _AUDIO = ("feature_set", "level", "sampling_rate")
 _VISUAL = ("encoder", "faces", "frames")
@@ -45,10 +47,17 @@ class RecipeSpec:
     recipe: Mapping[str, Any]
     places: Places
 
-    @property
-    def context(self) -> int:
-        """Earlier turns that a text encoder reads."""
-        return int(self.recipe.get("context", 0))
+    def items(self, corpus: Corpus, folder: Path) -> list[Item]:
+        """What the encoder reads of each utterance, in the corpus's order.
+
+        Args:
+            corpus: The corpus.
+            folder: Folder where media paths start.
+        """
+        spec = self._spec()
+        if self._tuned:
+            return spec.items(corpus)  # type: ignore[attr-defined,no-any-return]
+        return list(items_of(corpus, folder, self.modality, int(self.recipe.get("context", 0))))
 
     def build(self, device: str = "cpu") -> Encoder:
         """Load the encoder onto a device.
@@ -66,6 +75,13 @@ class RecipeSpec:
     def _spec(self) -> EncoderSpec:
         """The encoder's own spec; modules of other modalities are not imported, since their extras may be absent."""
         recipe, places = self.recipe, self.places
+        if self._tuned:
+            from fmerl.finetuning.features import TunedTextSpec
+
+            if places.text_encoder is None:
+                what = f"it was tuned from {recipe['encoder']}, and the recipe knows its content alone"
+                raise InputError("text encoder", what, "give its folder with --text-encoder")
+            return TunedTextSpec(folder=Path(places.text_encoder))
         if self.modality == "text" and self._has(_TEXT):
             from fmerl.features.text.utterances import TextSpec
 
@@ -88,6 +104,11 @@ class RecipeSpec:
         origin = ", ".join(f"{name} {value}" for name, value in recipe.items() if isinstance(value, str)) or "nothing"
         what = f"they were not made by an encoder that can be run again ({origin})"
         raise InputError(f"{self.modality} features of the bundle", what, "give tables made alike with --features")
+
+    @property
+    def _tuned(self) -> bool:
+        """True for a text encoder of `fmerl.finetuning`; new conversations meet the one tuned on all of train."""
+        return self.modality == "text" and "tuned" in self.recipe
 
     def _has(self, names: tuple[str, ...]) -> bool:
         return all(name in self.recipe for name in names)

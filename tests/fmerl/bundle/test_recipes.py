@@ -11,13 +11,21 @@ import torch
 from helpers.face_weights import seeded
 from helpers.tiny_bert import save_tiny_bert
 
+from fmerl.bundle.recipes import Places, RecipeSpec, check_same
+from fmerl.corpus import Corpus
+from fmerl.corpus.conversations import dialogues_of, pieces, turns_of
 from fmerl.errors import InputError
 from fmerl.features.audio.encoder import AudioSpec
 from fmerl.features.encoder import EncoderSpec, Item
-from fmerl.features.recipes import Places, RecipeSpec, check_same
 from fmerl.features.text.utterances import TextSpec
 from fmerl.features.visual.densenet import DenseNet
 from fmerl.features.visual.encoder import VisualSpec
+
+
+def talk_of(*texts: str) -> Corpus:
+    rows = turns_of({"speaker": "A", "text": text} for text in texts)
+    (utterances,) = pieces(rows, (1, 5))
+    return Corpus(name="talk", classes=(), vad_range=(1, 5), dialogues=dialogues_of(utterances))
 
 
 def again(spec: EncoderSpec, places: Places | None = None, **changes: Any) -> dict[str, Any]:
@@ -32,7 +40,8 @@ def test_text_layer_pooling_length_and_context_come_back(tmp_path: Path) -> None
     recipe = spec.build().recipe()
     assert again(spec) == recipe
     made = RecipeSpec(modality="text", recipe=recipe, places=Places())
-    assert made.context == 2
+    (item,) = made.items(talk_of("what a day", "leave me alone", "oh my god !"), tmp_path)[2:]
+    assert item.context == ("what a day", "leave me alone")
     items = [Item(utterance_id="u", text="oh my god !", context=("what a day", "leave me alone"))]
     np.testing.assert_array_equal(made.build().encode(items).values, spec.build().encode(items).values)
 
