@@ -1,4 +1,4 @@
-"""Probabilities of classes: the temperature that fits the validation split, and how far they can be trusted.
+"""Probabilities of classes, at the temperature that fits the validation split.
 
 Shapes: S models (seeds), U utterances, C classes.
 """
@@ -11,7 +11,6 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, logsumexp, softmax
 
 _LOG_TEMPERATURES = (-7.0, 5.0)
-_BINS = 15
 
 
 def probabilities(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
@@ -37,16 +36,3 @@ def fit_temperature(scores: NDArray[np.float32], gold: NDArray[np.int64]) -> flo
 
     found = minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))
-
-
-def expected_calibration_error(given: NDArray[np.float64], gold: NDArray[np.int64]) -> float:
-    """Mean difference of confidence and accuracy over 15 equally wide bins of confidence (Guo et al. 2017), in [0, 1].
-
-    Args:
-        given: Probabilities, [U, C].
-        gold: Class indices, [U], at least one.
-    """
-    confidence, right = given.max(axis=1), given.argmax(axis=1) == gold
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=_BINS)
-    return float(np.abs(gaps).sum() / len(gold))

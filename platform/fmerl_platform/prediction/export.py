@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fmerl.bundle.calibration import expected_calibration_error, fit_temperature, probabilities
+from fmerl.bundle.calibration import fit_temperature, probabilities
 from fmerl.bundle.folder import joined, write_bundle
 from fmerl.bundle.manifest import Manifest
 from fmerl.bundle.model import Bundle
@@ -18,6 +18,7 @@ from fmerl_platform.ledger.bundles import log_model, read_kept, set_alias
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.prediction.model_card import Calibration, model_card
 from fmerl_platform.prediction.requirements import EXAMPLE, requirements
+from fmerl_platform.statistics.calibration import expected_calibration_error
 from fmerl_platform.studies.results import StudyResults
 
 
@@ -106,12 +107,13 @@ def choose(study: StudyResults, request: ExportRequest) -> tuple[CorpusCells, Se
 def calibration_of(manifest: Manifest, cells: Sequence[CellRecord]) -> Calibration:
     """How far the probabilities of the cells' models together can be trusted, on the test split."""
     scores, gold = scores_and_gold(manifest, [cell.predictions for cell in cells], "test")
-    joint, plain = (probabilities(scores, each).mean(axis=0) for each in (manifest.temperature, 1.0))
-    return Calibration(
-        error=expected_calibration_error(joint, gold),
-        uncalibrated=expected_calibration_error(plain, gold),
-        accuracy=float(np.mean(joint.argmax(axis=1) == gold)),
-    )
+    errors = []
+    for temperature in (manifest.temperature, 1.0):
+        joint = probabilities(scores, temperature).mean(axis=0)
+        right = joint.argmax(axis=1) == gold
+        errors.append((expected_calibration_error(joint.max(axis=1), right), float(np.mean(right))))
+    (error, accuracy), (uncalibrated, _) = errors
+    return Calibration(error=error, uncalibrated=uncalibrated, accuracy=accuracy)
 
 
 def log_to_mlflow(study: StudyResults, manifest: Manifest, bundle: Path, name: str | None, alias: str | None) -> Logged:

@@ -1,14 +1,12 @@
-"""Temperature and calibration error against what is known."""
+"""Temperatures against what is known."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fmerl.bundle.calibration import expected_calibration_error, fit_temperature, probabilities
+from fmerl.bundle.calibration import fit_temperature, probabilities
 from fmerl.bundle.manifest import Manifest
 from fmerl.bundle.predictions import scores_and_gold, seen_validation
 
@@ -19,10 +17,7 @@ def test_the_temperature_that_drew_the_labels_is_found(temperature: float) -> No
     scores = (temperature * draw.normal(size=(1, 20_000, 4))).astype(np.float32)
     chances = probabilities(scores[0], temperature)
     gold = (draw.random((len(chances), 1)) > chances.cumsum(axis=1)).sum(axis=1).clip(max=3)
-    fitted = fit_temperature(scores, gold)
-    assert fitted == pytest.approx(temperature, rel=0.05)
-    assert expected_calibration_error(probabilities(scores[0], fitted), gold) < 0.02
-    assert expected_calibration_error(probabilities(scores[0], temperature / 10), gold) > 0.1
+    assert fit_temperature(scores, gold) == pytest.approx(temperature, rel=0.05)
 
 
 def test_models_together_get_one_temperature() -> None:
@@ -41,20 +36,6 @@ def test_models_together_get_one_temperature() -> None:
 
 def test_without_labels_scores_stay_as_they_are() -> None:
     assert fit_temperature(np.zeros((1, 0, 3), np.float32), np.zeros(0, np.int64)) == 1
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(2, 5))
-def test_the_error_is_the_slow_sum_over_bins(seed: int, rows: int, classes: int) -> None:
-    draw = np.random.default_rng(seed)
-    chances = draw.dirichlet(np.full(classes, 0.5), rows)
-    gold = draw.integers(classes, size=rows)
-    confidence, right = chances.max(axis=1), chances.argmax(axis=1) == gold
-    slow = 0.0
-    for number in range(15):
-        inside = (confidence >= number / 15) & ((confidence < (number + 1) / 15) | (number == 14))
-        if inside.any():
-            slow += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
-    assert expected_calibration_error(chances, gold) == pytest.approx(slow, abs=1e-9)
 
 
 def test_labels_of_held_out_classes_and_of_other_splits_decide_nothing() -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from helpers.finished_study import Finished
 
-from fmerl.bundle.calibration import expected_calibration_error, probabilities
+from fmerl.bundle.calibration import probabilities
 from fmerl.bundle.folder import read_bundle, read_manifest
 from fmerl.errors import InputError
 from fmerl_platform import predict, run_study
@@ -23,6 +23,7 @@ from fmerl_platform.prediction.request import PredictionRequest
 from fmerl_platform.prediction.requirements import EXAMPLE, requirements
 from fmerl_platform.prediction.run import plan_predictions
 from fmerl_platform.statistics import estimate
+from fmerl_platform.statistics.calibration import expected_calibration_error
 
 TALK = [*EXAMPLE, {"speaker": "Ben", "text": "oh my god leave me alone"}]
 PRIDE = "pride=Arousal: a day, Valence: what a day, Dominance: my god"
@@ -79,7 +80,8 @@ def test_the_model_card_says_how_good_of_what_and_what_not(finished: Finished, b
     labelled = np.array([row["gold"] is not None for row in rows])
     gold = np.array([manifest.classes.index(row["gold"]) for row in rows if row["gold"] is not None])
     joint = probabilities(scores[:, labelled], manifest.temperature).mean(axis=0)
-    assert f"is **{100 * expected_calibration_error(joint, gold):.2f}** points" in card
+    error = expected_calibration_error(joint.max(axis=1), joint.argmax(axis=1) == gold)
+    assert f"is **{100 * error:.2f}** points" in card
 
 
 def test_a_variant_s_card_has_its_verdict(finished: Finished, tmp_path: Path) -> None:
