@@ -52,7 +52,7 @@ def read_turns(path: Path, split: str | None = None) -> Iterator[Row]:
     }
     if not path.exists():
         raise InputError(path, "no such file or folder", "check its name")
-    if path.suffix not in readers or not path.is_file():
+    if path.suffix not in readers or (path.is_dir() and path.suffix != ".parquet"):
         raise InputError(path, "no conversation", f"give a corpus folder, or a file that ends in {', '.join(readers)}")
     rows = readers[path.suffix](path)
     if split is None:
@@ -66,10 +66,10 @@ def read_turns(path: Path, split: str | None = None) -> Iterator[Row]:
 
 
 def table_of(path: Path) -> Path:
-    """The file that `read_turns` reads: a folder's table, or the file itself."""
-    if not path.is_dir():
+    """The table that `read_turns` reads: a corpus folder's, or the file itself; a Parquet table may be a folder too."""
+    if not path.is_dir() or path.suffix == ".parquet":
         return path
-    return next((table for name in ("parquet", "csv") if (table := path / f"utterances.{name}").is_file()), path)
+    return next((table for name in ("parquet", "csv") if (table := path / f"utterances.{name}").exists()), path)
 
 
 def turns_of(records: Iterable[Mapping[str, Any]], source: Path = Path("conversation")) -> Iterator[Row]:

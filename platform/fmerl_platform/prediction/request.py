@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fmerl.bundle.recipes import Places
-from fmerl.corpus.conversations import PIECE
+from fmerl.corpus.conversations import PIECE, table_of
 from fmerl_platform.running.options import Resources
 
 SMALL = 2_000
@@ -45,4 +45,4 @@ class PredictionRequest:
     @property
     def folder(self) -> Path:
         """Folder where media paths start."""
-        return self.input if self.input.is_dir() else self.input.parent
+        return self.input if table_of(self.input) != self.input else self.input.parent

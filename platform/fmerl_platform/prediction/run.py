@@ -113,13 +113,17 @@ def _by_tables(plan: PredictionPlan, utterances: Sequence[Utterance]) -> pa.Tabl
     return plan.predictor.predict_features(utterances, tables)
 
 
+def _files(table: Path) -> list[Path]:
+    return sorted(path for path in table.rglob("*") if path.is_file()) if table.is_dir() else [table]
+
+
 def _home(plan: PredictionPlan) -> Path:
     """Folder of finished pieces, named by a hash of all that decides the rows."""
     request, manifest = plan.request, plan.predictor.bundle.manifest
     key = recipe_digest(
         {
             "bundle": manifest.as_json(),
-            "input": file_digest(table_of(request.input)),
+            "input": [file_digest(path) for path in _files(table_of(request.input))],
             "folder": str(request.folder.resolve()),
             "split": request.split,
             "features": None if request.features is None else str(request.features.resolve()),

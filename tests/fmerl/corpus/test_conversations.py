@@ -37,6 +37,8 @@ def write_every_kind(folder: Path, talks: list[list[tuple[str, str]]]) -> list[P
         table.writeheader()
         table.writerows(rows)
     pq.write_table(pa.Table.from_pylist(rows), folder / "a.parquet")
+    (folder / "b.parquet").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), folder / "b.parquet" / "part-0.parquet")
     (folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     (folder / "a.json").write_text(json.dumps(rows), encoding="utf-8")
     chats = [
