@@ -198,6 +198,8 @@ def _row(path: Path, number: int, record: Mapping[str, Any]) -> Row:
         column = key if key in (*_REQUIRED, *_OPTIONAL) else _SAME.get(key)
         if column is None or (column != key and column in record) or value is None:
             continue
+        if key == "role" and "name" in record:  # of several users, the name says which
+            continue
         cells[column] = _cell(path, number, key, value)
     for column in _REQUIRED:
         if column not in cells:

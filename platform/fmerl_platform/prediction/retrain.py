@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from fmerl.bundle.cell import write_cell_bundle
 from fmerl.bundle.folder import read_bundle
 from fmerl.bundle.model import Bundle
 from fmerl.errors import InputError
 from fmerl_platform.ledger.results import CellRecord
-from fmerl_platform.running.cell_bundle import write_cell_bundle
 from fmerl_platform.studies.reproduce import reproduce
 from fmerl_platform.studies.results import StudyResults
 
@@ -31,5 +31,5 @@ def retrained(study: StudyResults, cell: CellRecord, storage: Path) -> Bundle:
         )
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "bundle"
-        write_cell_bundle(place, found.trained, found.inputs, found.result)
+        write_cell_bundle(place, found.result, **found.trained.facts(found.inputs))
         return read_bundle(place)

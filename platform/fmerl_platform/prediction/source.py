@@ -36,6 +36,6 @@ def _read(source: str, storage: Path) -> Bundle:
         return read_bundle(source)
     if not source.startswith(_MODELS) and not _RUN.fullmatch(source):
         raise InputError(source, "no folder, run id or registered model", "give a folder that fmerl export wrote")
-    from fmerl_platform.ledger.bundles import read_logged  # MLflow starts slowly, and a folder needs none
+    from fmerl_platform.ledger.models.bundles import read_logged  # MLflow starts slowly, and a folder needs none
 
     return read_logged(source, storage)

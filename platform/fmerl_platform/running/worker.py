@@ -10,13 +10,13 @@ from typing import Protocol
 import pyarrow.parquet as pq
 import torch
 
+from fmerl.bundle.cell import write_cell_bundle
 from fmerl.checkpoint import Checkpoint
 from fmerl.training.cell import train_cell
 from fmerl.training.distributed import ALONE, Ranks
 from fmerl.training.loop import DivergedError
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.schema import BUNDLE, CONDITIONS, PREDICTIONS
-from fmerl_platform.running.cell_bundle import write_cell_bundle
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
 
@@ -84,7 +84,7 @@ def train_and_log(
             for name, table in tables.items():
                 pq.write_table(table, Path(folder) / name)
             if files.weights:
-                write_cell_bundle(Path(folder) / BUNDLE, cell, inputs, result)
+                write_cell_bundle(Path(folder) / BUNDLE, result, **cell.facts(inputs))
             run.finish(result.metrics, cell.config.training.epochs, sorted(Path(folder).iterdir()))
         files.checkpoint(cell).discard()
     except Exception as error:

@@ -54,6 +54,18 @@ class Cell:
     def name(self) -> str:
         return cell_name(self.corpus, self.variant, self.seed)
 
+    def facts(self, inputs: CorpusInputs) -> dict[str, Any]:
+        """All that `fmerl.bundle.cell.write_cell_bundle` needs besides what training left."""
+        return {
+            "config": self.config,
+            "data": inputs.data,
+            "anchors": inputs.anchors[self.config.anchors],
+            "descriptions": inputs.descriptions,
+            "recipes": inputs.recipes,
+            "seed": self.seed,
+            "fingerprint": self.fingerprint,
+        }
+
 
 def cell_name(corpus: str, variant: str, seed: int) -> str:
     """Readable name of a cell."""

@@ -16,14 +16,14 @@ from fmerl.bundle.calibration import probabilities
 from fmerl.bundle.folder import read_bundle, read_manifest
 from fmerl.errors import InputError
 from fmerl_platform import predict, run_study
-from fmerl_platform.ledger.bundles import read_logged
+from fmerl_platform.ledger.models.bundles import read_logged
 from fmerl_platform.ledger.results import CellRecord
 from fmerl_platform.prediction.export import ExportRequest, export, log_to_mlflow
 from fmerl_platform.prediction.request import PredictionRequest
 from fmerl_platform.prediction.requirements import EXAMPLE, requirements
 from fmerl_platform.prediction.run import plan_predictions
+from fmerl_platform.scoring.calibration import expected_calibration_error
 from fmerl_platform.statistics import estimate
-from fmerl_platform.statistics.calibration import expected_calibration_error
 
 TALK = [*EXAMPLE, {"speaker": "Ben", "text": "oh my god leave me alone"}]
 PRIDE = "pride=Arousal: a day, Valence: what a day, Dominance: my god"

@@ -92,7 +92,7 @@ def log_model(
     """
     import pandas as pd
 
-    from fmerl_platform.ledger.signature import signature_of
+    from fmerl_platform.ledger.models.signature import signature_of
 
     with _tracked_by(uri), _registered(name), mlflow.start_run(run_id=run_id):
         logged = mlflow.pyfunc.log_model(
