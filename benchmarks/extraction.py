@@ -23,11 +23,11 @@ import torch
 from fmerl.corpus import Corpus, read_corpus
 from fmerl.features.audio.encoder import AudioSpec
 from fmerl.features.encoder import EncoderSpec, Item
+from fmerl.features.items import items_of
 from fmerl.features.text.utterances import TextSpec
 from fmerl.features.visual.densenet import DenseNet
 from fmerl.features.visual.encoder import VisualSpec
 from fmerl.synthetic.media import MediaSpec, write_media_corpus
-from fmerl_platform.extraction.items import items_of
 from fmerl_platform.extraction.pipeline import encode_items
 from fmerl_platform.running.options import Resources
 from fmerl_platform.running.session import ray_session

@@ -49,7 +49,7 @@ def read_corpus(folder: Path) -> Corpus:
         InputError: Anything that keeps the folder from being a corpus with labelled utterances in all
             three splits, each dialogue in one of them.
     """
-    header = _read_header(folder / "corpus.json")
+    header = read_header(folder / "corpus.json")
     table, csv_table = folder / "utterances.parquet", folder / "utterances.csv"
     if table.exists() == csv_table.exists():
         count = "both" if table.exists() else "neither"
@@ -115,8 +115,12 @@ def media_file(folder: Path, path: str) -> Path:
     return (folder / path).resolve()
 
 
-def _read_header(path: Path) -> Corpus:
-    """The corpus without its dialogues."""
+def read_header(path: Path) -> Corpus:
+    """The corpus of a `corpus.json`, without its dialogues.
+
+    Raises:
+        InputError: No such file, or one that is no header.
+    """
     remedy = 'write {"name": …, "classes": […], "vad_range": [low, high]}, with "unseen_class" if there is one'
     header = read_json(path, remedy)
     if not isinstance(header, dict):

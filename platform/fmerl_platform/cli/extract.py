@@ -155,7 +155,7 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
             what = f"{options.text_encoder} was not tuned here"
             raise InputError("--text-folds", what, "give a folder of fmerl finetune-text --folds")
         return TextSpec(
-            encoder=_absolute(options.text_encoder),
+            encoder=absolute(options.text_encoder),
             pooling=options.text_pooling,
             layer=options.text_layer,
             max_length=options.text_length,
@@ -167,7 +167,7 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
         from fmerl.features.audio.encoder import AudioSpec
 
         return AudioSpec(
-            feature_set=_absolute(options.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),
+            feature_set=absolute(options.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),
             level=options.audio_level,
             sampling_rate=options.audio_rate,
             longest=options.audio_seconds,
@@ -175,7 +175,7 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
     from fmerl.features.visual.encoder import DENSENET, VisualSpec
 
     return VisualSpec(
-        encoder=_absolute(options.visual_encoder, DENSENET),
+        encoder=absolute(options.visual_encoder, DENSENET),
         weights=None if options.visual_weights is None else options.visual_weights.resolve(),
         faces=options.faces,
         frames=options.frames,
@@ -200,7 +200,7 @@ def _tuned_spec(options: ExtractOptions) -> EncoderSpec:
     return TunedTextSpec(folder=Path(options.text_encoder).resolve(), folds=options.text_folds)
 
 
-def _absolute(name: str, *reserved: str) -> str:
+def absolute(name: str, *reserved: str) -> str:
     """A file or folder by its absolute path, since workers may start elsewhere; any other name as it is."""
     path = Path(name)
     return str(path.resolve()) if name not in reserved and path.exists() else name

@@ -23,6 +23,8 @@ COMMANDS = {
     "zero-shot": "classes that were never learned (Table 2)",
     "search": "search the loss weights, compare the best on fresh seeds",
     "report": "a study's report again without training, or one cell trained again and compared",
+    "export": "a finished study's models in one folder, with a model card",
+    "predict": "the emotions of your own conversations, by a trained model",
     "score": "anyone's predictions: our scores, strata, calibration and paired verdict",
     "meld-text": "the ablation on MELD's text, from its CSVs",
     "finetune-text": "tune a text encoder on a corpus's emotions; encoders for extract, inputs compared",

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fmerl.bundle.recipes import RecipeSpec
 from fmerl.corpus import Corpus, read_corpus
 from fmerl.features.encoder import EncoderSpec, Item
+from fmerl.features.items import items_of
 from fmerl.features.text.utterances import TextSpec
 from fmerl.finetuning.features import TunedTextSpec
 from fmerl.finetuning.folder import read_tuned
-from fmerl_platform.extraction.items import items_of
 from fmerl_platform.extraction.pipeline import encode_items
 from fmerl_platform.extraction.plan import TablePlan, plan_table
 from fmerl_platform.extraction.table import write_table
@@ -60,6 +61,8 @@ class ExtractionRequest:
         """What an encoder reads of each utterance."""
         if isinstance(spec, TunedTextSpec):
             return spec.items(corpus)
+        if isinstance(spec, RecipeSpec):
+            return spec.items(corpus, self.corpus, self.media_roots)
         context = spec.context if isinstance(spec, TextSpec) else 0
         return list(items_of(corpus, self.corpus, spec.modality, context, self.media_roots))
 
@@ -96,7 +99,11 @@ def extract(request: ExtractionRequest, counting: Counting = uncounted) -> list[
         InputError: Before anything is encoded.
         ExtractionError: A worker cannot build its encoder, or the encoder raised; what was encoded is kept.
     """
-    corpus = read_corpus(request.corpus)
+    return extract_corpus(read_corpus(request.corpus), request, counting)
+
+
+def extract_corpus(corpus: Corpus, request: ExtractionRequest, counting: Counting = uncounted) -> list[Extracted]:
+    """As `extract`, for a corpus that was read or made; media paths start at `request.corpus`."""
     home = request.storage / "extraction" / corpus.name
     home.mkdir(parents=True, exist_ok=True)
     with exclusive(home / ".lock", "features of this corpus are being extracted already", "wait for the other run"):

@@ -16,7 +16,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from fmerl.errors import InputError
 from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.ledger.server import tracking_server
-from fmerl_platform.ledger.store import client_of, database, one_at_a_time
+from fmerl_platform.ledger.store import client_of, database, one_at_a_time, storage_uri
 from fmerl_platform.study.cells import Cell, cell_name
 
 _BATCH = 1000
@@ -63,12 +63,10 @@ class Experiment:
         Raises:
             InputError: There is no such study.
         """
-        server = tracking_server()
-        if not server and not (storage / "mlflow.db").exists():
-            raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
-        known = {found.name for found in client_of(server or database(storage)).search_experiments()}
+        known = {found.name for found in client_of(storage_uri(storage)).search_experiments()}
         if study not in known:
-            where, names = server or storage / "mlflow.db", ", ".join(sorted(known))
+            where = tracking_server() or storage / "mlflow.db"
+            names = ", ".join(sorted(known))
             raise InputError(where, f"no study {study!r}", f"give --study, one of {names}")
         return cls.in_storage(storage, study)
 

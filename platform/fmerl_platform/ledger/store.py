@@ -11,12 +11,27 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 
+from fmerl.errors import InputError
+from fmerl_platform.ledger.server import tracking_server
+
 _FILE = "sqlite:///"
 _LOCKED_SECONDS = 600
 """Longest wait for another program's lock on the file; a backup or a browser of the database may hold it for long."""
 _PATIENCE = 2.0
 """Seconds of waiting before it is said."""
 _log = logging.getLogger(__name__)
+
+
+def storage_uri(storage: Path) -> str:
+    """MLflow tracking URI of a storage that is there: the server of `MLFLOW_TRACKING_URI`, else its database.
+
+    Raises:
+        InputError: There is no database.
+    """
+    server = tracking_server()
+    if not server and not (storage / "mlflow.db").exists():
+        raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
+    return server or database(storage)
 
 
 def database(storage: Path) -> str:

@@ -39,7 +39,8 @@ class KeepOptions:
     """Files that cells leave besides their results."""
 
     keep_weights: bool = False
-    """Keep each cell's selected weights in STORAGE/checkpoints."""
+    """Keep each cell's model, with the selected epoch's weights, as an artifact of its run, for fmerl export and
+    fmerl predict."""
     checkpoint_seconds: float = 30.0
     """Least time between two saved states of an unfinished cell."""
 

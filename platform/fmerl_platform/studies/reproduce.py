@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from fmerl.config import CellConfig
 from fmerl.errors import InputError
-from fmerl.training.cell import train_cell
+from fmerl.training.cell import CellResult, train_cell
 from fmerl_platform.ledger.cells import read_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import SAME_NUMBERS, provenance
 from fmerl_platform.ledger.results import CellRecord
+from fmerl_platform.study.cells import Cell, CorpusInputs
 from fmerl_platform.study.fingerprint import fingerprint
 from fmerl_platform.study.inputs import join_inputs, open_corpus
 from fmerl_platform.study.record import CellKey, CorpusRecord, StudyRecord
@@ -36,6 +37,10 @@ class Reproduction:
     """Largest difference between cosines with an anchor."""
     differs: tuple[str, ...]
     """Facts that differ from when the cell was trained (`fmerl_platform.ledger.provenance.SAME_NUMBERS`)."""
+    trained: Cell
+    """The cell that was trained."""
+    inputs: CorpusInputs
+    result: CellResult
 
     @property
     def identical(self) -> bool:
@@ -103,6 +108,9 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
         differs = (*differs, "workers")
     result = train_cell(config, inputs.data, anchors, key.seed)
     return Reproduction(
+        trained=Cell(corpus=key.corpus, variant=key.variant, seed=key.seed, config=config, fingerprint=key.fingerprint),
+        inputs=inputs,
+        result=result,
         cell=recorded[0],
         weighted_f1=result.metrics["test_weighted_f1"],
         changed_predictions=_changed(recorded[0].predictions, result.predictions),

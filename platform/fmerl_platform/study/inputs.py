@@ -79,6 +79,8 @@ def join_inputs(
         data=assemble(corpus, tables, labels),
         control=configs[0],
         anchors=encode_anchors(corpus.classes, descriptions, anchors),
+        descriptions=descriptions,
+        recipes={table.modality: table.card["recipe"] for table in tables},
         supervised=tuple(table.modality for table in tables if _may_know(table.card, unseen)),
         repeats=repeats_of_train(corpus),
     )

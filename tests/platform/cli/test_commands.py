@@ -31,6 +31,10 @@ FLAGS = {
     "search": """--corpus --trials --search-seeds --evaluation-seeds --also --features --labels --preset --config
         --epochs --modalities --emotion-encoder --scale --workers-per-cell --study --storage --cpus-per-trial
         --gpus-per-trial --trials-at-once --dry-run""",
+    "export": """--output --study --storage --variant --corpus --seeds --retrain --data-licence --mlflow --register
+        --alias --dry-run""",
+    "predict": """--output --classes --split --media-roots --features --text-encoder --audio-set --visual-encoder
+        --visual-weights --emotion-encoder --workers --cpus-per-worker --gpus-per-worker --storage --dry-run""",
     "report": "--study --storage --corpus --output --reproduce --margin",
     "score": "--predictions --corpus --study --variant --storage --margin --output",
     "meld-text": f"""--meld --emobank --text-encoder --pooling --system --variants --axis --study-file

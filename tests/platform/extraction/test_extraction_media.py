@@ -20,6 +20,7 @@ from fmerl.card import read_card
 from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.audio.encoder import AudioSpec
+from fmerl.features.items import items_of
 from fmerl.features.statistics import STATISTICS
 from fmerl.features.store import read_features
 from fmerl.features.text.utterances import TextSpec
@@ -28,7 +29,6 @@ from fmerl.features.visual.encoder import VisualSpec
 from fmerl.synthetic.media import Layout, MediaSpec, write_media_corpus
 from fmerl_platform.cli.extract import request_of
 from fmerl_platform.cli.main import options_of
-from fmerl_platform.extraction.items import items_of
 from fmerl_platform.extraction.plan import plan_table
 from fmerl_platform.extraction.run import ExtractionRequest
 from fmerl_platform.extraction.staging import stage
