@@ -71,7 +71,7 @@ class FinetuneOptions:
     """Name of the MLflow experiment and of the report's folder."""
     storage: OutputFolder = Path("runs")
     """Folder of everything that is written."""
-    output: OutputFolder | None = None
+    output: Path | None = None
     """Folder of the encoders; STORAGE/encoders unless given."""
     dry_run: bool = False
     """Check encoder and corpus and show the cells, tune nothing."""
@@ -111,11 +111,14 @@ def request_of(options: FinetuneOptions) -> TuningRequest:
         InputError: An option out of its range.
     """
     from fmerl.corpus import read_corpus
+    from fmerl.files import check_writable
     from fmerl.finetuning.config import TuningConfig
     from fmerl_platform.finetuning.request import TuningRequest
     from fmerl_platform.study.study import check_study_name
 
     check_study_name(options.study)
+    if options.output is not None:
+        check_writable(options.output)
     place = Path(options.encoder)
     try:
         config = TuningConfig(
