@@ -154,7 +154,7 @@ def test_auto_takes_what_the_endpoint_has_and_asks_once(endpoint: FakeEndpoint, 
         if body.get("logprobs"):
             return web.json_response({"error": {"message": "unsupported", "param": "logprobs"}}, status=400)
         if "response_format" in body:
-            return web.json_response(completion(json.dumps({"score": 2.5})))
+            return web.json_response(completion(json.dumps({"score": 2})))
         return None
 
     endpoint.handler = no_logprobs
