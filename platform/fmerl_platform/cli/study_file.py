@@ -30,7 +30,7 @@ def read_study_file(path: Path) -> tuple[Variant, ...]:
     return tuple(variants)
 
 
-def _line(error: Exception, path: Path) -> int | None:
+def _line(error: BaseException, path: Path) -> int | None:
     """Line of the file where the exception arose."""
     if isinstance(error, SyntaxError):
         return error.lineno
