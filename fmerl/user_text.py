@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from fmerl.errors import InputError, path_error
 
@@ -40,6 +42,26 @@ def read_text(path: Path, remedy: str | None = None, errors: Literal["strict", "
         line = content.count(b"\n", 0, error.start) + 1
         name = encoding.removesuffix("-sig").upper()
         raise InputError(path, f"byte {error.start} is not {name}", "save the file as UTF-8", row=line) from None
+
+
+@contextmanager
+def text_file(path: Path) -> Iterator[IO[str]]:
+    """Open a file to be read piece by piece, encoded as for `read_text`.
+
+    Raises:
+        InputError: It cannot be opened, or, when the place is reached, is of another encoding.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(max(map(len, _MARKS)))
+        encoding = next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8")
+        with path.open(encoding=encoding, newline="") as text:
+            yield text
+    except OSError as error:
+        raise path_error(error) or error from None
+    except UnicodeDecodeError:
+        name = encoding.removesuffix("-sig").upper()
+        raise InputError(path, f"it is not all {name}", "save the file as UTF-8") from None
 
 
 def read_json(path: Path, remedy: str) -> Any:

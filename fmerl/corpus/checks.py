@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -13,6 +14,7 @@ from fmerl.corpus.tables import Row
 from fmerl.errors import InputError
 
 SPAN_COLUMNS = ("video_start", "video_end")
+TIME_COLUMNS = ("start", "end")
 
 _WHOLE = re.compile(r"(-?\d{1,18})(?:\.0*)?", re.ASCII)
 """A whole number; data frames write one as 1.0 where a column has gaps."""
@@ -62,6 +64,7 @@ def _utterance(row: Row, header: Corpus) -> Utterance:
         video_path=row["video_path"] or None,
         **_span(row),
         video_side=_side(row),
+        **_seconds(row, TIME_COLUMNS),
         **_scores(row, *header.vad_range),
     )
 
@@ -81,19 +84,25 @@ def _scores(row: Row, low: float, high: float) -> dict[str, float]:
 
 
 def _span(row: Row) -> dict[str, float]:
-    span = {}
-    for name in SPAN_COLUMNS:
-        if not _is_given(row[name]):
-            continue
-        span[name] = _number(row[name])
-        if not 0 <= span[name] < math.inf:
-            raise row.error(f"{name} {row[name]!r} is not a number of seconds", "give seconds from 0 on, or none")
+    span = _seconds(row, SPAN_COLUMNS)
     if span and not row["video_path"]:
         raise row.error(f"{' and '.join(span)} given without video_path", "name the video, or leave its span empty")
     if len(span) == 2 and not span["video_start"] < span["video_end"]:
         what = f"video_start {row['video_start']} is not before video_end {row['video_end']}"
         raise row.error(what, "mend the span, or leave it empty for the whole video")
     return span
+
+
+def _seconds(row: Row, columns: Sequence[str]) -> dict[str, float]:
+    """The columns that are not empty."""
+    found = {}
+    for name in columns:
+        if not _is_given(row[name]):
+            continue
+        found[name] = _number(row[name])
+        if not 0 <= found[name] < math.inf:
+            raise row.error(f"{name} {row[name]!r} is not a number of seconds", "give seconds from 0 on, or none")
+    return found
 
 
 def _side(row: Row) -> Side | None:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fmerl.config import DIMENSIONS
-from fmerl.corpus.checks import SPAN_COLUMNS, check_splits, checked_utterances, is_identifier
+from fmerl.corpus.checks import SPAN_COLUMNS, TIME_COLUMNS, check_splits, checked_utterances, is_identifier
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Utterance
 from fmerl.corpus.parquet_tables import read_parquet
 from fmerl.corpus.tables import read_csv
@@ -28,11 +28,12 @@ from fmerl.files import replaced_file, write_csv
 from fmerl.user_text import read_json
 
 REQUIRED_COLUMNS = ("utterance_id", "dialogue_id", "turn", "speaker", "text", "emotion", "split")
-OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path", *SPAN_COLUMNS, "video_side")
+OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path", *SPAN_COLUMNS, "video_side", *TIME_COLUMNS)
+_NUMBERS = (*DIMENSIONS, *SPAN_COLUMNS, *TIME_COLUMNS)
 
 _SCHEMA = pa.schema(
     [
-        (name, pa.int64() if name == "turn" else pa.float64() if name in (*DIMENSIONS, *SPAN_COLUMNS) else pa.string())
+        (name, pa.int64() if name == "turn" else pa.float64() if name in _NUMBERS else pa.string())
         for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
     ]
 )
@@ -48,7 +49,7 @@ def read_corpus(folder: Path) -> Corpus:
         InputError: Anything that keeps the folder from being a corpus with labelled utterances in all
             three splits, each dialogue in one of them.
     """
-    header = _read_header(folder / "corpus.json")
+    header = read_header(folder / "corpus.json")
     table, csv_table = folder / "utterances.parquet", folder / "utterances.csv"
     if table.exists() == csv_table.exists():
         count = "both" if table.exists() else "neither"
@@ -114,8 +115,12 @@ def media_file(folder: Path, path: str) -> Path:
     return (folder / path).resolve()
 
 
-def _read_header(path: Path) -> Corpus:
-    """The corpus without its dialogues."""
+def read_header(path: Path) -> Corpus:
+    """The corpus of a `corpus.json`, without its dialogues.
+
+    Raises:
+        InputError: No such file, or one that is no header.
+    """
     remedy = 'write {"name": …, "classes": […], "vad_range": [low, high]}, with "unseen_class" if there is one'
     header = read_json(path, remedy)
     if not isinstance(header, dict):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -27,35 +28,45 @@ def read_parquet(path: Path, required: Sequence[str], optional: Sequence[str] = 
         InputError: Not a Parquet file, a required column missing or a column given twice, or a column
             whose type has no text form.
     """
+    absent = dict.fromkeys(optional, "")
+    return [replace(row, cells=absent | row.cells) for row in stream_parquet(path, required, optional)]
+
+
+def stream_parquet(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+    """Rows as `read_parquet` gives them, one at a time, with the cells of those columns alone that are there.
+
+    Raises:
+        InputError: As `read_parquet`, when the row is reached.
+    """
     if not path.is_dir():
-        return _read_file(path, required, optional, {})
+        yield from _stream_file(path, required, optional, {})
+        return
     parts = [part for part in sorted(path.rglob("*.parquet")) if part.is_file() and not _hidden(part, path)]
     if not parts:
         raise InputError(path, "a folder without *.parquet in it", "write the table again")
-    return [row for part in parts for row in _read_file(part, required, optional, _partition(part, path))]
+    for part in parts:
+        yield from _stream_file(part, required, optional, _partition(part, path))
 
 
-def _read_file(path: Path, required: Sequence[str], optional: Sequence[str], given: dict[str, str]) -> list[Row]:
+def _stream_file(path: Path, required: Sequence[str], optional: Sequence[str], given: dict[str, str]) -> Iterator[Row]:
+    number = 1
     try:
         with path.open("rb") as source, pq.ParquetFile(source) as file:
             found = file.schema_arrow.names
             given = {name: value for name, value in given.items() if name not in found}
             check_columns(path, [*found, *given], required, optional)
-            table = file.read(columns=[name for name in (*required, *optional) if name in found])
+            wanted = [name for name in (*required, *optional) if name in found]
+            shared = {name: given[name] for name in (*required, *optional) if name in given}
+            for batch in file.iter_batches(columns=wanted):
+                table = pa.Table.from_batches([batch])
+                columns = [_texts(path, name, table[name]) for name in wanted]
+                for record in zip(*columns, strict=True):
+                    number += 1
+                    yield Row(path, number, shared | dict(zip(wanted, record, strict=True)))
     except (pa.ArrowException, OSError) as error:
         told = path_error(error) if isinstance(error, OSError) else None
         what = f"unreadable Parquet file ({_first_line(error)})"
         raise told or InputError(path, what, "write the file again") from None
-    columns: dict[str, list[str]] = {}
-    for name in (*required, *optional):
-        if name in table.column_names:
-            columns[name] = _texts(path, name, table[name])
-        else:
-            columns[name] = [given.get(name, "")] * table.num_rows
-    records = zip(*columns.values(), strict=True)
-    return [
-        Row(path, number, dict(zip(columns, record, strict=True))) for number, record in enumerate(records, start=2)
-    ]
 
 
 def _texts(path: Path, name: str, column: pa.ChunkedArray) -> list[str]:

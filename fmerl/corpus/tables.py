@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from fmerl.errors import InputError
-from fmerl.user_text import read_text
+from fmerl.user_text import read_text, text_file
 
 _DELIMITERS = ",;\t|"
 _NAMED_DELIMITER = "sep="
+_HEAD = 2**16
+"""Characters in which the header of a file that is read row by row must end."""
 _MOST_NAMES = 20
 """Most columns that an error lists."""
 
@@ -58,27 +60,53 @@ def read_csv(
         InputError: No such file, another encoding, broken quoting, a row of another length than the header,
             a required column missing or one given twice.
     """
-    text = read_text(path, errors=errors)
+    text, absent = read_text(path, errors=errors), dict.fromkeys(optional, "")
+    records = _cells(path, text, io.StringIO(text, newline=""), required, optional)
+    return [Row(path, number, absent | cells) for number, cells in records]
+
+
+def stream_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+    """Rows as `read_csv` gives them, one at a time, with the cells of those columns alone that are there.
+
+    Raises:
+        InputError: As `read_csv`, when the row is reached.
+    """
+    with text_file(path) as file:
+        head = file.read(_HEAD)
+        file.seek(0)
+        for number, cells in _cells(path, head, file, required, optional):
+            yield Row(path, number, cells)
+
+
+def _cells(
+    path: Path, head: str, lines: Iterable[str], required: Sequence[str], optional: Sequence[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Number and cells of every record.
+
+    Args:
+        path: To name in errors.
+        head: The beginning of the text, header included.
+        lines: All of it.
+        required: Columns that must be there.
+        optional: Columns that may be there.
+    """
     header: list[str] | None = None
-    rows = []
     number = 0
     try:
-        for number, record in _records(text, required):
+        for number, record in _records(head, lines, required):
             if header is None:
                 check_columns(path, record, required, optional, row=number)
                 header = record
                 wanted = [(name, header.index(name)) for name in (*required, *optional) if name in header]
-                absent = dict.fromkeys(set(optional) - set(header), "")
             elif record:
                 if len(record) != len(header):
                     what = f"{len(record)} cells where the header has {len(header)}"
                     raise InputError(path, what, "quote cells that hold commas or line ends", row=number)
-                rows.append(Row(path, number, {**absent, **{name: record[place] for name, place in wanted}}))
+                yield number, {name: record[place] for name, place in wanted}
     except csv.Error as error:
         raise InputError(path, f"broken CSV ({error})", "mend the quotes of this row", row=number + 1) from None
     if header is None:
         raise InputError(path, "empty file", "write a header row and one row per utterance")
-    return rows
 
 
 def check_columns(
@@ -95,28 +123,28 @@ def check_columns(
         raise InputError(path, f"column {', '.join(twice)} is there twice", "keep one of them", row=row)
 
 
-def _records(text: str, required: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+def _records(head: str, lines: Iterable[str], required: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Records with their numbers from 1; a line that names the delimiter is counted and left out."""
-    first = text.partition("\n")[0].strip("\r")
+    first = head.partition("\n")[0].strip("\r")
     named = first.removeprefix(_NAMED_DELIMITER) if first.lower().startswith(_NAMED_DELIMITER) else ""
     if len(named) == 1:
-        records = _split(text, named)
+        records = _split(lines, named)
         next(records)
         return enumerate(records, start=2)
     # The comma comes first, so that it stands where no header is found.
-    delimiter = max(_DELIMITERS, key=lambda mark: len(set(required) & set(_header(text, mark))))
-    return enumerate(_split(text, delimiter), start=1)
+    delimiter = max(_DELIMITERS, key=lambda mark: len(set(required) & set(_header(head, mark))))
+    return enumerate(_split(lines, delimiter), start=1)
 
 
 def _header(text: str, delimiter: str) -> list[str]:
     try:
-        return next(_split(text, delimiter), [])
+        return next(_split(io.StringIO(text, newline=""), delimiter), [])
     except csv.Error:
         return []
 
 
-def _split(text: str, delimiter: str) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+def _split(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    return csv.reader(lines, strict=True, delimiter=delimiter)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from fmerl.card import CARD
 from fmerl.files import file_digest
 
 _SECONDS = 5.0
@@ -31,7 +32,7 @@ def from_cache_or_hub(source: str, load: Callable[..., Loaded]) -> Loaded:
         OSError, ValueError: Raised by `load`, or no hub that answers.
     """
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             return load(local_files_only=True)
     except (OSError, ValueError):
         if Path(source).is_dir():
@@ -57,7 +58,7 @@ def revision(source: str) -> str:
         return Path(config).parent.name
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.suffix in _MODEL_FILES:
+        if path.suffix in _MODEL_FILES and path.name != CARD:  # a card says when, and the model is the same
             digest.update(path.name.encode() + bytes.fromhex(file_digest(path)))
     return digest.hexdigest()
 
@@ -79,7 +80,8 @@ def _check_hub() -> None:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
+    """No bars and no advice from Transformers."""
     from transformers.utils import logging as noise
 
     verbosity, bars = noise.get_verbosity(), noise.is_progress_bar_enabled()

@@ -21,6 +21,13 @@ from fmerl.errors import InputError
 
 MAKE_AGAIN = "make the table again"
 
+_LISTS = (
+    pa.types.is_fixed_size_list,
+    pa.types.is_list,
+    pa.types.is_large_list,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)
 _COLUMNS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
     "utterance_id": ("string", lambda kind: _is_text(kind.value_type if pa.types.is_dictionary(kind) else kind)),
     "feature": (
@@ -30,14 +37,6 @@ _COLUMNS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
     "missing": ("bool", pa.types.is_boolean),
 }
 """Type of each column by name: what is written, and a predicate of what is read."""
-
-_LISTS = (
-    pa.types.is_fixed_size_list,
-    pa.types.is_list,
-    pa.types.is_large_list,
-    pa.types.is_list_view,
-    pa.types.is_large_list_view,
-)
 
 
 def _is_text(kind: pa.DataType) -> bool:

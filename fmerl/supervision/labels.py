@@ -53,6 +53,8 @@ class LabelSet:
     card: dict[str, Any]
     """`recipe` and free fields, of which `dimensions` names those that have scores if not all three do;
     `content_digest` is filled in where absent."""
+    spread: NDArray[np.float32] | None = None
+    """Standard deviation of each score over several answers, [U, 3]; written beside the scores, and not read again."""
 
     def __post_init__(self) -> None:
         rows = len(self.utterance_ids)
@@ -90,9 +92,14 @@ def write_labels(root: str | Path, corpus_name: str, labels: LabelSet) -> None:
         dimension: pa.array(labels.vad[:, column], mask=np.isnan(labels.vad[:, column]))
         for column, dimension in enumerate(DIMENSIONS)
     }
+    spreads = {
+        f"{dimension}_sd": pa.array(labels.spread[:, column], mask=np.isnan(labels.spread[:, column]))
+        for column, dimension in enumerate(DIMENSIONS)
+        if labels.spread is not None
+    }
     ids, errors = pa.array(labels.utterance_ids, pa.string()), pa.array(labels.errors, pa.string())
     with replaced_folder(Path(root) / corpus_name) as folder:
-        pq.write_table(pa.table({"utterance_id": ids, **scores, "error": errors}), folder / "vad.parquet")
+        pq.write_table(pa.table({"utterance_id": ids, **scores, "error": errors, **spreads}), folder / "vad.parquet")
         descriptions = json.dumps(labels.descriptions, indent=2, ensure_ascii=False) + "\n"
         (folder / "descriptions.json").write_text(descriptions, encoding="utf-8")
         made = {"kind": "labels", "vad_range": list(labels.vad_range), "content_digest": _digest(labels)}

@@ -64,19 +64,17 @@ def head(
             family = psutil.Process(head.pid).children(recursive=True)
         with suppress(ProcessLookupError):
             os.killpg(head.pid, signal.SIGTERM)
-        head.wait(timeout=60)
+        head.wait()
         for process in psutil.wait_procs(family, timeout=5)[1]:  # nodes that the autoscaler started outlive it
             process.kill()
 
 
 def wait_for(url: str, head: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 90
     while True:
         assert head.poll() is None, "the head ended"
         try:
             urllib.request.urlopen(url, timeout=5).close()
         except OSError:
-            assert time.monotonic() < deadline, "the head's dashboard never answered"
             time.sleep(0.5)
         else:
             return
@@ -107,7 +105,7 @@ def node(folder: Path, python: Path, temporary: Path, gcs_port: int, gpus: int) 
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=60)
+        process.wait()
 
 
 def lose(process: psutil.Process) -> None:

@@ -35,7 +35,7 @@ def read_meld(folder: Path) -> tuple[Corpus, list[Problem]]:
 
     Ids restart in each file and have gaps, so dialogues and utterances are called `train_dia0` and
     `train_dia0_utt3` (`dev_…`, `test_…`), as their clips are, and turns are MELD's Utterance_IDs.
-    Media paths and VAD scores are left out: the files hold none.
+    Media paths and VAD scores are left out: the files hold none. Times are those of the episode, reversed ones too.
 
     Returns:
         The corpus, and the odd rows: gaps and disorder in a dialogue's ids, spans that no clip of one
@@ -107,6 +107,8 @@ def _utterance(row: Row, split: Split, dialogue_id: str, turn: int, problems: li
         text=text,
         emotion=emotion,
         split=split,
+        start=_seconds(row["StartTime"]),
+        end=_seconds(row["EndTime"]),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -27,6 +28,14 @@ def show(tables: Iterable[Table]) -> None:
     """Print results as tables."""
     for table in tables:
         results.print(to_terminal(table))
+
+
+def show_report(tables: Iterable[Table], warnings: Iterable[str], page: Path) -> None:
+    """Print a report's results, its warnings, and where its page lies."""
+    show(tables)
+    for warning in warnings:
+        say(warning, "bold yellow", results)
+    say(f"report   {page}", to=results)
 
 
 class _Lines(logging.Handler):

@@ -23,11 +23,16 @@ COMMANDS = {
     "zero-shot": "classes that were never learned (Table 2)",
     "search": "search the loss weights, compare the best on fresh seeds",
     "report": "a study's report again without training, or one cell trained again and compared",
+    "export": "a finished study's models in one folder, with a model card",
+    "predict": "the emotions of your own conversations, by a trained model",
+    "score": "anyone's predictions: our scores, strata, calibration and paired verdict",
     "meld-text": "the ablation on MELD's text, from its CSVs",
+    "finetune-text": "tune a text encoder on a corpus's emotions; encoders for extract, inputs compared",
     "extract": "feature tables from a corpus's texts, sounds and faces",
     "label": "VAD scores and emotion descriptions from a language model",
     "llm-baselines": "language models' own answers, a few examples shown",
     "import-corpus": "a corpus folder from the raw release of MELD or IEMOCAP",
+    "inspect-corpus": "a corpus as it is: repeats, inertia, spans, class counts",
     "import-features": "a corpus folder and features from the pickles that papers publish",
     "make-media-corpus": "a made-up corpus with speech and faces, to try extraction on",
 }
@@ -130,9 +135,9 @@ def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
         print(f"{name}: {error}", file=sys.stderr)
         code = EXIT_INPUT
     except OSError as error:
-        if (told := path_error(error)) is None:
+        if (mended := path_error(error)) is None:
             raise
-        print(f"{name}: {told}", file=sys.stderr)
+        print(f"{name}: {mended}", file=sys.stderr)
         code = EXIT_FAILED if error.errno in NO_SPACE else EXIT_INPUT
     except KeyboardInterrupt as stop:
         terminated = isinstance(stop, Terminated)

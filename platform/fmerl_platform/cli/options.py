@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from fmerl.files import check_writable
 from fmerl_platform.running.options import KeepOptions, Resources
-from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.options import InputOptions, check_margin
 
 OutputFolder = Annotated[Path, Parameter(validator=lambda _, folder: check_writable(folder))]
 """A folder to write in, refused before any work if that cannot be done."""
@@ -19,6 +19,17 @@ FLAT = Parameter(name="*")
 """A dataclass whose fields are options of the command."""
 ONE_EACH = Parameter(consume_multiple=False)
 """An option that is given again for each further value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarginOptions:
+    """Equivalence within a margin."""
+
+    margin: float | None = None
+    """Points of weighted F1 within which a variant counts as equivalent to the control; state it before you look."""
+
+    def __post_init__(self) -> None:
+        check_margin(self.margin)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -136,7 +137,10 @@ def import_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, dry
         tell(_NOTHING_WRITTEN)
         return
     write_corpus(corpus, folder, problems)
-    tell(f"written: --corpus {folder}")
+    media = [path for item in corpus.utterances() for path in (item.audio_path, item.video_path) if path is not None]
+    # Extraction reads media below the corpus folder, and elsewhere only where it is told to.
+    roots = f" --media-roots {os.path.commonpath([os.path.dirname(path) for path in media])}" if media else ""
+    tell(f"written: --corpus {folder}{roots}")
 
 
 def _tell_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, tell: Tell) -> None:

@@ -11,10 +11,11 @@ from fmerl.card import recipe_digest
 from fmerl.config import MODALITIES, CellConfig
 from fmerl.config.presets import PRESETS
 from fmerl.corpus import Corpus, read_corpus, write_corpus
+from fmerl.corpus.inspection import repeats_of_train
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, features_current, read_features, write_features
 from fmerl.supervision.anchors import encode_anchors
-from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, check_described, read_descriptions
+from fmerl.supervision.emotion_levels import default_descriptions
 from fmerl.supervision.labels import read_labels_of
 from fmerl.synthetic import SHAPES, SyntheticSpec, generate
 from fmerl.training.assembly import assemble
@@ -22,8 +23,6 @@ from fmerl.user_text import read_json
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.study import Study, check_corpus
-
-_DESCRIBE = "give --labels, a label set that fmerl label made with your own --descriptions"
 
 
 def load_inputs(study: Study, storage: Path) -> list[CorpusInputs]:
@@ -72,15 +71,30 @@ def join_inputs(
     ]
     # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
     labels = read_labels_of(options.labels, corpus) if options.labels and name not in SHAPES else None
-    descriptions = labels.descriptions if labels else read_descriptions(DEFAULT_DESCRIPTIONS)
-    if any(config.anchors.description != "label" for config in configs):
-        check_described(corpus.classes, descriptions, DEFAULT_DESCRIPTIONS, _DESCRIBE)
+    anchors = dict.fromkeys(config.anchors for config in configs)
+    described = any(config.description != "label" for config in anchors)
+    descriptions = labels.descriptions if labels else default_descriptions(corpus.classes, name) if described else {}
+    unseen = configs[0].training.unseen_classes
     return CorpusInputs(
         data=assemble(corpus, tables, labels),
         control=configs[0],
-        anchors=encode_anchors(corpus.classes, descriptions, dict.fromkeys(config.anchors for config in configs)),
-        supervised=tuple(table.modality for table in tables if table.card.get("supervised_on_labels", True)),
+        anchors=encode_anchors(corpus.classes, descriptions, anchors),
+        descriptions=descriptions,
+        recipes={table.modality: table.card["recipe"] for table in tables},
+        supervised=tuple(table.modality for table in tables if _may_know(table.card, unseen)),
+        repeats=repeats_of_train(corpus),
     )
+
+
+def _may_know(card: Mapping[str, Any], unseen: Sequence[str]) -> bool:
+    """True unless the card rules out that the encoder was trained on labels, of the classes held out if there are any.
+
+    A tuned encoder's card names the classes whose labels it has seen.
+    """
+    if not card.get("supervised_on_labels", True):
+        return False
+    seen = card.get("labels_seen")
+    return seen is None or not unseen or not set(unseen).isdisjoint(seen["classes"])
 
 
 def _check_unseen(config: CellConfig, corpus: Corpus) -> None:

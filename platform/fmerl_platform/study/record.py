@@ -60,6 +60,8 @@ class CorpusRecord:
     anchors: tuple[AnchorCosines, ...]
     supervised: tuple[str, ...] = ()
     """See `CorpusInputs.supervised`."""
+    repeats: tuple[str, ...] = ()
+    """See `CorpusInputs.repeats`; none in the record of an earlier version."""
 
     def config(self, variant: str) -> CellConfig:
         """The configuration of a variant's cells."""
@@ -192,6 +194,7 @@ def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> 
             for anchors, vectors in inputs.anchors.items()
         ),
         supervised=inputs.supervised,
+        repeats=inputs.repeats,
     )
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +14,16 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from helpers.gloo import free_port, join
 
 from fmerl.checkpoint import Checkpoint
 from fmerl.config import CellConfig
 from fmerl.training.batching import BatchLoader
 from fmerl.training.cell import CellResult, train_cell
 from fmerl.training.dataset import ConversationData
-from fmerl.training.distributed import Ranks, split_rows, take_rows
+from fmerl.training.distributed import split_rows, take_rows
 
 MakeData = Callable[..., ConversationData]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def join(rank: int, size: int, port: int) -> Ranks:
-    address = f"tcp://127.0.0.1:{port}"
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size, timeout=timedelta(seconds=60))
-    return Ranks(rank, size)
 
 
 def work(rank: int, size: int, port: int, config: CellConfig, data: Any, anchors: Any, folder: Path) -> None:
