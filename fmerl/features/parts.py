@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from fmerl.errors import InputError
 
 MAKE_AGAIN = "make the table again"
-
 _LISTS = (
     pa.types.is_fixed_size_list,
     pa.types.is_list,
@@ -28,6 +27,7 @@ _LISTS = (
     pa.types.is_list_view,
     pa.types.is_large_list_view,
 )
+
 _COLUMNS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
     "utterance_id": ("string", lambda kind: _is_text(kind.value_type if pa.types.is_dictionary(kind) else kind)),
     "feature": (

@@ -6,7 +6,6 @@ file's. What it does not hold is as in the paper.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from fmerl.config import DIMENSIONS
 from fmerl.errors import InputError
 from fmerl.supervision.classification import TASK
 from fmerl.supervision.prompts import DESCRIPTION_TEMPLATE, JOINT_TEMPLATE, SCORE_TEMPLATE, PromptConfig
+from fmerl.user_text import read_json
 
 PAPER = "paper"
 """Name of the default templates."""
@@ -70,14 +70,7 @@ def read_templates(given: Sequence[str]) -> tuple[Templates, ...]:
 
 
 def _read(path: Path) -> Templates:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            path, f"cannot be read ({error.strerror})", f"write {_FORM}, or give --prompt {PAPER}"
-        ) from None
-    except ValueError as error:
-        raise InputError(path, f"no JSON ({error})", f"write {_FORM}") from None
+    fields = read_json(path, f"write {_FORM}, or give --prompt {PAPER}")
     allowed = Templates.__dataclass_fields__
     if not isinstance(fields, dict) or not fields or not fields.keys() <= allowed.keys():
         raise InputError(path, f"no object with some of {', '.join(allowed)}", f"write {_FORM}")

@@ -8,14 +8,14 @@ from typing import Annotated
 
 from fmerl.errors import InputError
 from fmerl_platform.cli.console import EXIT_OK, results, say
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
     """Options of an export."""
 
-    output: Path
+    output: OutputFolder
     """Folder of the bundle."""
     study: str = "ablation"
     """MLflow experiment of the study."""

@@ -12,6 +12,7 @@ from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.options import FLAT, OutputFolder
+from fmerl_platform.cli.ready import check_ready
 from fmerl_platform.running.options import Resources
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class FinetuneOptions:
     """Name of the MLflow experiment and of the report's folder."""
     storage: OutputFolder = Path("runs")
     """Folder of everything that is written."""
-    output: Path | None = None
+    output: OutputFolder | None = None
     """Folder of the encoders; STORAGE/encoders unless given."""
     dry_run: bool = False
     """Check encoder and corpus and show the cells, tune nothing."""
@@ -88,6 +89,7 @@ def finetune_text(*, options: Annotated[FinetuneOptions, FLAT]) -> int:
     from fmerl_platform.finetuning.run import TuningRun, run_tuning
 
     request = request_of(options)
+    check_ready(dry_run=options.dry_run)
     if options.dry_run:
         say(request.check())
         for cell in (*request.cells, *request.fold_cells):
@@ -111,14 +113,11 @@ def request_of(options: FinetuneOptions) -> TuningRequest:
         InputError: An option out of its range.
     """
     from fmerl.corpus import read_corpus
-    from fmerl.files import check_writable
     from fmerl.finetuning.config import TuningConfig
     from fmerl_platform.finetuning.request import TuningRequest
     from fmerl_platform.study.study import check_study_name
 
     check_study_name(options.study)
-    if options.output is not None:
-        check_writable(options.output)
     place = Path(options.encoder)
     try:
         config = TuningConfig(

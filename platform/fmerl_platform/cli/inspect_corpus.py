@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fmerl_platform.cli.console import EXIT_OK, results, say, show_report
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class InspectCorpusOptions:
 
     corpus: Path
     """Corpus folder."""
-    output: Path = Path("inspection")
+    output: OutputFolder = Path("inspection")
     """Folder of the page."""
 
 

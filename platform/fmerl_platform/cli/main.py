@@ -41,10 +41,6 @@ _WHOLE = re.compile(r"[+-]?\d+")
 _ENDLESS = ("nan", "inf", "infinity")
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, which batch systems send before they kill: answered as an interrupt."""
-
-
 def application() -> App:
     """The command `fmerl`; a command's module is imported when it is called."""
     app = _app("fmerl", help=(fmerl.__doc__ or "").partition("\n")[0], version_flags=("--version",))
@@ -124,7 +120,15 @@ def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
     from fmerl_platform.cli.console import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, listen
 
     listen()
-    before = signal.signal(signal.SIGTERM, _terminate)
+    terminated = False
+
+    def terminate(number: int, frame: object) -> NoReturn:
+        """Answer SIGTERM, which batch systems send before they kill, as an interrupt."""
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         code = app(sys.argv[1:] if arguments is None else arguments) or EXIT_OK
     except CycloptsError as error:
@@ -139,14 +143,9 @@ def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
             raise
         print(f"{name}: {mended}", file=sys.stderr)
         code = EXIT_FAILED if error.errno in NO_SPACE else EXIT_INPUT
-    except KeyboardInterrupt as stop:
-        terminated = isinstance(stop, Terminated)
+    except KeyboardInterrupt:
         print(f"{'terminated' if terminated else 'interrupted'}; the same command resumes", file=sys.stderr)
         code = EXIT_TERMINATED if terminated else EXIT_INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
     sys.exit(code)
-
-
-def _terminate(number: int, frame: object) -> NoReturn:
-    raise Terminated

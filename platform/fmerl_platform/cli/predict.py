@@ -13,7 +13,7 @@ from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.extract import absolute
-from fmerl_platform.cli.options import FLAT, ONE_EACH
+from fmerl_platform.cli.options import FLAT, ONE_EACH, OutputFolder
 from fmerl_platform.running.options import Auto, Resources
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class PredictOptions:
     """CPUs and threads of a worker; auto: beside GPUs its share of the node's, else 1."""
     gpus_per_worker: float | Auto = "auto"
     """GPUs likewise; fractions share a GPU; auto: for text and faces a share where there are GPUs or may be."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of MLflow's database and of unfinished work."""
     dry_run: bool = False
     """Read bundle, input and encoders, and say what would be predicted."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fmerl_platform.cli.console import EXIT_OK, show_report
-from fmerl_platform.cli.options import FLAT, MarginOptions
+from fmerl_platform.cli.options import FLAT, MarginOptions, OutputFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class ScoreOptions:
     storage: Path = Path("runs")
     """Folder that the study was run with."""
     equivalence: Annotated[MarginOptions, FLAT] = field(default_factory=MarginOptions)
-    output: Path = Path("score")
+    output: OutputFolder = Path("score")
     """Folder of the report."""
 
 

@@ -24,6 +24,12 @@ WRITES = {
     "import-corpus --output": ["--meld", "m"],
     "import-features --output": ["p.pkl"],
     "make-media-corpus --output": [],
+    "inspect-corpus --output": ["--corpus", "c"],
+    "score --output": ["--predictions", "p.csv", "--corpus", "c"],
+    "export --output": [],
+    "finetune-text --output": ["--corpus", "c"],
+    "finetune-text --storage": ["--corpus", "c"],
+    "predict --storage": ["bundle", "talk.csv"],
 }
 """Options that name a folder to write in, and the others that their commands need."""
 
