@@ -146,7 +146,7 @@ def trainer(setting: Setting, grouped: bool) -> Callable[[], list[float]]:
         train_dataset=dataset,  # type: ignore[arg-type]
         data_collator=DataCollatorWithPadding(setting.tokenizer),
         processing_class=setting.tokenizer,
-        optimizers=(optimizer, None),  # type: ignore[arg-type]
+        optimizers=(optimizer, None),
     )
 
     def train() -> list[float]:
