@@ -130,7 +130,10 @@ class InputBuilder:
             before = list(tokens[_BEFORE_MASKED])
             after = [*tokens[self._prompt(item)], self._tokenizer.mask_token_id, *self._last]
         room = self._config.max_length - len(self._first) - len(before) - len(after)
-        kept = own[: max(0, room)]
+        if room < 0:
+            what = f"{self._config.max_length} tokens are too few for the prompt of {item.utterance_id}"
+            raise InputError("--max-length", what, "give more tokens")
+        kept = own[:room]
         past, future = self._context(item, tokens, room - len(kept))
         start = len(self._first) + len(past) + len(before)
         if choice == "both":

@@ -41,7 +41,7 @@ def tune_cells(
         while waiting and len(running) < placement.at_once:
             job = waiting.pop()
             # The task itself only waits: its workers hold the CPUs and GPUs.
-            task = _fit.options(num_cpus=0).remote(job, [shared], placement, storage)
+            task = _fit.remote(job, [shared], placement, storage)
             running[task] = job
             progress.started(job.cell.fingerprint)
         (ended,), _ = ray.wait(list(running), num_returns=1)
@@ -56,7 +56,7 @@ def tune_cells(
     return failures
 
 
-@ray.remote(max_retries=0)
+@ray.remote(num_cpus=0, max_retries=0)
 def _fit(job: TuningJob, corpus: list[Any], placement: Placement, storage: Path) -> str:
     """Tune one cell over `config.workers` processes: NCCL on GPUs, else Gloo. Returns what went wrong, or nothing."""
     cell, on_gpu = job.cell, placement.gpus > 0
@@ -70,7 +70,7 @@ def _fit(job: TuningJob, corpus: list[Any], placement: Placement, storage: Path)
         run_config=ray.train.RunConfig(
             name=f"encoder-{cell.fingerprint[:16]}",
             storage_path=str((storage / "train").resolve()),
-            logging_config=ray.train.LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg]
+            logging_config=ray.train.LoggingConfig(log_level="ERROR"),
             failure_config=ray.train.FailureConfig(max_failures=_RETRIES),
         ),
     )

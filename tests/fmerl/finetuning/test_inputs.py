@@ -115,6 +115,11 @@ def test_a_length_that_cannot_be_is_refused(tokenizer: Any, values: dict[str, in
         sequences(tokenizer, talk(), **values)
 
 
+def test_a_prompt_that_does_not_fit_is_refused(tokenizer: Any) -> None:
+    with pytest.raises(InputError, match="prompt of 0"):
+        sequences(tokenizer, talk((("oh " * 20, "god"),)), input="mask", max_length=20)
+
+
 def test_a_mask_that_is_not_there_is_refused(bert: str) -> None:
     from transformers import AutoTokenizer
 
