@@ -3,7 +3,7 @@
 #
 # Guess: channels are averaged, as most tools for speech do, or a second one is refused.
 # Seen:  features of two channels are, bit for bit, those of the first. With the voice in the second channel they are those
-#        of silence. `channels=[0]` is the default; `mixdown=True` averages.
+#        of silence. `mixdown=True` alone changes nothing, since `channels=[0]`, the default, picks the first one before.
 # For a user with recordings of two microphones, one for each speaker: half of the speakers become silence.
 set -euo pipefail
 
@@ -31,10 +31,13 @@ seen = {
     "voice left, as voice": np.array_equal(features(voice, silence), features(voice)),
     "voice right, as silence": np.array_equal(features(silence, voice), features(silence)),
     "voice left, as half of it": np.array_equal(features(voice, silence), features(voice / 2)),
-    "mixdown, as half of it": np.array_equal(features(voice, silence, mixdown=True), features(voice / 2)),
+    "mixdown, as voice": np.array_equal(features(voice, silence, mixdown=True), features(voice)),
+    "mixdown of both, as half of it": np.array_equal(
+        features(voice, silence, channels=[0, 1], mixdown=True), features(voice / 2)
+    ),
 }
 for case, equal in seen.items():
-    print(f"{case:<28}{equal}")
-assert list(seen.values()) == [True, True, False, True], "the behaviour has changed"
+    print(f"{case:<32}{equal}")
+assert list(seen.values()) == [True, True, False, True, True], "the behaviour has changed"
 PYTHON
 "$folder/venv/bin/python" "$folder/probe.py"
