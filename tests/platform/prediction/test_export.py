@@ -16,7 +16,7 @@ from fmerl.bundle.calibration import probabilities
 from fmerl.bundle.folder import read_bundle, read_manifest
 from fmerl.errors import InputError
 from fmerl_platform import predict, run_study
-from fmerl_platform.ledger.models.bundles import read_logged
+from fmerl_platform.ledger.models.bundles import read_logged, tracked_by
 from fmerl_platform.ledger.results import CellRecord
 from fmerl_platform.prediction.export import ExportRequest, export, log_to_mlflow
 from fmerl_platform.prediction.request import PredictionRequest
@@ -69,7 +69,7 @@ def test_the_model_card_says_how_good_of_what_and_what_not(finished: Finished, b
     corpus = finished.results.corpora[0]
     found = estimate(corpus.predictions_of("FMERL"), 3)
     assert f"{100 * found.mean:.2f} ± {100 * found.sd:.2f}" in card
-    assert f"[{100 * found.ci_low:.2f}, {100 * found.ci_high:.2f}]" in card
+    assert f"[{100 * max(found.ci_low, 0):.2f}, {100 * min(found.ci_high, 1):.2f}]" in card
     for words in ("joy", "anger", "fear", "control of its study", "CC0-1.0", "Do not decide about people"):
         assert words in card
     for cell in corpus.of_variant("FMERL"):
@@ -135,9 +135,9 @@ def test_mlflow_holds_a_model_with_a_signature_and_pinned_packages(finished: Fin
         pd.testing.assert_frame_equal(predict(source, TALK, storage=finished.storage), wanted)
     with pytest.raises(InputError, match="name a registered model"):
         predict("models:/talks-fmerl/9", TALK, storage=finished.storage)
-    uri = finished.results.experiment.uri
-    folder = mlflow.artifacts.download_artifacts(logged.uri, tracking_uri=uri)
-    model = mlflow.pyfunc.load_model(folder)
+    with tracked_by(finished.results.experiment.uri):
+        folder = mlflow.artifacts.download_artifacts(logged.uri)
+        model = mlflow.pyfunc.load_model(folder)
     pd.testing.assert_frame_equal(model.predict(pd.DataFrame(TALK)), wanted)
     more = model.predict(pd.DataFrame(TALK), params={"classes": [PRIDE]})
     assert "pride" in more

@@ -16,6 +16,7 @@ from helpers.repository import REPOSITORY
 
 from fmerl.bundle.folder import read_manifest
 from fmerl_platform import predict
+from fmerl_platform.ledger.models.bundles import tracked_by
 from fmerl_platform.prediction.export import log_to_mlflow
 from fmerl_platform.prediction.requirements import EXAMPLE
 
@@ -46,8 +47,8 @@ def test_mlflow_models_predict_needs_the_wheel_alone(
     place = subprocess.run([python, "-c", where], cwd=tmp_path, env=clean, capture_output=True, text=True).stdout
     assert Path(place.strip()).is_relative_to(python.parents[1])
     logged = log_to_mlflow(finished.results, read_manifest(bundle), bundle, None, None)
-    uri = finished.results.experiment.uri
-    model = mlflow.artifacts.download_artifacts(logged.uri, dst_path=str(tmp_path / "model"), tracking_uri=uri)
+    with tracked_by(finished.results.experiment.uri):
+        model = mlflow.artifacts.download_artifacts(logged.uri, dst_path=str(tmp_path / "model"))
     pride = "pride=Arousal: a day, Valence: what a day, Dominance: my god"
     asked = {"dataframe_records": list(EXAMPLE), "params": {"classes": [pride]}}
     (tmp_path / "asked.json").write_text(json.dumps(asked))

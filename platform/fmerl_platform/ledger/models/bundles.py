@@ -58,7 +58,7 @@ def read_logged(source: str, storage: Path) -> Bundle:
         return bundle
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with _tracked_by(uri):
+            with tracked_by(uri):
                 place = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder))
             parts = Model.load(place).flavors["python_function"]["artifacts"]
             return read_bundle(place / parts[BUNDLE]["path"])
@@ -94,7 +94,7 @@ def log_model(
 
     from fmerl_platform.ledger.models.signature import signature_of
 
-    with _tracked_by(uri), _registered(name), mlflow.start_run(run_id=run_id):
+    with tracked_by(uri), _registered(name), mlflow.start_run(run_id=run_id):
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
@@ -109,7 +109,7 @@ def log_model(
 
 def set_alias(uri: str, name: str, alias: str, version: str) -> None:
     """Let an alias, such as champion, name a version of a registered model."""
-    with _tracked_by(uri), _registered(alias):
+    with tracked_by(uri), _registered(alias):
         MlflowClient().set_registered_model_alias(name, alias, version)
 
 
@@ -125,7 +125,7 @@ def _registered(name: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def _tracked_by(uri: str) -> Iterator[None]:
+def tracked_by(uri: str) -> Iterator[None]:
     """MLflow's global tracking URI, which also is the registry's unless `MLFLOW_REGISTRY_URI` names one, for the calls
     that read it; the caller's comes back.
     """
