@@ -83,7 +83,7 @@ def main() -> None:
 
     start = time.perf_counter()
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        results = {}
+        results: dict[str, Calibration] = {}
         if "verdicts" in arguments.parts:
             scenarios = {**WITHOUT_EFFECT, **WITH_EFFECT}
             measured = pool.map(calibrate, [arguments.studies] * len(scenarios), scenarios.values())

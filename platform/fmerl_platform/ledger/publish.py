@@ -56,7 +56,9 @@ def publish(
         run_id = runs.variants[summary.corpus, summary.variant]
         known = experiment.client().get_run(run_id).data.metrics
         # MLflow deletes no metric: one that the summary no longer has becomes NaN.
-        gone = {name: math.nan for name, value in known.items() if name not in summary.metrics and value == value}
+        gone = {
+            name: math.nan for name, value in known.items() if name not in summary.metrics and not math.isnan(value)
+        }
         # Without steps the UI draws bars of the variants, side by side, and no lines of one point.
         experiment.log_once(run_id, {**gone, **summary.metrics}, step=0)
         experiment.tag(run_id, {**summary.tags, Tag.NOTE: summary.note})

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fmerl.errors import InputError
+from fmerl.files import file_digest
 from fmerl_platform.ledger.results import CorpusCells
 from fmerl_platform.scoring.files import PredictionFile, read_predictions
 from fmerl_platform.scoring.gold import Gold, gold_of_folder, gold_of_study, with_study
@@ -53,8 +54,6 @@ class ScoreInputs:
     @cached_property
     def facts(self) -> dict[str, str]:
         """What was scored, for the report's provenance."""
-        from fmerl.files import file_digest
-
         facts = {file.name: f"{file.path.resolve()} sha256={file_digest(file.path)}" for file in self.files}
         if self.request.study is not None:
             facts["study"] = f"{self.request.study}: {self.variant}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from fmerl.config import DIMENSIONS
 from fmerl.files import file_digest
@@ -99,7 +100,10 @@ def system_scores(gold: Gold, file: PredictionFile) -> SystemScores:
     labelled = gold.rows["gold"].is_valid().to_numpy()
     classes = np.array(gold.classes, dtype=object)
     target = np.array(gold.rows["gold"].to_pylist(), dtype=object)[labelled]
-    confidences, rights, errors, other, unanswered = [], [], [], 0, 0
+    confidences: list[NDArray[np.float64]] = []
+    rights: list[NDArray[np.bool_]] = []
+    errors: list[float] = []
+    other = unanswered = 0
     for found in file.seeds:
         predicted = np.array(found.predicted, dtype=object)[labelled]
         answered = np.array([name is not None for name in predicted])

@@ -65,12 +65,12 @@ class PairedScores:
 
     def by_seed(self, metric: str) -> np.ndarray:
         """Scores with each seed that all groups have, [S, groups]; where they share none, means [1, groups]."""
-        seeded = [set(columns) for columns in self._columns if None not in columns]
-        shared = sorted(set.intersection(*seeded)) if seeded else [None]  # type: ignore[type-var]
         observed = self.observed[metric]
+        seeded = [self.seeds(group) for group, columns in enumerate(self._columns) if None not in columns]
+        shared: list[int | None] = [*sorted(set.intersection(*seeded))] if seeded else [None]
         if not shared:
             return np.array([[observed[list(columns.values())].mean() for columns in self._columns]])
-        rows = [[columns.get(None, columns.get(seed)) for columns in self._columns] for seed in shared]
+        rows = [[columns[None if None in columns else seed] for columns in self._columns] for seed in shared]
         return observed[np.array(rows)]
 
     def effect(self, metric: str, pairs: Mapping[int | None, tuple[int, int]]) -> CrossedMean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -57,8 +58,10 @@ def test_the_order_of_rows_and_rows_of_other_splits_do_not_matter(gold: Gold, tm
     assert found.predicted == [labels[name] for name in gold.rows["utterance_id"].to_pylist()]
 
 
+Rows = list[dict[str, object]]
+
 PROBABLE = {"neutral": 0.2, "joy": 0.5, "anger": 0.3}
-FAULTS = {
+FAULTS: dict[str, tuple[Callable[[Rows], Rows], str]] = {
     "repeated": (lambda rows: [*rows, rows[3]], "a.csv, row 62: utterance_id 'test0_3' is also that of row 5"),
     "foreign": (lambda rows: [*rows, {**rows[0], "utterance_id": "x"}], "row 62: utterance_id 'x' is none of small"),
     "unknown class": (lambda rows: [{**rows[0], "predicted": "bliss"}, *rows[1:]], "row 2: unknown class 'bliss'"),
