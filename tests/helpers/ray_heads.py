@@ -90,7 +90,7 @@ def submit(address: str, python: Path, folder: Path, *options: str, grid: list[s
     while True:
         result = subprocess.run(command, cwd=folder, env=environment(python), capture_output=True, text=True)
         output = result.stdout + result.stderr
-        # The dashboard answers before the head's agent, which starts jobs, is there; a busy machine's is slow to answer.
+        # The dashboard answers before the head's agent, which starts jobs, is there; on a busy machine slowly.
         early = "No available agent to submit job" in output or "Failed to connect to Ray at address" in output
         if not early or time.monotonic() > deadline:
             break
