@@ -84,8 +84,15 @@ def submit(address: str, python: Path, folder: Path, *options: str, grid: list[s
     """Submit `ablation_grid.py` with these arguments and wait for its end; returns the log."""
     command: list[str | Path] = [python, "-m", "ray.scripts.scripts", "job", "submit", f"--address={address}", *options]
     command += ["--", "python", "experiments/ablation_grid.py", *grid]
-    result = subprocess.run(command, cwd=folder, env=environment(python), capture_output=True, text=True)
-    output = result.stdout + result.stderr
+    deadline = time.monotonic() + 120
+    while True:
+        result = subprocess.run(command, cwd=folder, env=environment(python), capture_output=True, text=True)
+        output = result.stdout + result.stderr
+        # The dashboard answers before the head's agent, which starts jobs, is there; on a busy machine slowly.
+        early = "No available agent to submit job" in output or "Failed to connect to Ray at address" in output
+        if not early or time.monotonic() > deadline:
+            break
+        time.sleep(1)
     assert result.returncode == 0, output[-6000:]
     return output
 

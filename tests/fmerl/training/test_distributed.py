@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -140,15 +139,3 @@ def test_bfloat16_learns(tiny: CellConfig, make_data: MakeData, anchors: np.ndar
     result = train_cell(config, make_data(), anchors, 0, on_epoch=lambda _, m: losses.append(m["train_loss"]))
     assert losses[-1] < losses[0]
     assert all(value.dtype != torch.bfloat16 for value in result.weights.values())
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler on CPU")
-def test_compiled_model_learns_as_the_eager_one(tiny: CellConfig, make_data: MakeData, anchors: np.ndarray) -> None:
-    histories: list[list[float]] = []
-    for compiled in (False, True):
-        config = tiny.changed(training__compile=compiled, training__epochs=2, backbone__dropout=0.0)
-        histories.append([])
-        train_cell(config, make_data(), anchors, 0, on_epoch=lambda _, m: histories[-1].append(m["train_loss"]))
-    assert histories[1] == pytest.approx(histories[0], abs=1e-4)
