@@ -70,7 +70,7 @@ def _fit(job: TuningJob, corpus: list[Any], placement: Placement, storage: Path)
         run_config=ray.train.RunConfig(
             name=f"encoder-{cell.fingerprint[:16]}",
             storage_path=str((storage / "train").resolve()),
-            logging_config=ray.train.LoggingConfig(log_level="ERROR"),
+            logging_config=ray.train.LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg, unused-ignore]
             failure_config=ray.train.FailureConfig(max_failures=_RETRIES),
         ),
     )

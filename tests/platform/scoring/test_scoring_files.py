@@ -78,7 +78,10 @@ FAULTS: dict[str, tuple[Callable[[Rows], Rows], str]] = {
     ),
     "a score": (lambda rows: [{**row, **PROBABLE, "joy": -3} for row in rows], "row 2: probability '-3' of joy"),
     "valence": (lambda rows: [{**row, "valence": "nan"} for row in rows], "row 2: valence 'nan' is no number"),
-    "no rows": (lambda rows: [{"utterance_id": "", "predicted": ""}][:1], "row 2: utterance_id '' is none of small"),
+    "no rows": (
+        lambda rows: [{**rows[0], "utterance_id": "", "predicted": ""}],
+        "row 2: utterance_id '' is none of small",
+    ),
     "no column": (lambda rows: [{"utterance_id": "a"}], "row 1: missing column predicted"),
 }
 
