@@ -67,16 +67,11 @@ def read_descriptions(path: str | Path) -> dict[str, str]:
     return descriptions
 
 
-def check_described(
-    classes: Sequence[str],
-    descriptions: Mapping[str, str],
-    source: str | Path,
-    remedy: str = f"add one for each, as {_FORM}",
-) -> None:
+def check_described(classes: Sequence[str], descriptions: Mapping[str, str], source: str | Path) -> None:
     """Raise InputError that names `source` unless every class has a description."""
     absent = [name for name in classes if name not in descriptions]
     if absent:
-        raise InputError(source, f"no description of {', '.join(absent)}", remedy)
+        raise InputError(source, f"no description of {', '.join(absent)}", f"add one for each, as {_FORM}")
 
 
 def anchor_texts(

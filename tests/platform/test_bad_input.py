@@ -159,7 +159,8 @@ def test_classes_without_known_descriptions_name_file_and_option(
     arguments = ["--corpus", str(tmp_path / "corpus"), "--features", str(sound / "features"), "--dry-run"]
     code, error = _main([*arguments, "--storage", str(tmp_path / "runs")], monkeypatch, capfd)
     assert code == 2
-    assert f"{DEFAULT_DESCRIPTIONS}: no description of bliss; give --labels" in error
+    assert f"{tmp_path / 'corpus'}: no description of bliss" in error
+    assert "give a label set with --labels" in error
 
 
 def test_a_class_that_train_lacks_is_said(

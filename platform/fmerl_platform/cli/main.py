@@ -143,7 +143,10 @@ def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
             raise
         print(f"{name}: {mended}", file=sys.stderr)
         code = EXIT_FAILED if error.errno in NO_SPACE else EXIT_INPUT
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != signal.SIGTERM:
+            raise
+        terminated = terminated or isinstance(stop, SystemExit)  # Ray's answer to SIGTERM while it starts
         print(f"{'terminated' if terminated else 'interrupted'}; the same command resumes", file=sys.stderr)
         code = EXIT_TERMINATED if terminated else EXIT_INTERRUPTED
     finally:
