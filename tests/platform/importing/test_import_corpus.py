@@ -63,7 +63,9 @@ def test_meld_with_and_without_clips(
     for place in ((), (".",)):
         assert run(monkeypatch, "--meld", release, "--media", *place, "--output", tmp_path / "media") == 0
         assert all(item.video_path for item in read_corpus(tmp_path / "media").utterances())
-    assert "3 ignored" in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "3 ignored" in told
+    assert "".join(f"--media-roots {release.resolve()}".split()) in "".join(told.split()), "extraction's root"
     assert len(listed(tmp_path / "media")) == 3
 
 
