@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def test_halves(clip: Path) -> None:
 
 
 UNIT = 1 << 16
-MATRICES = {
+MATRICES: dict[tuple[int, ...], Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     (1, 0, 0, 1): lambda picture: picture,
     (0, 1, -1, 0): lambda picture: np.rot90(picture, -1),
     (-1, 0, 0, -1): lambda picture: np.rot90(picture, 2),
