@@ -56,8 +56,8 @@ class AudioSpec:
     def modality(self) -> str:
         return "audio"
 
-    def build(self) -> AudioEncoder:
-        """Load openSMILE.
+    def build(self, device: str = "cpu") -> AudioEncoder:
+        """Load openSMILE, which computes on the CPU whatever the device.
 
         Raises:
             InputError: A set, config or package that is not there, or a config that makes no vector of an utterance.

@@ -47,8 +47,6 @@ class VisualSpec:
     """Most frames read of an utterance."""
     batch_size: int = 32
     """Faces per forward pass, of one utterance or several."""
-    device: str | None = None
-    """Device of the network; None for a GPU when there is one."""
     pixel_mean: float = 0.0
     """Mean of the pixels, 0 to 255, that the DenseNet's weights were trained on."""
     pixel_sd: float = 255.0
@@ -66,14 +64,14 @@ class VisualSpec:
     def modality(self) -> str:
         return "visual"
 
-    def build(self) -> VisualEncoder:
-        """Load network and face detector.
+    def build(self, device: str = "cpu") -> VisualEncoder:
+        """Load network and face detector, the network onto a device.
 
         Raises:
             InputError: No weights for the DenseNet, weights that are not its own, no such model, or a package that
                 is not there.
         """
-        return VisualEncoder(self)
+        return VisualEncoder(self, device)
 
 
 class VisualEncoder:
@@ -82,12 +80,11 @@ class VisualEncoder:
     modality = "visual"
     columns = None
 
-    def __init__(self, spec: VisualSpec) -> None:
+    def __init__(self, spec: VisualSpec, device: str) -> None:
         self.spec = spec
         self._av = optional_module("av", "visual")
         self._crop = face_cropper(spec.faces)
-        device = torch.device(spec.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._model = _image_model(spec, device)
+        self._model = _image_model(spec, torch.device(device))
         self.width: int = self._model.width
 
     def recipe(self) -> dict[str, Any]:

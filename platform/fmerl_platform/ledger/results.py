@@ -60,6 +60,10 @@ class CorpusCells:
     modalities: tuple[str, ...] = ()
     """Modalities that the control reads."""
     anchors: tuple[AnchorCosines, ...] = ()
+    repeats: frozenset[str] = frozenset()
+    """Ids of test utterances whose very text is in train."""
+    seedless: frozenset[str] = frozenset()
+    """Variants whose one cell no seed made: it is compared with every seed of the others."""
 
     @property
     def compares_systems(self) -> bool:
@@ -79,19 +83,21 @@ class CorpusCells:
             InputError: A prediction names a class that the corpus does not have.
         """
         return [
-            labelled_predictions(cell, self.classes, condition)
+            labelled_predictions(cell, self.classes, condition, seedless=variant in self.seedless)
             for cell in self.of_variant(variant)
             if condition is None or condition in cell.conditions["condition"].unique().to_pylist()
         ]
 
 
-def labelled_predictions(cell: CellRecord, classes: tuple[str, ...], condition: str | None = None) -> CellPredictions:
+def labelled_predictions(
+    cell: CellRecord, classes: tuple[str, ...], condition: str | None = None, *, seedless: bool = False
+) -> CellPredictions:
     """A cell's labelled test rows with classes as indices, in the ledger's order; `UNANSWERED` without an answer."""
     from fmerl_platform.statistics import CellPredictions  # SciPy starts slowly, and a finished study needs none
 
     rows = cell.labelled_test(condition)
     return CellPredictions(
-        seed=cell.seed,
+        seed=None if seedless else cell.seed,
         dialogue=np.asarray(rows["dialogue_id"].to_pylist()),
         gold=_indices(cell, rows["gold"].to_pylist(), classes),
         predicted=_indices(cell, rows["predicted"].to_pylist(), classes),

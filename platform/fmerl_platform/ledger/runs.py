@@ -115,8 +115,9 @@ def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], re
             if cell.fingerprint not in finished
         ),
         changes=record.changes,
-        modalities=tuple(record.control["backbone.modalities"]),
+        modalities=tuple(record.control.get("backbone.modalities", ())),
         anchors=record.anchors,
+        repeats=frozenset(record.repeats),
     )
 
 

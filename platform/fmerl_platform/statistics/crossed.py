@@ -69,7 +69,27 @@ class CrossedMean:
             return math.nan
         if self.standard_error == 0:
             return float(self.mean == 0)
-        statistic = abs(self.mean) / self.standard_error
+        return self._two_sided(abs(self.mean) / self.standard_error)
+
+    def p_equivalent(self, margin: float) -> float:
+        """P-value of two one-sided tests (Schuirmann 1987): small when the mean surely lies within the margin.
+
+        The larger of the p-values of a mean of -margin or less and of margin or more: below alpha just where the
+        interval of confidence 1 - 2 alpha lies within the margin. NaN and degenerate cases as for `p_value`.
+
+        Args:
+            margin: Above 0, in the unit of the mean.
+        """
+        if len(self._parts()) < 2:
+            return math.nan
+        room = margin - abs(self.mean)
+        if self.standard_error == 0:
+            return float(room <= 0)
+        tail = self._two_sided(abs(room) / self.standard_error) / 2
+        return tail if room > 0 else 1 - tail
+
+    def _two_sided(self, statistic: float) -> float:
+        """Level at which this is the critical value."""
         if self.critical_value(SMALLEST_P) < statistic:
             return 0.0
         return float(optimize.bisect(lambda level: self.critical_value(level) - statistic, SMALLEST_P, 1.0, xtol=1e-15))

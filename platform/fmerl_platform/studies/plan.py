@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from fmerl.supervision.anchors import mean_cosine
 from fmerl_platform.report.table import Column, Table
 from fmerl_platform.studies.kind import StudyKind
@@ -53,8 +55,20 @@ def describe(plan: StudyPlan) -> Iterator[str]:
 def warnings(plan: StudyPlan) -> Iterator[str]:
     """Warnings that a reader of the results must know, before anything is trained."""
     for item in plan.inputs:
+        yield from _class_warnings(item)
         if item.supervised and (unseen := item.control.training.unseen_classes):
             yield supervised_warning(item.data.corpus, item.supervised, unseen)
+
+
+def _class_warnings(item: CorpusInputs) -> Iterator[str]:
+    data, unseen = item.data, item.control.training.unseen_classes
+    counts = np.bincount(data.subset("train").label + 1, minlength=len(data.classes) + 1)[1:]
+    learned = [name for name, count in zip(data.classes, counts, strict=True) if count and name not in unseen]
+    absent = [name for name in data.classes if name not in learned and name not in unseen]
+    if absent:
+        yield f"{data.corpus}: train has no utterance of {', '.join(absent)}; it cannot be learned"
+    if len(learned) < 2:
+        yield f"{data.corpus}: train has {' and '.join(learned) or 'no class'} alone; there is nothing to tell apart"
 
 
 def plan_table(plan: StudyPlan) -> Table:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from fmerl.card import recipe_digest
 from fmerl.config import CellConfig
+from fmerl.errors import InputError
 from fmerl.supervision.anchors import cosines
 from fmerl_platform.study.cells import Cell, CorpusInputs
 from fmerl_platform.study.options import InputOptions
@@ -60,10 +61,19 @@ class CorpusRecord:
     anchors: tuple[AnchorCosines, ...]
     supervised: tuple[str, ...] = ()
     """See `CorpusInputs.supervised`."""
+    repeats: tuple[str, ...] = ()
+    """See `CorpusInputs.repeats`; none in the record of an earlier version."""
 
     def config(self, variant: str) -> CellConfig:
-        """The configuration of a variant's cells."""
-        return CellConfig.from_flat({**self.control, **self.changes[variant]})
+        """The configuration of a variant's cells.
+
+        Raises:
+            InputError: A version with other fields recorded it.
+        """
+        try:
+            return CellConfig.from_flat({**self.control, **self.changes[variant]})
+        except ValueError as error:
+            raise InputError("configuration of the study", str(error), "use the version that ran the study") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +202,7 @@ def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> 
             for anchors, vectors in inputs.anchors.items()
         ),
         supervised=inputs.supervised,
+        repeats=inputs.repeats,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +91,7 @@ def test_halves(clip: Path) -> None:
 
 
 UNIT = 1 << 16
-MATRICES: dict[tuple[int, ...], Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+MATRICES = {
     (1, 0, 0, 1): lambda picture: picture,
     (0, 1, -1, 0): lambda picture: np.rot90(picture, -1),
     (-1, 0, 0, -1): lambda picture: np.rot90(picture, 2),
@@ -106,7 +105,9 @@ MATRICES: dict[tuple[int, ...], Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 @pytest.mark.parametrize("matrix", MATRICES)
-def test_pictures_are_turned_and_mirrored_as_the_file_says(matrix: tuple[int, ...], clip: Path, tmp_path: Path) -> None:
+def test_pictures_are_turned_and_mirrored_as_the_file_says(
+    matrix: tuple[int, int, int, int], clip: Path, tmp_path: Path
+) -> None:
     content = bytearray(clip.read_bytes())
     place = content.index(b"tkhd") + 4 + 40
     assert struct.unpack_from(">9i", content, place)[:5] == (UNIT, 0, 0, 0, UNIT)

@@ -96,7 +96,7 @@ def test_other_rates(tmp_path: Path) -> None:
 
 
 def test_samples_that_are_not_finite_are_listed(tmp_path: Path) -> None:
-    samples = TONE.astype(np.float32) / 2**15
+    samples: NDArray[np.float32] = (TONE / 2**15).astype(np.float32)
     samples[[100, 101, 5000, 12_000]] = np.nan, np.inf, -np.inf, np.nan
     write_floats(tmp_path / "odd.wav", samples)
     sound, odd = read_sound(tmp_path / "odd.wav", sampling_rate=RATE)

@@ -13,9 +13,10 @@ from helpers.counting_encoder import talk
 from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
 from fmerl.features.encoder import Encoded, Item
+from fmerl.features.items import items_of
 from fmerl.synthetic.media.files import write_wav
 from fmerl.synthetic.media.speech import SAMPLING_RATE
-from fmerl_platform.extraction.items import fingerprint, items_of, longer_than, media_digests, pack, unpack
+from fmerl_platform.extraction.items import fingerprint, longer_than, media_digests, pack, unpack
 from fmerl_platform.extraction.staging import Staged, begin, end, forget_begun, stage
 
 

@@ -20,6 +20,7 @@ from fmerl.card import read_card
 from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.audio.encoder import AudioSpec
+from fmerl.features.items import items_of
 from fmerl.features.statistics import STATISTICS
 from fmerl.features.store import read_features
 from fmerl.features.text.utterances import TextSpec
@@ -79,9 +80,8 @@ def test_reasons_name_the_file_of_their_own_row(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(bytes(100))
     spec = AudioSpec(feature_set="eGeMAPSv02")
     corpus = _with_videos(talk(names), {f"u{row}": name for row, name in enumerate(names)})
-    plan = plan_table(
-        spec, corpus, tmp_path, tmp_path / "features", tmp_path, context=0, media_roots=(), supervised_on_labels=False
-    )
+    planned = list(items_of(corpus, tmp_path, "audio", 0))
+    plan = plan_table(spec, corpus, planned, tmp_path / "features", tmp_path, {"supervised_on_labels": False})
     plan.staging.mkdir(parents=True)
     items, fingerprints = plan.waiting()
     assert len(items) == 2

@@ -12,6 +12,7 @@ from fmerl_platform.report.figure import ReportFigure
 from fmerl_platform.report.numbers import NONE, percent
 from fmerl_platform.report.table import Column, Table
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis
+from fmerl_platform.studies.ablation.collapse import collapse_warning
 from fmerl_platform.studies.ablation.sections import ablation_table
 from fmerl_platform.studies.ablation.wording import finding
 from fmerl_platform.studies.search.figures import FEWEST
@@ -44,6 +45,7 @@ def search_report(found: SearchFindings) -> Report:
         sections=(
             Section(
                 title=found.corpus,
+                warning=collapse_warning(found.evaluation.results) if found.evaluation else "",
                 finding=headline(found),
                 tables=(best_table(found), *comparison),
                 figures=tuple(found.figures),
