@@ -66,6 +66,7 @@ def test_meld_with_and_without_clips(
         assert all(item.video_path for item in read_corpus(tmp_path / "media").utterances())
     said = capfd.readouterr().out
     assert "3 ignored" in said
+    assert "".join(f"--media-roots {release.resolve()}".split()) in "".join(said.split()), "extraction's root"
     assert said.count("warning: 1 utterances in 1 dialogues, where MELD's train has 9,989 in 1,038: kept") == 3
     assert len(listed(tmp_path / "media")) == 6
 
