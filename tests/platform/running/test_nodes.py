@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_this_machine_is_expected_without_a_cluster(monkeypatch: pytest.MonkeyPa
 def pretended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Findings of a machine of four CPUs that says it has two GPUs."""
     folder = tmp_path_factory.mktemp("pretended")
-    command = [sys.executable, pretended_gpus.__file__, folder]
+    command: list[str | Path] = [sys.executable, pretended_gpus.__file__, folder]
     subprocess.run(command, check=True, timeout=240)
     found: dict[str, Any] = json.loads((folder / "found.json").read_text())
     return found
