@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import ray
 import torch
@@ -26,7 +27,8 @@ from fmerl_platform.study.study import Study
 
 
 def pretend() -> None:
-    torch.cuda.is_available = lambda: True
+    """Run in every worker's process as it starts."""
+    patch.object(torch.cuda, "is_available", return_value=True).start()
 
 
 def tell(
