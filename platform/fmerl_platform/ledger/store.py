@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from fmerl.errors import InputError
 from fmerl_platform.ledger.server import tracking_server
@@ -41,11 +45,40 @@ def database(storage: Path) -> str:
 
 def client_of(uri: str) -> MlflowClient:
     """MLflow client, silent about making or migrating a database and about copying files."""
-    for logger in ("mlflow.store.db", "alembic"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)  # it logs each error's stack, and raises it
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    waits = uri.startswith(_FILE) and "?" not in uri
-    return MlflowClient(f"{uri}?timeout={_LOCKED_SECONDS}" if waits else uri)
+    client = MlflowClient(uri)
+    return cast(MlflowClient, _Waiting(client)) if uri.startswith(_FILE) else client
+
+
+class _Waiting:
+    """An MLflow client that calls again while another program holds the database file's lock.
+
+    MLflow itself gives up after 20 s, whatever the URI's `timeout` says. A call that found the file locked has written
+    nothing, or metrics that the next try finds to be the same.
+    """
+
+    def __init__(self, client: MlflowClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        return partial(_wait_for, found) if callable(found) else found
+
+
+def _wait_for(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    deadline, told = time.monotonic() + _LOCKED_SECONDS, False
+    while True:
+        try:
+            return call(*arguments, **options)
+        except MlflowException as error:
+            if "database is locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        if not told:
+            _log.warning("another program holds MLflow's database: waiting for it, at most %d s", _LOCKED_SECONDS)
+            told = True
+        time.sleep(1.0)
 
 
 @contextmanager
