@@ -28,6 +28,9 @@ from fmerl.features.visual.video import read_frames
 
 DENSENET = "densenet"
 
+_READER = 2
+"""Version of the choice of frames, raised when the same file may give others."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VisualSpec:
@@ -93,7 +96,8 @@ class VisualEncoder:
         versions = {"av": self._av.__version__, **model.pop("versions")}
         if self.spec.faces == "haar":
             versions["cv2"] = optional_module("cv2", "visual").__version__
-        return {**model, **cropper_recipe(self.spec.faces), "frames": self.spec.frames, "versions": versions}
+        read = {"frames": self.spec.frames, "reader": _READER}
+        return {**model, **cropper_recipe(self.spec.faces), **read, "versions": versions}
 
     def encode(self, items: Sequence[Item]) -> Encoded:
         """Mean vectors of n utterances, [n, D]; faces of several utterances share a forward pass."""
