@@ -1,7 +1,8 @@
 """Measure what the verdicts are worth: false alarms, coverage and power in simulated studies of known truth.
 
-Prints a Markdown table and, where asked, draws it. Each scenario is a study of a control and six variants; in the
-upper ones no variant has an effect, in the lower ones one has. `docs/statistics.md` shows 1,000 studies of each.
+Prints Markdown tables and, where asked, draws the first two. Each scenario is a study of a control and six variants: no
+variant has an effect, one has, or all six lie at the edge of the margin within which they are tested for equivalence.
+`docs/statistics.md` shows 1,000 studies of each.
 """
 
 from __future__ import annotations
@@ -10,21 +11,25 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
-from simulated_studies import Calibration, StudyModel, calibrate, calibrate_on_predictions
+from simulated_studies import Calibration, StudyModel, calibrate, calibrate_on_predictions, true_effect
 
 from fmerl_platform.ledger.cells import read_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.results import labelled_predictions
 from fmerl_platform.ledger.runs import read_study
 from fmerl_platform.report.figure import BLUE, INK, VERMILLION, WIDTH, style
+
+PARTS = ("verdicts", "equivalence")
 
 MELD = StudyModel()
 IEMOCAP = StudyModel(n_dialogues=31, mean_utterances=52, class_counts=(144, 245, 384, 170, 299, 381))
@@ -58,28 +63,46 @@ WITH_EFFECT: dict[str, StudyModel] = {
     )
     for effect in effects
 }
+AT_THE_EDGE: dict[str, tuple[StudyModel, float]] = {
+    "MELD, 5 seeds": (MELD, 0.15),
+    "MELD, 5 seeds, wide": (MELD, 0.3),
+    "MELD, below the control": (MELD, -0.3),
+    "unstable training": (replace(MELD, seed_sd=0.15), 0.3),
+    "variants differ by dialogue, .8": (replace(MELD, dialogue_sd=0.8), 0.3),
+    "IEMOCAP, 5 seeds": (IEMOCAP, 0.4),
+    "MELD, 10 seeds": (replace(MELD, n_seeds=10), 0.3),
+    "MELD, 3 seeds": (replace(MELD, n_seeds=3), 0.3),
+    "MELD, 2 seeds": (replace(MELD, n_seeds=2), 0.3),
+}
+"""Model, and the effect of all six variants, whose size is the margin."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=25, help="of each scenario (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="scenarios at once (default: %(default)s)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="tables to make (default: all)")
     parser.add_argument("--study", help="also deal the cells of this finished study into studies without effect")
     parser.add_argument("--storage", type=Path, default=Path("runs"), metavar="DIR", help="of --study (default ./runs)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the table here (.png or .svg)")
     arguments = parser.parse_args()
 
-    scenarios = {**WITHOUT_EFFECT, **WITH_EFFECT}
     start = time.perf_counter()
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        measured = pool.map(calibrate, [arguments.studies] * len(scenarios), scenarios.values())
-        results = dict(zip(scenarios, measured, strict=True))
+        results: dict[str, Calibration] = {}
+        if "verdicts" in arguments.parts:
+            scenarios = {**WITHOUT_EFFECT, **WITH_EFFECT}
+            measured = pool.map(calibrate, [arguments.studies] * len(scenarios), scenarios.values())
+            results = dict(zip(scenarios, measured, strict=True))
+            print(markdown(results))
+        if "equivalence" in arguments.parts:
+            for line in equivalence(pool, arguments.studies):
+                print(line, flush=True)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(markdown(results))
     if arguments.study:
         print("\n" + dealt_study(arguments.storage, arguments.study, arguments.studies))
     print(f"\n{arguments.studies} studies per scenario; {time.perf_counter() - start:.0f} s on {machine}")
-    if arguments.plot:
+    if arguments.plot and results:
         draw(results).savefig(arguments.plot, dpi=110, facecolor="white")
 
 
@@ -98,6 +121,25 @@ def markdown(results: dict[str, Calibration]) -> str:
             f"| {found.helps:.3f} [{low:.3f}, {high:.3f}] | {found.coverage:.3f} |"
         )
     return "\n".join(lines)
+
+
+def equivalence(pool: ProcessPoolExecutor, n_studies: int) -> Iterator[str]:
+    """Lines of the table of the tests of equivalence: variants at the margin's edge, and variants without an effect."""
+    yield "| equivalence | margin (points) | false at the edge [95%] | found without an effect |"
+    yield "|---|---|---|---|"
+    margins = [abs(true_effect(model, effect)) for model, effect in AT_THE_EDGE.values()]
+    both = [each for model, effect in AT_THE_EDGE.values() for each in (replace(model, effects=(effect,) * 6), model)]
+    results = pool.map(partial(_at_margin, n_studies), both, [margin for margin in margins for _ in range(2)])
+    for name, margin in zip(AT_THE_EDGE, margins, strict=True):
+        at_edge, without = next(results), next(results)
+        low, high = _interval(at_edge.false_equivalences / n_studies, n_studies)
+        share = fmean(variant.equivalent for variant in without.variants.values())
+        rate = f"{at_edge.false_equivalences / n_studies:.3f} [{low:.3f}, {high:.3f}]"
+        yield f"| {name} | ±{100 * margin:.2f} | {rate} | {share:.3f} |"
+
+
+def _at_margin(n_studies: int, model: StudyModel, margin: float) -> Calibration:
+    return calibrate(n_studies, model, margin=margin)
 
 
 def dealt_study(storage: Path, study: str, n_studies: int) -> str:

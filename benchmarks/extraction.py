@@ -23,11 +23,11 @@ import torch
 from fmerl.corpus import Corpus, read_corpus
 from fmerl.features.audio.encoder import AudioSpec
 from fmerl.features.encoder import EncoderSpec, Item
+from fmerl.features.items import items_of
 from fmerl.features.text.utterances import TextSpec
 from fmerl.features.visual.densenet import DenseNet
 from fmerl.features.visual.encoder import VisualSpec
 from fmerl.synthetic.media import MediaSpec, write_media_corpus
-from fmerl_platform.extraction.items import items_of
 from fmerl_platform.extraction.pipeline import encode_items
 from fmerl_platform.running.options import Resources
 from fmerl_platform.running.session import ray_session
@@ -101,7 +101,7 @@ def media_cases(folder: Path, count: Callable[[str], int]) -> list[tuple[Encoder
     corpus = write_media_corpus(MediaSpec(dialogues=12), folder / "corpus")
     torch.manual_seed(0)
     torch.save(DenseNet().state_dict(), folder / "densenet.pt")
-    specs = (AudioSpec(), VisualSpec(weights=folder / "densenet.pt", device="cpu"))
+    specs = (AudioSpec(), VisualSpec(weights=folder / "densenet.pt"))
     return [
         (spec, repeated(list(items_of(corpus, folder / "corpus", spec.modality, 0)), count(spec.modality)))
         for spec in specs
@@ -110,7 +110,7 @@ def media_cases(folder: Path, count: Callable[[str], int]) -> list[tuple[Encoder
 
 def text_case(corpus: Corpus, folder: Path, encoder: str, count: int) -> tuple[EncoderSpec, list[Item]]:
     """Texts of a corpus."""
-    return TextSpec(encoder=encoder, device="cpu"), repeated(list(items_of(corpus, folder, "text", 0)), count)
+    return TextSpec(encoder=encoder), repeated(list(items_of(corpus, folder, "text", 0)), count)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 import ray
+import torch
 from ray.cluster_utils import Cluster
 
 from fmerl_platform.ledger.experiment import Experiment
@@ -39,7 +40,14 @@ ROOT = Path(__file__).parents[1]
 
 
 def sleep_and_log(
-    cell: Cell, inputs: CorpusInputs, experiment: Experiment, parent: str, files: CellFiles, *, seconds: float
+    cell: Cell,
+    inputs: CorpusInputs,
+    experiment: Experiment,
+    parent: str,
+    files: CellFiles,
+    *,
+    device: torch.device,
+    seconds: float,
 ) -> str:
     """A cell of known length that leaves what a real one leaves."""
     run = experiment.begin_cell(cell, parent)

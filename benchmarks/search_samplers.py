@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+import torch
 from scipy import stats
 
 from fmerl.training.cell import train_cell
@@ -69,7 +70,7 @@ def search(plan: SearchPlan, sampler: str, repeat: int, trials: int) -> tuple[fl
 
     def objective(trial: optuna.Trial) -> float:
         plan.space(trial)
-        *_, last = objectives(control.with_values(trial.params), data, anchors, [repeat])
+        *_, last = objectives(control.with_values(trial.params), data, anchors, [repeat], torch.device("cpu"))
         return last
 
     study = optuna.create_study(direction="maximize", sampler=create_sampler(sampler, repeat))

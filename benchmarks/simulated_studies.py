@@ -1,11 +1,13 @@
 """Does the verdict keep its word? Simulated studies with known truth, judged by `fmerl_platform.statistics`.
 
 What is measured: how often a study of variants without effect calls any of them helpful or harmful, how often the
-intervals cover the true effect, and how often a planted effect is found beside what the plan promised.
+intervals cover the true effect, how often a planted effect is found beside what the plan promised, and how often a
+variant that lies at a margin's edge is called equivalent within it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -96,6 +98,8 @@ class VariantCalibration:
     """Intervals that hold the true effect."""
     helps: float
     hurts: float
+    equivalent: float
+    """Tests of equivalence that reject, whatever the verdict; 0 without a margin."""
     promised_power: float
     """What the plan says for this many seeds, from the true effect and the mean variances; at level alpha / number
     of variants, so Holm's step-down may do better."""
@@ -109,6 +113,8 @@ class Calibration:
     family_wise_errors: int
     """Studies with a verdict other than inconclusive on any variant whose effect is 0."""
     variants: dict[str, VariantCalibration]
+    false_equivalences: int = 0
+    """Studies in which the tests of equivalence reject for any variant whose effect is at least the margin."""
 
     @property
     def family_wise_error_interval(self) -> tuple[float, float]:
@@ -123,13 +129,20 @@ class Calibration:
 
 
 def calibrate(
-    n_studies: int, model: StudyModel, *, alpha: float = 0.05, resamples: int = 300, seed: int = 0
+    n_studies: int,
+    model: StudyModel,
+    *,
+    margin: float | None = None,
+    alpha: float = 0.05,
+    resamples: int = 300,
+    seed: int = 0,
 ) -> Calibration:
     """Simulate studies, compare their variants with their control and count.
 
     Args:
         n_studies: At least 1; a rate of .05 is known to .014 (95%) from 1,000 studies.
         model: Where the studies come from.
+        margin: Largest difference of weighted F1 that counts as none.
         alpha: Level of the verdicts and intervals.
         resamples: Of each comparison; 300 know the dialogues' variance to 8%.
         seed: Of everything drawn.
@@ -138,11 +151,11 @@ def calibrate(
     studies: list[dict[str, Comparison]] = []
     for _ in range(n_studies):
         control, variants = simulate_study(rng, model)
+        n_classes, number = len(model.class_counts), len(studies)
         studies.append(
-            compare(control, variants, len(model.class_counts), resamples=resamples, alpha=alpha, seed=len(studies))
+            compare(control, variants, n_classes, resamples=resamples, alpha=alpha, margin=margin, seed=number)
         )
-    control_score = population_score(model, 0.0)
-    truths = [population_score(model, effect) - control_score if effect else 0.0 for effect in model.effects]
+    truths = [true_effect(model, effect) for effect in model.effects]
     return _calibration(studies, truths, model.n_seeds, model.n_dialogues, alpha)
 
 
@@ -202,10 +215,25 @@ def _calibration(
         n_studies=len(studies),
         family_wise_errors=sum(any(study[name].verdict != "inconclusive" for name in null_names) for study in studies),
         variants={
-            name: _judge([study[name] for study in studies], truth, n_seeds, n_dialogues, alpha / len(names))
+            name: _judge([study[name] for study in studies], truth, n_seeds, n_dialogues, alpha, alpha / len(names))
             for name, truth in zip(names, truths, strict=True)
         },
+        false_equivalences=sum(
+            any(_equivalent(study[name], alpha, truth) for name, truth in zip(names, truths, strict=True))
+            for study in studies
+        ),
     )
+
+
+def _equivalent(comparison: Comparison, alpha: float, truth: float = math.inf) -> bool:
+    """Whether the tests of equivalence reject, of a variant whose true effect is at least the margin."""
+    found = comparison.equivalence
+    return found is not None and found.p_value_holm < alpha and abs(truth) >= found.margin
+
+
+def true_effect(model: StudyModel, effect: float) -> float:
+    """Difference of weighted F1 that an effect on the score makes on endless dialogues."""
+    return population_score(model, effect) - population_score(model, 0.0) if effect else 0.0
 
 
 def population_score(model: StudyModel, effect: float) -> float:
@@ -225,7 +253,7 @@ def population_score(model: StudyModel, effect: float) -> float:
 
 
 def _judge(
-    comparisons: list[Comparison], truth: float, n_seeds: int, n_dialogues: int, level: float
+    comparisons: list[Comparison], truth: float, n_seeds: int, n_dialogues: int, alpha: float, level: float
 ) -> VariantCalibration:
     effect = CrossedMean(
         mean=truth,
@@ -239,5 +267,6 @@ def _judge(
         coverage=float(np.mean([comparison.ci_low <= truth <= comparison.ci_high for comparison in comparisons])),
         helps=float(np.mean([comparison.verdict == "helps" for comparison in comparisons])),
         hurts=float(np.mean([comparison.verdict == "hurts" for comparison in comparisons])),
+        equivalent=float(np.mean([_equivalent(comparison, alpha) for comparison in comparisons])),
         promised_power=planned_power(effect, n_seeds, level),
     )

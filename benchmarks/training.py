@@ -44,11 +44,11 @@ from fmerl.training.loop import build_model, deterministic
 STORED = Path(__file__).with_name("ratios.json")
 LOST = 0.8
 """A ratio below this share of the stored one is a regression."""
-OTHERS = ("plain", "public", "bfloat16", "compiled")
-PACKED = ("packed", "bfloat16", "compiled")
-"""Sides that are this project's model: as it is, under autocast, and through `torch.compile`."""
+OTHERS = ("plain", "public", "bfloat16")
+PACKED = ("packed", "bfloat16")
+"""Sides that are this project's model: as it is, and under autocast."""
 WARM_UP = 3
-"""Rounds that are not counted: Adam's state, compilation, memory's first touch, which is slow on virtual machines."""
+"""Rounds that are not counted: Adam's state, memory's first touch, which is slow on virtual machines."""
 ANCHOR_WIDTH = {"paper": 1024, "laptop": 384}
 
 
@@ -107,8 +107,6 @@ class Bench:
             if side == "public":
                 assert reference is not None
                 model = PublicSDT(reference, model.backbone, len(data.classes), config.backbone.dropout)
-            if side == "compiled":
-                model.compile(dynamic=True)
             self.models[side] = model
         self.optimizers = {
             name: torch.optim.Adam(

@@ -17,6 +17,7 @@ from fmerl.exports import exports_of
 from fmerl.version import __version__
 
 if TYPE_CHECKING:
+    from fmerl.bundle.folder import read_bundle
     from fmerl.config import CellConfig
     from fmerl.config.presets import PRESETS
     from fmerl.corpus import read_corpus
@@ -31,6 +32,7 @@ _PLACES = {
     "PRESETS": "fmerl.config.presets",
     "FMERL": "fmerl.model",
     "train_cell": "fmerl.training.cell",
+    "read_bundle": "fmerl.bundle.folder",
     "read_corpus": "fmerl.corpus",
     "read_features": "fmerl.features.store",
     "read_labels": "fmerl.supervision.labels",
@@ -44,6 +46,7 @@ __all__ = [
     "CellConfig",
     "__version__",
     "encode_anchors",
+    "read_bundle",
     "read_corpus",
     "read_features",
     "read_labels",

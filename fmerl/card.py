@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from fmerl.errors import InputError
 from fmerl.files import sync, sync_tree
+from fmerl.user_text import read_json
 from fmerl.version import __version__
 
 CARD = "card.json"
@@ -91,10 +92,7 @@ def read_card(folder: str | Path) -> dict[str, Any]:
     remedy = "make the data again: what made them is not known"
     if not path.is_file():
         raise InputError(path, "there is no card", remedy)
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise InputError(path, f"the card is no JSON ({error})", remedy) from error
+    card = read_json(path, remedy)
     for name, kind in _REQUIRED.items():
         if not isinstance(card, dict) or not isinstance(card.get(name), kind):
             raise InputError(path, f"the card lacks {name} ({kind.__name__})", remedy)
@@ -144,7 +142,3 @@ def _check_keys(value: Any) -> None:
     elif isinstance(value, list | tuple):
         for item in value:
             _check_keys(item)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

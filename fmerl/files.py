@@ -7,10 +7,30 @@ import hashlib
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
+
+from fmerl.errors import InputError
+
+
+def check_writable(folder: Path) -> None:
+    """Check that files can be written in a folder that is there or can be made; nothing is made or written.
+
+    Raises:
+        InputError: A file is in the way, or writing is not allowed.
+        OSError: A folder above it cannot be looked into.
+    """
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise InputError(place, "a file stands where a folder is meant", "move it, or choose another folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        read_only = os.statvfs(place).f_flag & os.ST_RDONLY
+        what = "its file system is read-only" if read_only else "no permission to write in it"
+        raise InputError(place, what, "choose another folder")
 
 
 @contextmanager
@@ -27,8 +47,11 @@ def replaced_file(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # which a failed write, as on a full disk, does not say
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
         raise
     sync(path.parent)
 

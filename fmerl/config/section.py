@@ -47,8 +47,8 @@ def checked(name: str, value: Any, hint: Any) -> Any:
             raise ValueError(f"{name} must be a finite number, not {value!r}")
         return float(value)
     elif hint is int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"{name} must be a whole number, not {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**31:
+            raise ValueError(f"{name} must be a whole number below 2^31, not {value!r}")
     elif hint in (bool, str) and not isinstance(value, hint):
         raise ValueError(f"{name} must be {'true or false' if hint is bool else 'a text'}, not {value!r}")
     return value

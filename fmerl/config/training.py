@@ -31,8 +31,6 @@ class TrainingConfig(Section):
     """Fate of their utterances: unlabelled context, or gone from the dialogue."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """`bfloat16`: matrix products of forward and loss under autocast; weights and optimiser stay float32."""
-    compile: bool = False
-    """torch.compile the model in training; needs a C++ compiler on CPU."""
     workers: int = 1
     """Processes that train one cell together (DDP), each on its share of every batch. Losses are those of one process,
     dropout masks are not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -13,6 +14,10 @@ from fmerl.corpus.tables import Row
 from fmerl.errors import InputError
 
 SPAN_COLUMNS = ("video_start", "video_end")
+TIME_COLUMNS = ("start", "end")
+
+_WHOLE = re.compile(r"(-?\d{1,18})(?:\.0*)?", re.ASCII)
+"""A whole number; data frames write one as 1.0 where a column has gaps."""
 
 
 def is_identifier(value: Any) -> bool:
@@ -38,7 +43,8 @@ def _utterance(row: Row, header: Corpus) -> Utterance:
     for column in ("utterance_id", "dialogue_id", "speaker"):
         if not is_identifier(row[column]):
             raise row.error(f"{column} {row[column]!r} is empty or has white space around it", "mend the name")
-    if not re.fullmatch(r"-?\d{1,18}", row["turn"], re.ASCII):
+    turn = _WHOLE.fullmatch(row["turn"])
+    if turn is None:
         raise row.error(f"turn {row['turn']!r} is not an integer", "number the dialogue's turns in their order")
     emotion = row["emotion"] or None
     if emotion is not None and emotion not in header.classes:
@@ -49,7 +55,7 @@ def _utterance(row: Row, header: Corpus) -> Utterance:
     return Utterance(
         utterance_id=row["utterance_id"],
         dialogue_id=row["dialogue_id"],
-        turn=int(row["turn"]),
+        turn=int(turn[1]),
         speaker=row["speaker"],
         text=row["text"],
         emotion=emotion,
@@ -58,14 +64,15 @@ def _utterance(row: Row, header: Corpus) -> Utterance:
         video_path=row["video_path"] or None,
         **_span(row),
         video_side=_side(row),
+        **_seconds(row, TIME_COLUMNS),
         **_scores(row, *header.vad_range),
     )
 
 
 def _scores(row: Row, low: float, high: float) -> dict[str, float]:
-    given = [name for name in DIMENSIONS if row[name]]
+    given = [name for name in DIMENSIONS if _is_given(row[name])]
     if given and len(given) < len(DIMENSIONS):
-        what = f"{', '.join(given)} given without {', '.join(name for name in DIMENSIONS if not row[name])}"
+        what = f"{', '.join(given)} given without {', '.join(name for name in DIMENSIONS if name not in given)}"
         raise row.error(what, "give all three scores or none")
     scores = {}
     for name in given:
@@ -77,19 +84,25 @@ def _scores(row: Row, low: float, high: float) -> dict[str, float]:
 
 
 def _span(row: Row) -> dict[str, float]:
-    span = {}
-    for name in SPAN_COLUMNS:
-        if not row[name]:
-            continue
-        span[name] = _number(row[name])
-        if not 0 <= span[name] < math.inf:
-            raise row.error(f"{name} {row[name]!r} is not a number of seconds", "give seconds from 0 on, or none")
+    span = _seconds(row, SPAN_COLUMNS)
     if span and not row["video_path"]:
         raise row.error(f"{' and '.join(span)} given without video_path", "name the video, or leave its span empty")
     if len(span) == 2 and not span["video_start"] < span["video_end"]:
         what = f"video_start {row['video_start']} is not before video_end {row['video_end']}"
         raise row.error(what, "mend the span, or leave it empty for the whole video")
     return span
+
+
+def _seconds(row: Row, columns: Sequence[str]) -> dict[str, float]:
+    """The columns that are not empty."""
+    found = {}
+    for name in columns:
+        if not _is_given(row[name]):
+            continue
+        found[name] = _number(row[name])
+        if not 0 <= found[name] < math.inf:
+            raise row.error(f"{name} {row[name]!r} is not a number of seconds", "give seconds from 0 on, or none")
+    return found
 
 
 def _side(row: Row) -> Side | None:
@@ -101,6 +114,11 @@ def _side(row: Row) -> Side | None:
     if side:
         raise row.error(f"unknown video_side {side!r}", "use left or right, or leave it empty for the whole picture")
     return None
+
+
+def _is_given(cell: str) -> bool:
+    """False for the cell of a missing number: empty, or NaN."""
+    return cell.lower() not in ("", "nan")
 
 
 def _number(cell: str) -> float:

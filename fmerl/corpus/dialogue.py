@@ -39,6 +39,10 @@ class Utterance:
     """End of the utterance, in seconds; None for the video's end."""
     video_side: Side | None = None
     """Half of the picture that shows the speaker; None for all of it."""
+    start: float | None = None
+    """Time in the recording that the dialogue is from, in seconds, as the release says."""
+    end: float | None = None
+    """End likewise; nothing is cut by it, so it may be wrong."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,11 +79,15 @@ class Corpus:
             yield from dialogue.utterances
 
     def digest(self) -> str:
-        """SHA-256 over the whole corpus, independent of the file format it came from."""
+        """SHA-256 over the corpus, independent of the file format it came from.
+
+        `start` and `end` are left out: no feature and no model reads them.
+        """
         header = [self.name, self.classes, [float(score) for score in self.vad_range], self.unseen_class]
         digest = hashlib.sha256(json.dumps(header).encode())
         for utterance in self.utterances():
-            digest.update(json.dumps(asdict(utterance), sort_keys=True).encode())
+            values = {name: value for name, value in asdict(utterance).items() if name not in ("start", "end")}
+            digest.update(json.dumps(values, sort_keys=True).encode())
         return digest.hexdigest()
 
 
@@ -91,3 +99,5 @@ class Problem:
     row: int
     what: str
     action: str
+    on_screen: bool = False
+    """Tell it on screen too: it concerns the release as a whole."""

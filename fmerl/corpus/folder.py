@@ -19,18 +19,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fmerl.config import DIMENSIONS
-from fmerl.corpus.checks import SPAN_COLUMNS, check_splits, checked_utterances, is_identifier
+from fmerl.corpus.checks import SPAN_COLUMNS, TIME_COLUMNS, check_splits, checked_utterances, is_identifier
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Utterance
-from fmerl.corpus.tables import read_csv, read_parquet
+from fmerl.corpus.parquet_tables import read_parquet
+from fmerl.corpus.tables import read_csv
 from fmerl.errors import InputError
 from fmerl.files import replaced_file, write_csv
+from fmerl.user_text import read_json
 
 REQUIRED_COLUMNS = ("utterance_id", "dialogue_id", "turn", "speaker", "text", "emotion", "split")
-OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path", *SPAN_COLUMNS, "video_side")
+OPTIONAL_COLUMNS = (*DIMENSIONS, "audio_path", "video_path", *SPAN_COLUMNS, "video_side", *TIME_COLUMNS)
+_NUMBERS = (*DIMENSIONS, *SPAN_COLUMNS, *TIME_COLUMNS)
 
 _SCHEMA = pa.schema(
     [
-        (name, pa.int64() if name == "turn" else pa.float64() if name in (*DIMENSIONS, *SPAN_COLUMNS) else pa.string())
+        (name, pa.int64() if name == "turn" else pa.float64() if name in _NUMBERS else pa.string())
         for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
     ]
 )
@@ -46,7 +49,7 @@ def read_corpus(folder: Path) -> Corpus:
         InputError: Anything that keeps the folder from being a corpus with labelled utterances in all
             three splits, each dialogue in one of them.
     """
-    header = _read_header(folder / "corpus.json")
+    header = read_header(folder / "corpus.json")
     table, csv_table = folder / "utterances.parquet", folder / "utterances.csv"
     if table.exists() == csv_table.exists():
         count = "both" if table.exists() else "neither"
@@ -112,15 +115,14 @@ def media_file(folder: Path, path: str) -> Path:
     return (folder / path).resolve()
 
 
-def _read_header(path: Path) -> Corpus:
-    """The corpus without its dialogues."""
+def read_header(path: Path) -> Corpus:
+    """The corpus of a `corpus.json`, without its dialogues.
+
+    Raises:
+        InputError: No such file, or one that is no header.
+    """
     remedy = 'write {"name": …, "classes": […], "vad_range": [low, high]}, with "unseen_class" if there is one'
-    try:
-        header = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(path, "no such file", remedy) from None
-    except ValueError as error:
-        raise InputError(path, f"not UTF-8 JSON ({error})", remedy) from None
+    header = read_json(path, remedy)
     if not isinstance(header, dict):
         raise InputError(path, "not a JSON object", remedy)
     for key in ("name", "classes", "vad_range"):
@@ -136,8 +138,8 @@ def _read_header(path: Path) -> Corpus:
         raise InputError(path, f"classes {classes!r} repeat a name", "list every class once, in label order")
     if not (isinstance(vad_range, list) and len(vad_range) == 2 and all(map(_is_number, vad_range))):
         raise InputError(path, f"vad_range {vad_range!r} is not two numbers", "give the lowest and highest score")
-    if not vad_range[0] < vad_range[1]:
-        raise InputError(path, f"vad_range {vad_range!r} is empty", "give the lowest score first")
+    if not 0 < float(vad_range[1]) - float(vad_range[0]) < sys.float_info.max:
+        raise InputError(path, f"vad_range {vad_range!r} is empty or endless", "give the lowest score first")
     if unseen_class is not None and unseen_class not in classes:
         remedy = f"take one of {', '.join(classes)}, or leave the key out"
         raise InputError(path, f"unseen_class {unseen_class!r} is no class", remedy)

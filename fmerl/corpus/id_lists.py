@@ -7,21 +7,17 @@ from pathlib import Path
 from fmerl.corpus.readers.feature_pickles.reader import read_published
 from fmerl.corpus.readers.iemocap.ids import LABELS
 from fmerl.errors import InputError
+from fmerl.user_text import read_text
 
 
 def read_id_list(path: Path) -> frozenset[str]:
     """Read ids, one per line; blank lines and those that begin with `#` are skipped.
 
     Raises:
-        InputError: No such file, not UTF-8, or no id in it.
+        InputError: See `read_text`; or no id in it.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(path, "is no UTF-8 text", "write one id per line") from None
-    ids = frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    lines = (line.strip() for line in read_text(path).splitlines())
+    ids = frozenset(line for line in lines if line and not line.startswith("#"))
     if not ids:
         raise InputError(path, "holds no id", "write one id per line")
     return ids

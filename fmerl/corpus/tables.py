@@ -1,18 +1,24 @@
-"""Tables as rows of text, the same from CSV and Parquet files."""
+"""Tables as rows of text, the same from CSV and Parquet files. An empty cell is a missing value."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from fmerl.errors import InputError
+from fmerl.user_text import read_text, text_file
+
+_DELIMITERS = ",;\t|"
+_NAMED_DELIMITER = "sep="
+_HEAD = 2**16
+"""Characters in which the header of a file that is read row by row must end."""
+_MOST_NAMES = 20
+"""Most columns that an error lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,87 +44,109 @@ def read_csv(
     optional: Sequence[str] = (),
     errors: Literal["strict", "surrogateescape"] = "strict",
 ) -> list[Row]:
-    """Read the named columns of a UTF-8 CSV file, with or without byte order mark, LF or CRLF.
+    """Read the named columns of a CSV file, encoded as for `fmerl.user_text.read_text`, LF or CRLF.
 
-    Columns may come in any order, others are ignored, blank lines are skipped but counted.
+    Cells are separated by a comma, semicolon, tab or bar: by the one that a first line `sep=;` names, as spreadsheets
+    write it, else by the one that finds most of the required columns in the header. Columns may come in any order,
+    others are ignored, blank lines are skipped but counted.
 
     Args:
+        path: The file.
+        required: Columns that must be there.
+        optional: Columns whose cells are empty where there are none.
         errors: Handling of bytes that are not UTF-8; `surrogateescape` leaves them to the caller.
 
     Raises:
-        InputError: No such file, not UTF-8, broken quoting, a row of another length than the header,
-            a required column missing or a column given twice.
+        InputError: No such file, another encoding, broken quoting, a row of another length than the header,
+            a required column missing or one given twice.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig", errors=errors)
-    except FileNotFoundError:
-        raise InputError(path, "no such file", "check the folder's name") from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise InputError(path, f"byte {error.start} is not UTF-8", "save the file as UTF-8", row=line) from None
-    records = csv.reader(io.StringIO(text, newline=""), strict=True)
+    text, absent = read_text(path, errors=errors), dict.fromkeys(optional, "")
+    records = _cells(path, text, io.StringIO(text, newline=""), required, optional)
+    return [Row(path, number, absent | cells) for number, cells in records]
+
+
+def stream_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+    """Rows as `read_csv` gives them, one at a time, with the cells of those columns alone that are there.
+
+    Raises:
+        InputError: As `read_csv`, when the row is reached.
+    """
+    with text_file(path) as file:
+        head = file.read(_HEAD)
+        file.seek(0)
+        for number, cells in _cells(path, head, file, required, optional):
+            yield Row(path, number, cells)
+
+
+def _cells(
+    path: Path, head: str, lines: Iterable[str], required: Sequence[str], optional: Sequence[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Number and cells of every record.
+
+    Args:
+        path: To name in errors.
+        head: The beginning of the text, header included.
+        lines: All of it.
+        required: Columns that must be there.
+        optional: Columns that may be there.
+    """
     header: list[str] | None = None
-    rows = []
     number = 0
     try:
-        for number, record in enumerate(records, start=1):
+        for number, record in _records(head, lines, required):
             if header is None:
-                header = _checked_columns(path, record, required)
+                check_columns(path, record, required, optional, row=number)
+                header = record
                 wanted = [(name, header.index(name)) for name in (*required, *optional) if name in header]
-                absent = dict.fromkeys(set(optional) - set(header), "")
             elif record:
                 if len(record) != len(header):
                     what = f"{len(record)} cells where the header has {len(header)}"
                     raise InputError(path, what, "quote cells that hold commas or line ends", row=number)
-                rows.append(Row(path, number, {**absent, **{name: record[place] for name, place in wanted}}))
+                yield number, {name: record[place] for name, place in wanted}
     except csv.Error as error:
         raise InputError(path, f"broken CSV ({error})", "mend the quotes of this row", row=number + 1) from None
     if header is None:
         raise InputError(path, "empty file", "write a header row and one row per utterance")
-    return rows
 
 
-def read_parquet(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
-    """Read the named columns of a Parquet file as text; numbers become their shortest exact decimals.
-
-    Raises:
-        InputError: Not a Parquet file, a required column missing or a column given twice, or a column
-            whose type has no text form.
-    """
-    try:
-        with pq.ParquetFile(path) as file:
-            present = _checked_columns(path, file.schema_arrow.names, required)
-            table = file.read(columns=[name for name in (*required, *optional) if name in present])
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(path, f"unreadable Parquet file ({_first_line(error)})", "write the file again") from None
-    columns: dict[str, list[str]] = {}
-    for name in (*required, *optional):
-        if name not in present:
-            columns[name] = [""] * table.num_rows
-            continue
-        try:
-            texts = table[name].cast(pa.string())
-            texts.validate(full=True)
-        except pa.ArrowException as error:
-            what = f"column {name} of type {table[name].type} cannot be read as text ({_first_line(error)})"
-            raise InputError(path, what, "store it as strings or numbers") from None
-        columns[name] = [text or "" for text in texts.to_pylist()]
-    records = zip(*columns.values(), strict=True)
-    return [
-        Row(path, number, dict(zip(columns, record, strict=True))) for number, record in enumerate(records, start=2)
-    ]
-
-
-def _checked_columns(path: Path, found: list[str], required: Sequence[str]) -> list[str]:
+def check_columns(
+    path: Path, found: Sequence[str], required: Sequence[str], optional: Sequence[str], row: int | None = None
+) -> None:
+    """Raise InputError for a required column that is missing, or a column wanted that is there twice."""
     missing = [name for name in required if name not in found]
     if missing:
-        what = f"missing column {', '.join(missing)} (found: {', '.join(found) or 'none'})"
-        raise InputError(path, what, "add the column or rename the one that holds it", row=1)
-    twice = sorted({name for name in found if found.count(name) > 1})
+        what = f"missing column {', '.join(missing)} (found: {_listed(found)})"
+        raise InputError(path, what, "add the column or rename the one that holds it", row=row)
+    count = Counter(found)
+    twice = sorted(name for name in (*required, *optional) if count[name] > 1)
     if twice:
-        raise InputError(path, f"column {', '.join(twice)} is there twice", "keep one of them", row=1)
-    return found
+        raise InputError(path, f"column {', '.join(twice)} is there twice", "keep one of them", row=row)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _records(head: str, lines: Iterable[str], required: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """Records with their numbers from 1; a line that names the delimiter is counted and left out."""
+    first = head.partition("\n")[0].strip("\r")
+    named = first.removeprefix(_NAMED_DELIMITER) if first.lower().startswith(_NAMED_DELIMITER) else ""
+    if len(named) == 1:
+        records = _split(lines, named)
+        next(records)
+        return enumerate(records, start=2)
+    # The comma comes first, so that it stands where no header is found.
+    delimiter = max(_DELIMITERS, key=lambda mark: len(set(required) & set(_header(head, mark))))
+    return enumerate(_split(lines, delimiter), start=1)
+
+
+def _header(text: str, delimiter: str) -> list[str]:
+    try:
+        return next(_split(io.StringIO(text, newline=""), delimiter), [])
+    except csv.Error:
+        return []
+
+
+def _split(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    return csv.reader(lines, strict=True, delimiter=delimiter)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMES]) or "none"
+    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"

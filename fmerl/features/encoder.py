@@ -24,6 +24,12 @@ class Item:
     text: str = ""
     context: tuple[str, ...] = ()
     """Texts of earlier turns of the dialogue, oldest first."""
+    following: tuple[str, ...] = ()
+    """Texts of later turns, the next one first."""
+    speaker: str = ""
+    """Name of the speaker, for an encoder that reads it."""
+    fold: int | None = None
+    """Part of the training split whose labels the encoder must not have seen; None for an encoder of one model."""
     media: Path | None = None
     """Absolute path of the file that holds the modality; None where the corpus names none."""
     start: float | None = None
@@ -93,8 +99,8 @@ class EncoderSpec(Protocol):
     def modality(self) -> str:
         """Modality: `text`, `audio` or `visual`."""
 
-    def build(self) -> Encoder:
-        """Load the encoder.
+    def build(self, device: str = "cpu") -> Encoder:
+        """Load the encoder onto a device; one that computes on the CPU alone stays there.
 
         Raises:
             InputError: A setting, file, model or optional package that is not there or cannot be used.

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
+from fmerl.card import CARD
 from fmerl.files import file_digest
 
+_SECONDS = 5.0
 _MODEL_FILES = {".safetensors", ".bin", ".json", ".txt", ".model"}
 
 Loaded = TypeVar("Loaded")
@@ -23,14 +29,16 @@ def from_cache_or_hub(source: str, load: Callable[..., Loaded]) -> Loaded:
         load: Takes `local_files_only`, as `from_pretrained` does.
 
     Raises:
-        OSError, ValueError: Raised by `load`.
+        OSError, ValueError: Raised by `load`, or no hub that answers.
     """
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             return load(local_files_only=True)
     except (OSError, ValueError):
         if Path(source).is_dir():
             raise
+        if os.environ.get("HF_HUB_OFFLINE", "").upper() not in ("1", "ON", "YES", "TRUE"):
+            _check_hub()
         return load(local_files_only=False)
 
 
@@ -50,13 +58,30 @@ def revision(source: str) -> str:
         return Path(config).parent.name
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.suffix in _MODEL_FILES:
+        if path.suffix in _MODEL_FILES and path.name != CARD:  # a card says when, and the model is the same
             digest.update(path.name.encode() + bytes.fromhex(file_digest(path)))
     return digest.hexdigest()
 
 
+def _check_hub() -> None:
+    """Ask the hub once: its own client asks for over a minute before it gives up.
+
+    Raises:
+        OSError: It does not answer within 5 s.
+    """
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        urlopen(Request(hub, method="HEAD"), timeout=_SECONDS).close()
+    except HTTPError:
+        return
+    except OSError as error:
+        if not isinstance(getattr(error, "reason", None), ssl.SSLError):  # its client may know other certificates
+            raise OSError(f"not in the hub's cache, and {hub} does not answer") from error
+
+
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
+    """No bars and no advice from Transformers."""
     from transformers.utils import logging as noise
 
     verbosity, bars = noise.get_verbosity(), noise.is_progress_bar_enabled()

@@ -1,12 +1,7 @@
-"""Sound and picture of a file by PyAV: one stream, decoded from a moment on, on one core.
-
-Times are seconds since the beginning of the file, which is where its earliest stream begins.
-"""
+"""Media files: which may be opened, and how. Regular files of known containers, by FFmpeg's file protocol alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,70 +9,71 @@ from fmerl.extras import optional_module
 
 StreamKind = Literal["audio", "video"]
 
-_NAMES = {"audio": "sound track", "video": "picture"}
-_PREROLL = 0.2
-"""Sound decoded before a moment that is sought, in seconds: codecs overlap their frames."""
+STREAM_NAMES = {"audio": "sound track", "video": "picture"}
+
+_FORMATS = (
+    # Sound and picture. A program stream is called mpeg, a transport stream mpegts.
+    *("avi", "asf", "dv", "flv", "gxf", "matroska", "webm", "mov", "mp4", "mpeg", "mpegts", "mxf", "nut", "ogg", "rm"),
+    *("wtv", "apng", "gif", "ivf", "h263", "h264", "hevc", "m4v", "mjpeg", "mpegvideo", "obu", "vc1", "yuv4mpegpipe"),
+    # Sound.
+    *("aac", "ac3", "aiff", "amr", "amrnb", "amrwb", "ape", "au", "caf", "dts", "eac3", "flac", "gsm", "loas", "mp3"),
+    *("mpc", "mpc8", "nistsphere", "tak", "tta", "voc", "w64", "wav", "wv"),
+)
+"""Names of FFmpeg's demuxers that read a file and never what it points to."""
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(_FORMATS)}
+_HEAD = 4096
+"""Bytes of a file that are looked at for a pointer to other files."""
+_POINTERS = {
+    b"#EXTM3U": "a playlist",
+    b"[playlist]": "a playlist",
+    b"<MPD": "a DASH manifest",
+    b"<smil": "a playlist",
+    b"ffconcat version": "a list of files to join",
+    b"v=0": "a session description",
+}
+"""What a file of text that points to others begins with, or holds where it is XML, and what it is."""
 
 
 class MediaError(Exception):
-    """Media of one utterance that cannot be read; the text is the reason for its missing feature row."""
+    """Media of one utterance that cannot be read; the text is the reason for its missing feature row.
+
+    It does not name the file: utterances whose files are equal share it.
+    """
 
 
-@contextmanager
-def open_stream(path: Path | None, kind: StreamKind) -> Iterator[Any]:
-    """The first stream of a kind, an `av.stream.Stream`, closed at the end.
+def open_container(path: Path | None, kind: StreamKind) -> Any:
+    """Open a file that should have a sound track or picture: an `av.container.InputContainer`.
 
     Raises:
         InputError: PyAV is not installed.
-        MediaError: No file, no media file, or no such stream in it.
+        MediaError: No file, no regular one, one that points to other files, or no media file.
     """
     av = optional_module("av", "audio" if kind == "audio" else "visual")
     if path is None:
-        raise MediaError(f"the corpus names no file with a {_NAMES[kind]}")
+        raise MediaError(f"the corpus names no file with a {STREAM_NAMES[kind]}")
     try:
+        if not path.exists():
+            raise MediaError("no such file")
         if not path.is_file():
-            raise MediaError(f"no such file: {path}")
-        container = av.open(path)
+            raise MediaError("no regular file, but a folder, pipe or device")
+        pointer = _pointer(path)
+        if pointer is not None:
+            raise MediaError(f"{pointer}, which is not followed: name the media file itself")
+        return av.open(f"file:{path.absolute()}", container_options=_OPTIONS)
     except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"{path.name} is no media file that can be read ({_reason(error)})") from error
-    with container:
-        streams = getattr(container.streams, kind)
-        if not streams:
-            raise MediaError(f"{path.name} has no {_NAMES[kind]}")
-        if streams[0].codec_context is None:
-            raise MediaError(f"FFmpeg has no decoder for the {_NAMES[kind]} of {path.name}")
-        streams[0].codec_context.thread_count = 1
-        yield streams[0]
+        raise MediaError(f"no media file that can be read ({reason_of(error)})") from error
 
 
-def decoded_from(stream: Any, start: float) -> Iterator[tuple[float, Any]]:
-    """Times and frames from the key frame before `start` on; earlier ones are not decoded.
-
-    Raises:
-        MediaError: The decoder meets something that it cannot read.
-    """
-    av = optional_module("av", "audio" if stream.type == "audio" else "visual")
-    origin = (stream.container.start_time or 0) / av.time_base
-    sought = start - (_PREROLL if stream.type == "audio" else 0)
-    time = 0.0
-    try:
-        if sought > 0:
-            stream.container.seek(int((origin + sought) / stream.time_base), stream=stream)
-        for frame in stream.container.decode(stream):
-            time = time if frame.time is None else frame.time - origin
-            yield time, frame
-    except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"decoding fails after {time:.2f} s ({_reason(error)})") from error
-
-
-def length(stream: Any) -> float | None:
-    """End of the stream, in seconds; None if the file does not say."""
-    container = stream.container
-    if stream.duration is not None:
-        begin = 0 if stream.start_time is None else stream.start_time * stream.time_base
-        return float(begin + stream.duration * stream.time_base) - (container.start_time or 0) / 1e6
-    return None if container.duration is None else container.duration / 1e6
-
-
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """FFmpeg's or the system's own words."""
     return getattr(error, "strerror", None) or str(error)
+
+
+def _pointer(path: Path) -> str | None:
+    """What a file that points to others is called."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
+    for mark, name in _POINTERS.items():
+        if head.startswith(mark) or (head.startswith(b"<") and mark in head):
+            return name
+    return None

@@ -13,22 +13,34 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fmerl.errors import InputError
 
 MAKE_AGAIN = "make the table again"
+_LISTS = (
+    pa.types.is_fixed_size_list,
+    pa.types.is_list,
+    pa.types.is_large_list,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)
 
 _COLUMNS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
-    "utterance_id": ("string", lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
+    "utterance_id": ("string", lambda kind: _is_text(kind.value_type if pa.types.is_dictionary(kind) else kind)),
     "feature": (
         "fixed_size_list<float32>[D]",
-        lambda kind: pa.types.is_fixed_size_list(kind) and kind.value_type == pa.float32(),
+        lambda kind: any(is_list(kind) for is_list in _LISTS) and pa.types.is_floating(kind.value_type),
     ),
     "missing": ("bool", pa.types.is_boolean),
 }
-"""Required type of each column by name, as text and as a predicate."""
+"""Type of each column by name: what is written, and a predicate of what is read."""
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(is_text(kind) for is_text in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
 
 class ContentDigest:
@@ -78,7 +90,10 @@ def read_parts(folder: Path) -> tuple[list[str], NDArray[np.float32], NDArray[np
     paths = sorted(folder.glob("part-*.parquet"))
     if not paths:
         raise InputError(folder, "there is no part-*.parquet", MAKE_AGAIN)
-    parts = [_read_part(path) for path in paths]
+    read = {path: _read_part(path) for path in paths}
+    # A part without rows may not tell its width.
+    filled = {path: part for path, part in read.items() if part[0]} or read
+    paths, parts = list(filled), list(filled.values())
     widths = [values.shape[1] for _, values, _ in parts]
     for path, width in zip(paths, widths, strict=True):
         if width != widths[0]:
@@ -112,14 +127,27 @@ def _read_part(path: Path) -> tuple[list[str], NDArray[np.float32], NDArray[np.b
     except pa.ArrowInvalid as error:
         row = _file_row(_first_null_feature(file))
         raise InputError(path, "the feature is null", "write zeros, with missing set", row) from error
-    for name in ("utterance_id", "missing"):
+    for name in _COLUMNS:
         if table[name].null_count:
             row = _file_row(int(np.argmax(table[name].is_null())))
-            raise InputError(path, f"{name} is null", "fill it in", row)
-    feature = table["feature"].combine_chunks()
-    # A null within a feature turns to NaN here, which _first_fault reports.
-    values = feature.flatten().to_numpy(zero_copy_only=False).reshape(len(table), feature.type.list_size)
-    return table["utterance_id"].to_pylist(), values, table["missing"].to_numpy()
+            remedy = "write zeros, with missing set" if name == "feature" else "fill it in"
+            raise InputError(path, f"{name} is null", remedy, row)
+    ids = table["utterance_id"].cast(pa.string()).to_pylist()
+    return ids, _values(path, table["feature"].combine_chunks()), table["missing"].to_numpy()
+
+
+def _values(path: Path, feature: pa.Array) -> NDArray[np.float32]:
+    """Features as [n, D], from lists of any type and of equal lengths."""
+    lengths = pc.list_value_length(feature).to_numpy(zero_copy_only=False)
+    width = int(lengths[0]) if len(lengths) else getattr(feature.type, "list_size", 0)
+    if not (lengths == width).all():
+        row = int(np.argmax(lengths != width))
+        what = f"the feature has {lengths[row]} values, in row {_file_row(0)} {width}"
+        raise InputError(path, what, "write features of one length", _file_row(row))
+    with np.errstate(over="ignore"):  # what is too large for float32 turns infinite, which _first_fault reports
+        # A null within a feature turns to NaN here, which _first_fault reports.
+        values = feature.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    return values.reshape(len(feature), width)
 
 
 def _first_null_feature(file: pq.ParquetFile) -> int:

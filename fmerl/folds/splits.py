@@ -75,6 +75,19 @@ def folds_of(corpus: Corpus, scheme: str) -> tuple[Fold, ...]:
     )
 
 
+def repeats_in_folds(corpus: Corpus, folds: Collection[Fold]) -> tuple[str, ...]:
+    """Ids of the utterances whose text is, letter by letter, that of a labelled train utterance of the fold that tests
+    them.
+    """
+    spoken = [item for item in corpus.utterances() if item.text.strip()]
+    found: set[str] = set()
+    for fold in folds:
+        train = {item.text for item in spoken if item.emotion is not None and fold.split[item.dialogue_id] == "train"}
+        tested = (item for item in spoken if fold.split[item.dialogue_id] == "test")
+        found |= {item.utterance_id for item in tested if fold.speaker in (None, item.speaker) and item.text in train}
+    return tuple(item.utterance_id for item in spoken if item.utterance_id in found)
+
+
 def _speakers(corpus: Corpus) -> list[str]:
     """Speakers with a labelled utterance."""
     return sorted({utterance.speaker for utterance in corpus.utterances() if utterance.emotion is not None})

@@ -59,12 +59,7 @@ _LARGE = 2**24
 
 
 def _one_by_one(x: Tensor, weight: Tensor) -> bool:
-    return (
-        x.device.type == "cpu"
-        and x.shape[1] * weight[0].numel() >= _LARGE
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-    )
+    return x.device.type == "cpu" and x.shape[1] * weight[0].numel() >= _LARGE and not torch.is_autocast_enabled("cpu")
 
 
 class _OneByOne(torch.autograd.Function):

@@ -76,6 +76,12 @@ def agreement(
     )
 
 
+def concordance(first: ArrayLike, second: ArrayLike) -> float:
+    """Lin's concordance correlation coefficient of n pairs; NaN where one side is all the same."""
+    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    return float(_concordance(x, y, np.ones((1, len(x))))[0]) if len(x) else float("nan")
+
+
 def rescaled(scores: ArrayLike, source: tuple[float, float], target: tuple[float, float]) -> _Array:
     """Scores of one scale on another, ends to ends."""
     low, high = source

@@ -11,6 +11,7 @@ import math
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -18,10 +19,14 @@ Mode = Literal["text", "schema", "logprobs"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 Fault = Literal["empty", "refusal", "no score", "no class", "ambiguous", "truncated", "out of range", "malformed"]
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 """Version, raised when the same answer may be read as another score; stands on the card of a label set."""
 MIN_SCORE_MASS = 0.5
 """Least probability that the first token is a score at all, for its expected value to mean something."""
+_FEWEST_WHOLE = 5
+"""Whole scores that a scale must have for a schema to ask for whole ones."""
+_MOST_LISTED = 20
+"""Most whole scores that a schema lists; more are bounded."""
 MAX_PHRASE = 120
 """Longest description of one emotion in one dimension, in characters: the paper asks for a brief phrase."""
 
@@ -55,17 +60,26 @@ class AnswerError(ValueError):
         return f"{self.fault}: {self.detail}"
 
 
-def score_schema(scale: tuple[float, float]) -> dict[str, Any]:
-    """JSON schema of `{"score": <number in the scale>}`."""
+def score_schema(scale: tuple[float, float], names: Sequence[str] = ("score",)) -> dict[str, Any]:
+    """JSON schema of an object with a number in the scale under each name.
+
+    On a scale with enough whole scores the numbers are whole: decoders such as llama.cpp's hold an enumeration or the
+    bounds of an integer, and let a `number` leave its bounds.
+    """
     low, high = scale
-    number = {"type": "number", "minimum": low, "maximum": high}
-    return {"type": "object", "properties": {"score": number}, "required": ["score"], "additionalProperties": False}
+    number: dict[str, Any] = {"type": "number", "minimum": low, "maximum": high}
+    if _asks_whole(scale):
+        scores = range(int(low), int(high) + 1)
+        bounds = {"minimum": int(low), "maximum": int(high)}
+        number = {"type": "integer", **({"enum": list(scores)} if len(scores) <= _MOST_LISTED else bounds)}
+    properties = {name: dict(number) for name in names}
+    return {"type": "object", "properties": properties, "required": list(names), "additionalProperties": False}
 
 
 def whole_scores(scale: tuple[float, float]) -> range | None:
     """The whole numbers of a scale, if each is one digit and so one token; None if the scale is another."""
     low, high = scale
-    return range(int(low), int(high) + 1) if low == int(low) >= 0 and high == int(high) <= 9 else None
+    return range(int(low), int(high) + 1) if _has_whole_ends(scale) and low >= 0 and high <= 9 else None
 
 
 def read_score(answer: Answer, mode: Mode, scale: tuple[float, float]) -> float:
@@ -74,11 +88,54 @@ def read_score(answer: Answer, mode: Mode, scale: tuple[float, float]) -> float:
     Raises:
         AnswerError: A refusal, or an answer that is empty, cut off, out of range, or open to two readings.
     """
-    score = _READERS[mode](answer, given_text(answer), scale)
+    return _within(_READERS[mode](answer, given_text(answer), scale), scale)
+
+
+def read_scores(answer: Answer, mode: Mode, scale: tuple[float, float], names: Sequence[str]) -> dict[str, float]:
+    """The score under each name in one answer, within `scale`.
+
+    As text, each name must stand once, with one number between it and the next, and no number before the first.
+
+    Args:
+        answer: The answer.
+        mode: `text` or `schema`.
+        scale: Lowest and highest score.
+        names: Names of the scores.
+
+    Raises:
+        AnswerError: As `read_score`; or a name that is not there, or there twice.
+    """
+    text = given_text(answer)
+    if mode == "schema":
+        fields = read_fields(answer, text, names)
+        if fields is None:
+            raise AnswerError("malformed", f"not {', '.join(names)}: {quoted(text)}")
+        return {name: _within(_json_number(fields[name], text, scale), scale) for name in names}
+    if answer.cut_off:
+        raise AnswerError("truncated", quoted(text))
+    before, *parts = re.split(rf"\b({'|'.join(map(re.escape, names))})\b", text, flags=re.IGNORECASE)
+    found = [name.casefold() for name in parts[::2]]
+    if sorted(found) != sorted(names) or _NUMBER.search(_without_scale(before, scale)):
+        fault: Fault = "ambiguous" if len(found) > len(names) else "no score"
+        raise AnswerError("refusal" if not found and REFUSAL.search(text) else fault, quoted(text))
+    return {name: _within(_text_number(part, scale), scale) for name, part in zip(found, parts[1::2], strict=True)}
+
+
+def _within(score: float, scale: tuple[float, float]) -> float:
     low, high = scale
     if not low <= score <= high:
         raise AnswerError("out of range", f"{score:g} is not from {low:g} to {high:g}")
     return score
+
+
+def _has_whole_ends(scale: tuple[float, float]) -> bool:
+    return all(float(end).is_integer() for end in scale)
+
+
+def _asks_whole(scale: tuple[float, float]) -> bool:
+    """True if a schema asks for whole scores: from -1 to 1 they would be too few."""
+    low, high = scale
+    return _has_whole_ends(scale) and high - low + 1 >= _FEWEST_WHOLE
 
 
 def read_phrase(answer: Answer) -> str:
@@ -139,6 +196,10 @@ def _read_text(answer: Answer, text: str, scale: tuple[float, float]) -> float:
     """The one number of the text, apart from those that only count or tell the scale."""
     if answer.cut_off:
         raise AnswerError("truncated", quoted(text))
+    return _text_number(text, scale)
+
+
+def _text_number(text: str, scale: tuple[float, float]) -> float:
     uncounted = _COUNTER.sub(" ", _without_scale(text, scale))
     numbers = list(_NUMBER.finditer(uncounted))
     if not numbers:
@@ -161,14 +222,19 @@ def _without_scale(text: str, scale: tuple[float, float]) -> str:
 
 
 def _read_schema(answer: Answer, text: str, scale: tuple[float, float]) -> float:
-    score = read_field(answer, text, "score")
+    return _json_number((read_fields(answer, text, ("score",)) or {}).get("score"), text, scale)
+
+
+def _json_number(score: Any, text: str, scale: tuple[float, float]) -> float:
     if isinstance(score, bool) or not isinstance(score, int | float) or not abs(score) <= sys.float_info.max:
         raise AnswerError("malformed", f"no number as score: {quoted(text)}")
+    if _asks_whole(scale) and score != int(score):
+        raise AnswerError("malformed", f"no whole number as score: {quoted(text)}")
     return float(score)
 
 
-def read_field(answer: Answer, text: str, name: str) -> Any:
-    """The one field of the JSON object that an answer's text is; None if it is another object.
+def read_fields(answer: Answer, text: str, names: Sequence[str]) -> dict[str, Any] | None:
+    """The JSON object that an answer's text is; None if it has not these names and no others.
 
     Raises:
         AnswerError: It is cut off, a refusal, or no JSON.
@@ -180,7 +246,7 @@ def read_field(answer: Answer, text: str, name: str) -> Any:
     except (ValueError, RecursionError):
         fault: Fault = "refusal" if REFUSAL.search(text) else "malformed"
         raise AnswerError(fault, f"no JSON: {quoted(text)}") from None
-    return read[name] if isinstance(read, dict) and read.keys() == {name} else None
+    return read if isinstance(read, dict) and read.keys() == set(names) else None
 
 
 def _read_logprobs(answer: Answer, text: str, scale: tuple[float, float]) -> float:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fmerl.corpus import Corpus, Dialogue, Utterance
-from fmerl.supervision.answers import REFUSAL, Answer, AnswerError, Mode, given_text, quoted, read_field
+from fmerl.supervision.answers import REFUSAL, Answer, AnswerError, Mode, given_text, quoted, read_fields
 
-_TASK = (
+TASK = (
     "Name the emotion of the last utterance of a conversation. Choose exactly one of: {classes}. "
     "Answer with the name of the emotion only."
 )
+"""Query for an utterance's emotion; examples and the utterance follow it."""
 PROMPT_VERSION = 2
 """Version, raised when an utterance may be asked about in other words, or the same answer read otherwise."""
 
@@ -65,16 +66,19 @@ def draw_examples(corpus: Corpus, unseen: Collection[str], shots: int, turns: in
     return sorted(chosen, key=drawn)
 
 
-def classification_messages(classes: Sequence[str], examples: Sequence[Shown], asked: Shown) -> list[dict[str, str]]:
+def classification_messages(
+    classes: Sequence[str], examples: Sequence[Shown], asked: Shown, task: str = TASK, system: str | None = None
+) -> list[dict[str, str]]:
     """Chat messages that ask for one utterance's emotion.
 
-    All in one user message, since not every chat template takes a system message; the examples come first, so that
-    an endpoint can cache them from call to call.
+    All in one user message unless a system message is given, since not every chat template takes one; the examples come
+    first, so that an endpoint can cache them from call to call.
     """
-    parts = [_TASK.format(classes=", ".join(classes))]
+    parts = [task.replace("{classes}", ", ".join(classes))]
     parts += [f"Conversation:\n{item.text()}\nEmotion: {item.utterance.emotion}" for item in examples]
     parts.append(f"Conversation:\n{asked.text()}\nEmotion:")
-    return [{"role": "user", "content": "\n\n".join(parts)}]
+    first = [] if system is None else [{"role": "system", "content": system}]
+    return [*first, {"role": "user", "content": "\n\n".join(parts)}]
 
 
 def class_schema(classes: Sequence[str]) -> dict[str, Any]:
@@ -95,7 +99,8 @@ def read_class(answer: Answer, mode: Mode, classes: Sequence[str]) -> str:
     text = given_text(answer)
     if answer.cut_off:
         raise AnswerError("truncated", quoted(text))
-    named = read_field(answer, text, "emotion") if mode == "schema" else text.strip("\"'“”‘’*.").strip()
+    fields = (read_fields(answer, text, ("emotion",)) or {}) if mode == "schema" else {}
+    named = fields.get("emotion") if mode == "schema" else text.strip("\"'“”‘’*.").strip()
     if not isinstance(named, str):
         raise AnswerError("malformed", f"no name as emotion: {quoted(text)}")
     if named in classes:

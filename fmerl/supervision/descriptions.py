@@ -5,7 +5,6 @@ A description has the paper's joined form, "Arousal: <phrase>, Valence: <phrase>
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from fmerl.config import DIMENSIONS, AnchorConfig
 from fmerl.errors import InputError
+from fmerl.user_text import read_json
 
 DEFAULT_DESCRIPTIONS = Path(__file__).parent / "default" / "descriptions.json"
 """Descriptions of MELD's and IEMOCAP's classes; `card.json` beside them says who wrote them."""
@@ -58,14 +58,10 @@ def read_descriptions(path: str | Path) -> dict[str, str]:
         InputError: No such file, no such object, an emotion given twice, or a description that lacks a dimension,
             repeats one or is of another form.
     """
-    try:
-        descriptions = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_distinct)
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "give a JSON file of descriptions") from error
-    except ValueError as error:
-        raise InputError(path, f"no valid JSON ({error})", f'write {{"<emotion>": "{_FORM}"}}') from error
+    remedy = f'write {{"<emotion>": "{_FORM}"}}'
+    descriptions = read_json(Path(path), remedy)
     if not isinstance(descriptions, dict) or not descriptions:
-        raise InputError(path, "no JSON object with descriptions", f'write {{"<emotion>": "{_FORM}"}}')
+        raise InputError(path, "no JSON object with descriptions", remedy)
     for emotion, text in descriptions.items():
         _phrases(emotion, text, DIMENSIONS, path)
     return descriptions
@@ -120,11 +116,3 @@ def _phrases(emotion: str, text: Any, dimensions: Sequence[str], source: str | P
     if absent:
         raise InputError(source, f"the description of {emotion} lacks {', '.join(absent)}", remedy)
     return {name: phrase for name, phrase in phrases.items() if name in dimensions}
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{name} is there twice")
-    return dict(pairs)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from fmerl.card import CARD, content_digest, read_card, replaced_folder, write_card
 from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import Corpus
-from fmerl.corpus.tables import Row, read_parquet
+from fmerl.corpus.parquet_tables import read_parquet
+from fmerl.corpus.tables import Row
 from fmerl.errors import InputError
 from fmerl.supervision.descriptions import check_described, read_descriptions
 
@@ -52,6 +53,8 @@ class LabelSet:
     card: dict[str, Any]
     """`recipe` and free fields, of which `dimensions` names those that have scores if not all three do;
     `content_digest` is filled in where absent."""
+    spread: NDArray[np.float32] | None = None
+    """Standard deviation of each score over several answers, [U, 3]; written beside the scores, and not read again."""
 
     def __post_init__(self) -> None:
         rows = len(self.utterance_ids)
@@ -89,9 +92,14 @@ def write_labels(root: str | Path, corpus_name: str, labels: LabelSet) -> None:
         dimension: pa.array(labels.vad[:, column], mask=np.isnan(labels.vad[:, column]))
         for column, dimension in enumerate(DIMENSIONS)
     }
+    spreads = {
+        f"{dimension}_sd": pa.array(labels.spread[:, column], mask=np.isnan(labels.spread[:, column]))
+        for column, dimension in enumerate(DIMENSIONS)
+        if labels.spread is not None
+    }
     ids, errors = pa.array(labels.utterance_ids, pa.string()), pa.array(labels.errors, pa.string())
     with replaced_folder(Path(root) / corpus_name) as folder:
-        pq.write_table(pa.table({"utterance_id": ids, **scores, "error": errors}), folder / "vad.parquet")
+        pq.write_table(pa.table({"utterance_id": ids, **scores, "error": errors, **spreads}), folder / "vad.parquet")
         descriptions = json.dumps(labels.descriptions, indent=2, ensure_ascii=False) + "\n"
         (folder / "descriptions.json").write_text(descriptions, encoding="utf-8")
         made = {"kind": "labels", "vad_range": list(labels.vad_range), "content_digest": _digest(labels)}
@@ -165,7 +173,7 @@ def _label_set(
 
 def _range(path: Path, value: Any) -> tuple[float, float]:
     numbers = isinstance(value, list) and len(value) == 2 and all(isinstance(end, int | float) for end in value)
-    if not numbers or not value[0] < value[1]:
+    if not numbers or not 0 < value[1] - value[0] < math.inf:
         what = "the card lacks vad_range" if value is None else f"vad_range {value!r} is no range"
         raise InputError(path, what, 'state lowest and highest score, as in "vad_range": [0, 5]')
     return value[0], value[1]

@@ -117,8 +117,6 @@ def train_epochs(
     train_loader = BatchLoader(train_splits, modalities, config, device)
     validation_loader = BatchLoader(validation, modalities, config, device)
     optimizer = optimizer or adam(model)
-    if config.compile:
-        model.compile(dynamic=True)
     called = ranks.wrap(model)
     for epoch in range(first_epoch, config.epochs + 1):
         purpose = ("dropout", epoch) if ranks.rank == 0 else ("dropout", epoch, ranks.rank)

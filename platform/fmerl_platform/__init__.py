@@ -5,7 +5,7 @@
 
 `run_study(study, storage="runs")` trains what is not trained yet and returns `StudyResults`: a table in a notebook,
 `frame()`, `results["w/o Valence"].predictions(seed=0)`, `report().save("out")`. `open_study("mine", storage="runs")`
-reads the same from MLflow alone.
+reads the same from MLflow alone. `predict(bundle, "talk.csv")` names the emotions of your own conversation.
 """
 
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from fmerl.exports import exports_of
 
 if TYPE_CHECKING:
     from fmerl.errors import InputError
+    from fmerl_platform.prediction.api import predict
     from fmerl_platform.studies.results import StudyResults, open_study
     from fmerl_platform.studies.run import run_study
     from fmerl_platform.study.options import InputOptions
@@ -29,6 +30,7 @@ _PLACES = {
     "Study": "fmerl_platform.study.study",
     "StudyResults": "fmerl_platform.studies.results",
     "Variant": "fmerl_platform.study.variant",
+    "predict": "fmerl_platform.prediction.api",
     "open_study": "fmerl_platform.studies.results",
     "run_study": "fmerl_platform.studies.run",
 }
@@ -43,6 +45,7 @@ __all__ = [
     "StudyResults",
     "Variant",
     "open_study",
+    "predict",
     "run_study",
 ]
 

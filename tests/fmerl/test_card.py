@@ -95,9 +95,9 @@ def test_no_card_is_refused(tmp_path: Path) -> None:
     [
         ("{", "no JSON"),
         ("[]", "lacks kind"),
-        ('{"kind": NaN}', "NaN is not JSON"),
+        ('{"kind": NaN}', "NaN is no number"),
         ('{"kind": "features"}', "lacks made_by"),
-        (b"\xff", "no JSON"),
+        (b"\xff", "is not UTF-8"),
     ],
 )
 def test_broken_card_is_refused(tmp_path: Path, text: str | bytes, what: str) -> None:

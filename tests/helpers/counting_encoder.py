@@ -43,7 +43,7 @@ class CountingSpec:
     broken: str = ""
     """Why it cannot be built."""
 
-    def build(self) -> CountingEncoder:
+    def build(self, device: str = "cpu") -> CountingEncoder:
         if self.broken:
             raise InputError("counting encoder", self.broken, "mend it")
         return CountingEncoder(self)

@@ -53,6 +53,10 @@ def right_answer(body: dict[str, Any]) -> str:
     prompt = prompt_of(body)
     if prompt.startswith("Name the emotion"):
         return json.dumps({"emotion": true_class(prompt)}) if "response_format" in body else true_class(prompt)
+    if "in the dimensions of" in prompt:
+        scores = {name: true_score(f"{prompt}{name}") // 1 for name in ("valence", "arousal", "dominance")}
+        told = ", ".join(f"{name.capitalize()}: {score:g}" for name, score in scores.items())
+        return json.dumps(scores) if "response_format" in body else told
     return "High and sudden." if "brief phrase" in prompt else f"Score: {true_score(prompt):g} out of 5"
 
 
@@ -95,13 +99,17 @@ class FakeEndpoint:
         self._loop.run_forever()
 
     async def _start(self) -> None:
-        app = web.Application()
-        app.router.add_post("/v1/chat/completions", self._answer)
+        app = web.Application(client_max_size=2**28)
+        self.add_routes(app.router)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         self._port = runner.addresses[0][1]
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Add what is served."""
+        router.add_post("/v1/chat/completions", self._answer)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.text())

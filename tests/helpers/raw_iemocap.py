@@ -23,11 +23,22 @@ TURN: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "start": st.integers(0, 3000).map(lambda number: number / 8),
         "seconds": st.integers(1, 80).map(lambda number: number / 8),
         "label": st.sampled_from([*LABELS, "xxx", "sur", "oth"]),
+        "gap": st.sampled_from(["\t", "    ", " \t"]),
         "vad": st.tuples(*[st.integers(4, 20).map(lambda number: number / 4)] * 3),
         "text": st.text("abc ,.!?'’[]:é", min_size=1, max_size=12).filter(lambda text: text.strip()),
         "oddity": st.none()
         | st.sampled_from(
-            ["no wav", "empty wav", "no text", "bad score", "no span", "cp1252", "evaluated twice", "told twice"]
+            [
+                "no wav",
+                "empty wav",
+                "no text",
+                "bad score",
+                "no span",
+                "cp1252",
+                "evaluated twice",
+                "told twice",
+                "capital",
+            ]
         ),
     }
 )
@@ -166,8 +177,13 @@ def _write_evaluation(
         end = turn["start"] + (0 if turn["oddity"] == "no span" else turn["seconds"])
         vad = (0.5, 6.0, 1.0) if turn["oddity"] == "bad score" else turn["vad"]
         scores = ", ".join(f"{score:.4f}" for score in vad)
-        lines.append(f"[{turn['start']:.4f} - {end:.4f}]\t{utterance_id}\t{turn['label']}\t[{scores}]")
+        label = turn["label"].upper() if turn["oddity"] == "capital" else turn["label"]
+        lines.append(
+            turn.get("gap", "\t").join([f"[{turn['start']:.4f} - {end:.4f}]", utterance_id, label, f"[{scores}]"])
+        )
         rows[utterance_id] = len(lines)
+        if label != turn["label"]:
+            written.odd(path, len(lines), f"{utterance_id} is labelled {label}", f"read as {turn['label']!r}")
         if turn["oddity"] == "bad score":
             what = f"{utterance_id} is scored [0.5000, 6.0000, 1.0000], not 1 to 5"
             written.odd(path, len(lines), what, "scores left out")

@@ -64,19 +64,17 @@ def head(
             family = psutil.Process(head.pid).children(recursive=True)
         with suppress(ProcessLookupError):
             os.killpg(head.pid, signal.SIGTERM)
-        head.wait(timeout=60)
+        head.wait()
         for process in psutil.wait_procs(family, timeout=5)[1]:  # nodes that the autoscaler started outlive it
             process.kill()
 
 
 def wait_for(url: str, head: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 90
     while True:
         assert head.poll() is None, "the head ended"
         try:
             urllib.request.urlopen(url, timeout=5).close()
         except OSError:
-            assert time.monotonic() < deadline, "the head's dashboard never answered"
             time.sleep(0.5)
         else:
             return
@@ -86,8 +84,15 @@ def submit(address: str, python: Path, folder: Path, *options: str, grid: list[s
     """Submit `ablation_grid.py` with these arguments and wait for its end; returns the log."""
     command: list[str | Path] = [python, "-m", "ray.scripts.scripts", "job", "submit", f"--address={address}", *options]
     command += ["--", "python", "experiments/ablation_grid.py", *grid]
-    result = subprocess.run(command, cwd=folder, env=environment(python), capture_output=True, text=True)
-    output = result.stdout + result.stderr
+    deadline = time.monotonic() + 120
+    while True:
+        result = subprocess.run(command, cwd=folder, env=environment(python), capture_output=True, text=True)
+        output = result.stdout + result.stderr
+        # The dashboard answers before the head's agent, which starts jobs, is there; on a busy machine slowly.
+        early = "No available agent to submit job" in output or "Failed to connect to Ray at address" in output
+        if not early or time.monotonic() > deadline:
+            break
+        time.sleep(1)
     assert result.returncode == 0, output[-6000:]
     return output
 
@@ -107,7 +112,7 @@ def node(folder: Path, python: Path, temporary: Path, gcs_port: int, gpus: int) 
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=60)
+        process.wait()
 
 
 def lose(process: psutil.Process) -> None:

@@ -128,6 +128,59 @@ def test_bad_input_is_one_line_and_exit_2(
     assert not (home / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"training.unseen_classes": ["bliss"]}, "training.unseen_classes: bliss cannot be held out of neutral"),
+        ({"training.batch_size": 8.5}, "batch_size must be a whole number below 2^31, not 8.5"),
+        ({"training.batch_size": True}, "batch_size must be a whole number below 2^31, not True"),
+        ({"training.batch_size": 1e300}, "batch_size must be a whole number below 2^31, not 1e+300"),
+        ({"training.batch_size": 10**40}, "batch_size must be a whole number"),
+        ([], "no JSON object"),
+    ],
+)
+def test_a_bad_configuration_is_one_line_and_exit_2(
+    fields: object, expected: str, sound: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = sound / "config.json"
+    path.write_bytes(json.dumps(fields).encode("utf-8-sig"))
+    code, error = _run(sound, monkeypatch, capfd, "--config", str(path))
+    assert code == 2
+    assert error.count("\n") == 1, error
+    assert expected in error
+
+
+def test_classes_without_known_descriptions_name_file_and_option(
+    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(sound / "corpus", tmp_path / "corpus")
+    for path in (tmp_path / "corpus").iterdir():
+        path.write_text(path.read_text().replace("joy", "bliss"))
+    arguments = ["--corpus", str(tmp_path / "corpus"), "--features", str(sound / "features"), "--dry-run"]
+    code, error = _main([*arguments, "--storage", str(tmp_path / "runs")], monkeypatch, capfd)
+    assert code == 2
+    assert f"{tmp_path / 'corpus'}: no description of bliss" in error
+    assert "give a label set with --labels" in error
+
+
+def test_a_class_that_train_lacks_is_said(
+    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(sound, tmp_path, dirs_exist_ok=True)
+    rows = pc.read_csv(tmp_path / "corpus" / "utterances.csv").to_pylist()
+    for kept, said in (
+        ({"neutral", "joy"}, "train has no utterance of surprise, fear, sadness, disgust, anger; it cannot be learned"),
+        ({"joy"}, "train has joy alone; there is nothing to tell apart"),
+    ):
+        for row in rows:
+            if row["split"] == "train" and row["emotion"] not in kept:
+                row["emotion"] = ""
+        pc.write_csv(pa.Table.from_pylist(rows), tmp_path / "corpus" / "utterances.csv")
+        code, told = _run(tmp_path, monkeypatch, capfd)
+        assert code == 0
+        assert said in told
+
+
 def test_sound_input_passes_the_same_way(
     sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,10 +212,10 @@ def test_bad_arguments_are_one_line_and_exit_2(
     assert expected in error
 
 
-def _run(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> tuple[int, str]:
+def _run(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *more: str) -> tuple[int, str]:
     arguments = ["--corpus", str(home / "corpus"), "--features", str(home / "features")]
     arguments += ["--labels", str(home / "labels"), "--storage", str(home / "runs"), "--dry-run"]
-    return _main(arguments, monkeypatch, capfd)
+    return _main([*arguments, *more], monkeypatch, capfd)
 
 
 def _main(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""The verdict keeps its word: error rate, coverage and power in simulated studies."""
+"""The verdict keeps its word: error rates, coverage and power in simulated studies."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from simulated_studies import (
     calibrate_on_predictions,
     population_score,
     simulate_study,
+    true_effect,
 )
 
 from fmerl_platform.statistics import CrossedMean, accuracy, confusion_by_dialogue, seeds_to_decide, weighted_f1
@@ -107,3 +108,28 @@ def test_planned_seeds_find_a_planted_effect_as_often_as_promised() -> None:
     assert found.hurts == 0
     assert stats.binomtest(round(found.helps * 150), 150, 0.8).pvalue > 0.01
     assert found.coverage >= 0.92
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "effect"),
+    [
+        pytest.param(MELD, 0.3, id="meld"),
+        pytest.param(MELD, -0.3, id="meld-below-the-control"),
+        pytest.param(replace(MELD, dialogue_sd=0.8), 0.3, id="meld-variants-differ-by-dialogue"),
+        pytest.param(replace(MELD, n_seeds=3), 0.3, id="meld-three-seeds"),
+        pytest.param(IEMOCAP, 0.4, id="iemocap"),
+    ],
+)
+def test_variants_at_the_margins_edge_are_rarely_equivalent(model: StudyModel, effect: float) -> None:
+    edge = replace(model, effects=(effect,) * 6)
+    result = calibrate(300, edge, margin=abs(true_effect(model, effect)))
+    excess = stats.binomtest(result.false_equivalences, result.n_studies, 0.05, alternative="greater")
+    assert excess.pvalue > 0.025, f"false equivalences in {result.false_equivalences} of {result.n_studies}"
+
+
+@pytest.mark.slow
+def test_variants_without_effect_are_found_equivalent_within_a_wide_margin() -> None:
+    result = calibrate(100, MELD, margin=true_effect(MELD, 0.3))
+    assert result.false_equivalences == 0, "no variant lies at the edge"
+    assert min(variant.equivalent for variant in result.variants.values()) > 0.5

@@ -21,7 +21,9 @@ VAD_RANGE = (0.0, 5.0)
 UNSEEN_CLASS = "fear"
 
 _FILES: tuple[tuple[Split, str], ...] = (("train", "train"), ("validation", "dev"), ("test", "test"))
-_COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "StartTime", "EndTime")
+_COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
+_ADVISORY = ("StartTime", "EndTime")
+"""Columns that only tell which clips not to trust."""
 
 # The shortest clips of the release that play last .083 s (two frames of video), its longest turns below 30 s.
 _SHORTEST_SECONDS = 0.05
@@ -33,11 +35,11 @@ def read_meld(folder: Path) -> tuple[Corpus, list[Problem]]:
 
     Ids restart in each file and have gaps, so dialogues and utterances are called `train_dia0` and
     `train_dia0_utt3` (`dev_…`, `test_…`), as their clips are, and turns are MELD's Utterance_IDs.
-    Media paths and VAD scores are left out: the files hold none.
+    Media paths and VAD scores are left out: the files hold none. Times are those of the episode, reversed ones too.
 
     Returns:
         The corpus, and the odd rows: gaps and disorder in a dialogue's ids, spans that no clip of one
-        turn has, characters or white space mended, empty texts, rows repeated.
+        turn has, characters, white space or letter case mended, empty texts, rows repeated; and files without spans.
 
     Raises:
         InputError: A file is missing, empty or no CSV of these columns; an id is no number; an emotion is
@@ -55,7 +57,12 @@ def read_meld(folder: Path) -> tuple[Corpus, list[Problem]]:
 
 def _read_split(path: Path, split: Split, prefix: str, problems: list[Problem]) -> list[Dialogue]:
     found: dict[int, dict[int, tuple[Row, Utterance]]] = {}
-    for row in read_csv(path, _COLUMNS, errors="surrogateescape"):
+    rows = read_csv(path, _COLUMNS, _ADVISORY, errors="surrogateescape")
+    timed = any(row[name] for row in rows for name in _ADVISORY)
+    if rows and not timed:
+        what = f"no {' and no '.join(_ADVISORY)}"
+        problems.append(Problem(where=path.name, row=1, what=what, action="spans of clips are not checked"))
+    for row in rows:
         dialogue, turn = _number(row, "Dialogue_ID"), _number(row, "Utterance_ID")
         turns = found.setdefault(dialogue, {})
         if turn in turns:
@@ -66,6 +73,8 @@ def _read_split(path: Path, split: Split, prefix: str, problems: list[Problem]) 
             problems.append(_problem(row, f"repeats row {first.number}", "left out"))
             continue
         turns[turn] = row, _utterance(row, split, f"{prefix}_dia{dialogue}", turn, problems)
+        if timed:
+            _note_span(row, problems)
     if not found:
         raise InputError(path, "no utterance", "take the file from MELD's raw release")
     for dialogue, turns in found.items():
@@ -85,17 +94,21 @@ def _utterance(row: Row, split: Split, dialogue_id: str, turn: int, problems: li
         raise row.error("empty Speaker", "name the speaker")
     if plain != speaker:
         problems.append(_problem(row, f"odd white space in Speaker {speaker!r}", f"read as {plain!r}"))
-    if row["Emotion"] not in CLASSES:
+    emotion = row["Emotion"].strip().lower()
+    if emotion not in CLASSES:
         raise row.error(f"unknown Emotion {row['Emotion']!r}", f"use one of {', '.join(CLASSES)}")
-    _note_span(row, problems)
+    if emotion != row["Emotion"]:
+        problems.append(_problem(row, f"Emotion {row['Emotion']!r}", f"read as {emotion!r}"))
     return Utterance(
         utterance_id=f"{dialogue_id}_utt{turn}",
         dialogue_id=dialogue_id,
         turn=turn,
         speaker=plain,
         text=text,
-        emotion=row["Emotion"],
+        emotion=emotion,
         split=split,
+        start=_seconds(row["StartTime"]),
+        end=_seconds(row["EndTime"]),
     )
 
 

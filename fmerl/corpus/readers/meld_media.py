@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,9 @@ CLIP_FOLDERS = {
     "test": "output_repeated_splits_test",
 }
 """Folders of clips by the prefix of an utterance's id."""
+
+_OTHER_NAMES = {"test": "final_videos_test"}
+"""Names that some copies of the release use instead."""
 
 _UNUSABLE = {
     "train_dia125_utt3": "the clip is corrupt",
@@ -36,35 +41,51 @@ def with_media(corpus: Corpus, folder: Path) -> tuple[Corpus, list[Problem]]:
 
     Args:
         corpus: From `fmerl.corpus.read_meld`.
-        folder: Folder of the three CLIP_FOLDERS.
+        folder: Folder of the CLIP_FOLDERS.
 
     Returns:
-        The corpus, and the odd clips: missing, empty, known to be bad, of no utterance, or a second one.
+        The corpus, and the odd clips: missing, empty, known to be bad, of no utterance, or a second one; and folders
+        that are not there.
 
     Raises:
-        InputError: One of the three folders is not there.
+        InputError: None of the folders is there.
     """
     root, problems = folder.resolve(), list[Problem]()
-    for name in CLIP_FOLDERS.values():
-        if not (root / name).is_dir():
-            raise InputError(folder / name, "no such folder", "unpack the clips of MELD's raw release there")
+    folders = {prefix: _clip_folder(root, prefix) for prefix in CLIP_FOLDERS}
+    if not any(folders.values()):
+        what = f"none of {', '.join(CLIP_FOLDERS.values())} is there"
+        raise InputError(folder, what, "unpack the clips of MELD's raw release there")
+    prefixes = Counter(utterance.utterance_id.partition("_")[0] for utterance in corpus.utterances())
+    for prefix, clips in folders.items():
+        if clips is None:
+            action = f"{prefixes[prefix]} utterances without audio and video"
+            name = CLIP_FOLDERS[prefix]
+            problems.append(Problem(where=name, row=0, what=f"no folder {name}", action=action, on_screen=True))
     dialogues = tuple(
-        replace(dialogue, utterances=tuple(_with_clip(item, root, problems) for item in dialogue.utterances))
+        replace(dialogue, utterances=tuple(_with_clip(item, folders, problems) for item in dialogue.utterances))
         for dialogue in corpus.dialogues
     )
     known = {utterance.utterance_id for utterance in corpus.utterances()}
-    for prefix, name in CLIP_FOLDERS.items():
-        for path in sorted((root / name).iterdir()):
+    for prefix, clips in folders.items():
+        for path in sorted(clips.iterdir()) if clips is not None else ():
             if reason := _fault_of_extra(path, prefix, known):
-                problems.append(Problem(where=f"{name}/{path.name}", row=0, what=reason, action="ignored"))
+                problems.append(Problem(where=f"{path.parent.name}/{path.name}", row=0, what=reason, action="ignored"))
     return replace(corpus, dialogues=dialogues), problems
 
 
-def _with_clip(utterance: Utterance, root: Path, problems: list[Problem]) -> Utterance:
+def _clip_folder(root: Path, prefix: str) -> Path | None:
+    names = (CLIP_FOLDERS[prefix], _OTHER_NAMES.get(prefix))
+    return next((root / name for name in names if name is not None and (root / name).is_dir()), None)
+
+
+def _with_clip(utterance: Utterance, folders: Mapping[str, Path | None], problems: list[Problem]) -> Utterance:
     name = utterance.utterance_id
     prefix, clip = name.split("_", maxsplit=1)
-    path = root / CLIP_FOLDERS[prefix] / f"{clip}.mp4"
-    where = f"{CLIP_FOLDERS[prefix]}/{clip}.mp4"
+    folder = folders[prefix]
+    if folder is None:
+        return utterance
+    path = folder / f"{clip}.mp4"
+    where = f"{folder.name}/{clip}.mp4"
     if not path.is_file():
         reason: str | None = "no such clip"
     elif not path.stat().st_size:

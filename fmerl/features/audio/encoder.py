@@ -25,8 +25,6 @@ from fmerl.features.audio.sound import read_sound
 from fmerl.features.encoder import Encoded, Item
 from fmerl.features.media import MediaError
 
-_SILENT = 8
-"""Highest 16-bit sample of silence: -72 dB of full scale, about what a lossy codec makes of zeros."""
 _INCLUDE = re.compile(r"^\s*\\\{([^\\{}?\n]+)\}", re.MULTILINE)
 
 
@@ -45,17 +43,21 @@ class AudioSpec:
     """Rate that all sound is resampled to, in Hz."""
     level: str = "func"
     """Output level of the config that is read; openSMILE's own sets call their functionals func."""
+    longest: float = 300.0
+    """Most seconds of an utterance that are read: openSMILE keeps all frames, 5 MiB a second for IS10."""
 
     def __post_init__(self) -> None:
         if self.sampling_rate < 1:
             raise ValueError(f"sampling_rate must be positive, not {self.sampling_rate}")
+        if not self.longest > 0:
+            raise ValueError(f"longest must be positive, not {self.longest}")
 
     @property
     def modality(self) -> str:
         return "audio"
 
-    def build(self) -> AudioEncoder:
-        """Load openSMILE.
+    def build(self, device: str = "cpu") -> AudioEncoder:
+        """Load openSMILE, which computes on the CPU whatever the device.
 
         Raises:
             InputError: A set, config or package that is not there, or a config that makes no vector of an utterance.
@@ -93,12 +95,14 @@ class AudioEncoder:
         self.width: int = len(self.columns)
 
     def recipe(self) -> dict[str, Any]:
-        """Set or digest of the config with all that it includes, level, rate, and versions of the libraries."""
+        """Set or digest of the config with all that it includes, level, sound that it hears, and versions."""
         return {
             "encoder": "opensmile",
             "feature_set": self._named,
             "level": self.spec.level,
             "sampling_rate": self.spec.sampling_rate,
+            "channels": "mean",
+            "longest": self.spec.longest,
             "versions": {"opensmile": self._version, "av": self._av.__version__},
         }
 
@@ -117,9 +121,9 @@ class AudioEncoder:
 
     def _vector(self, item: Item) -> tuple[NDArray[np.float32], str | None]:
         rate = self.spec.sampling_rate
-        sound, odd = read_sound(item.media, sampling_rate=rate, start=item.start, end=item.end)
-        if np.abs(sound.astype(np.int32)).max() <= _SILENT:
-            raise MediaError(f"the {len(sound) / rate:.2f} s of sound are silent")
+        sound, odd = read_sound(
+            item.media, sampling_rate=rate, start=item.start, end=item.end, longest=self.spec.longest
+        )
         vector = self._functionals(sound)[:, 0].astype(np.float32)
         bad = ~np.isfinite(vector)
         if bad.all():

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from fmerl.config import DEFAULT_TEXT_ENCODER
 from fmerl.errors import InputError
@@ -75,8 +76,8 @@ class TextEncoder:
             raise ValueError(f"pooling must be one of {', '.join(get_args(Pooling))}, not {pooling!r}")
         self.name, self.pooling, self.batch_size = name, pooling, batch_size
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._source = _package_folder(name) if name.startswith(_PACKAGE) else name
-        self._tokenizer, model = _load(name, self._source)
+        self._source = source_of(name)
+        self._tokenizer, model = load_encoder(name)
         self._model = model.to(self.device).eval()
         config = model.config
         self._last_layer: int = config.num_hidden_layers
@@ -84,7 +85,7 @@ class TextEncoder:
             raise InputError(name, f"there is no layer {layer}", f"choose -1 or 0 to {self._last_layer}")
         self.layer = layer % (self._last_layer + 1)
         self.width: int = config.hidden_size
-        positions = getattr(config, "max_position_embeddings", max_length)
+        positions = getattr(model.config, "max_position_embeddings", max_length) - first_position(model)
         self.max_length: int = min(max_length, self._tokenizer.model_max_length, positions)
 
     def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
@@ -166,11 +167,8 @@ class TextEncoder:
 
     @cached_property
     def revision(self) -> str:
-        """Commit of a model from the hub; SHA-256 of the model's files for a folder."""
-        try:
-            return revision(self._source)
-        except OSError as error:
-            raise InputError(self.name, str(error), "load the encoder again") from error
+        """See `revision_of`."""
+        return revision_of(self.name)
 
     def recipe(self) -> dict[str, Any]:
         """All that decides the vectors of a text, for a card."""
@@ -183,6 +181,48 @@ class TextEncoder:
         }
 
 
+def source_of(name: str) -> str:
+    """Hub id or folder that a name stands for.
+
+    Raises:
+        InputError: A package that is not there, or holds no model.
+    """
+    return _package_folder(name) if name.startswith(_PACKAGE) else name
+
+
+def revision_of(name: str) -> str:
+    """Commit of a model from the hub's cache; SHA-256 of the model's files for a folder.
+
+    Raises:
+        InputError: The cache does not hold the model.
+    """
+    try:
+        return revision(source_of(name))
+    except OSError as error:
+        raise InputError(name, str(error), "load the encoder again") from error
+
+
+def load_encoder(name: str) -> tuple[Any, Any]:
+    """Tokenizer and float32 model of a name, from the hub's cache when it is there.
+
+    Raises:
+        InputError: No such encoder, or a checkpoint that lacks weights or vocabulary.
+    """
+    source = source_of(name)
+    try:
+        return from_cache_or_hub(source, partial(_load_checked, source))
+    except (OSError, ValueError) as error:
+        raise InputError(name, f"no text encoder can be loaded ({str(error).splitlines()[0]})", _OFFLINE) from error
+
+
+def first_position(model: Any) -> int:
+    """Index of the first token's position; RoBERTa and its kin count from the one after padding's."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            return 0 if module.padding_idx is None else module.padding_idx + 1
+    return 0
+
+
 def _package_folder(name: str) -> str:
     module = name.removeprefix(_PACKAGE)
     try:
@@ -192,14 +232,6 @@ def _package_folder(name: str) -> str:
         raise InputError(name, f"the Python package cannot be imported ({error})", remedy) from error
     except AttributeError as error:
         raise InputError(name, f"package {module} has no get_model_path()", "name one that has, or a folder") from error
-
-
-def _load(name: str, source: str) -> tuple[Any, Any]:
-    """Tokenizer and float32 model of a folder or hub id, from the hub's cache when it is there."""
-    try:
-        return from_cache_or_hub(source, partial(_load_checked, source))
-    except (OSError, ValueError) as error:
-        raise InputError(name, f"no text encoder can be loaded ({str(error).splitlines()[0]})", _OFFLINE) from error
 
 
 def _load_checked(source: str, **options: Any) -> tuple[Any, Any]:

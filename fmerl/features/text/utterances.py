@@ -35,7 +35,6 @@ class TextSpec:
     context: int = 0
     """Earlier turns of the dialogue that are read before the utterance."""
     batch_size: int = 64
-    device: str | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("max_length", 1), ("context", 0), ("batch_size", 1)):
@@ -46,8 +45,8 @@ class TextSpec:
     def modality(self) -> str:
         return "text"
 
-    def build(self) -> UtteranceEncoder:
-        """Load the model.
+    def build(self, device: str = "cpu") -> UtteranceEncoder:
+        """Load the model onto a device.
 
         Raises:
             InputError: See `TextEncoder`; or a model that cannot read context.
@@ -58,7 +57,7 @@ class TextSpec:
             layer=self.layer,
             max_length=self.max_length,
             batch_size=self.batch_size,
-            device=self.device,
+            device=device,
         )
         return UtteranceEncoder(encoder, self.context)
 

@@ -28,6 +28,9 @@ from fmerl.features.visual.video import read_frames
 
 DENSENET = "densenet"
 
+_READER = 2
+"""Version of the choice of frames, raised when the same file may give others."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VisualSpec:
@@ -47,8 +50,6 @@ class VisualSpec:
     """Most frames read of an utterance."""
     batch_size: int = 32
     """Faces per forward pass, of one utterance or several."""
-    device: str | None = None
-    """Device of the network; None for a GPU when there is one."""
     pixel_mean: float = 0.0
     """Mean of the pixels, 0 to 255, that the DenseNet's weights were trained on."""
     pixel_sd: float = 255.0
@@ -66,14 +67,14 @@ class VisualSpec:
     def modality(self) -> str:
         return "visual"
 
-    def build(self) -> VisualEncoder:
-        """Load network and face detector.
+    def build(self, device: str = "cpu") -> VisualEncoder:
+        """Load network and face detector, the network onto a device.
 
         Raises:
             InputError: No weights for the DenseNet, weights that are not its own, no such model, or a package that
                 is not there.
         """
-        return VisualEncoder(self)
+        return VisualEncoder(self, device)
 
 
 class VisualEncoder:
@@ -82,12 +83,11 @@ class VisualEncoder:
     modality = "visual"
     columns = None
 
-    def __init__(self, spec: VisualSpec) -> None:
+    def __init__(self, spec: VisualSpec, device: str) -> None:
         self.spec = spec
         self._av = optional_module("av", "visual")
         self._crop = face_cropper(spec.faces)
-        device = torch.device(spec.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._model = _image_model(spec, device)
+        self._model = _image_model(spec, torch.device(device))
         self.width: int = self._model.width
 
     def recipe(self) -> dict[str, Any]:
@@ -96,7 +96,8 @@ class VisualEncoder:
         versions = {"av": self._av.__version__, **model.pop("versions")}
         if self.spec.faces == "haar":
             versions["cv2"] = optional_module("cv2", "visual").__version__
-        return {**model, **cropper_recipe(self.spec.faces), "frames": self.spec.frames, "versions": versions}
+        read = {"frames": self.spec.frames, "reader": _READER}
+        return {**model, **cropper_recipe(self.spec.faces), **read, "versions": versions}
 
     def encode(self, items: Sequence[Item]) -> Encoded:
         """Mean vectors of n utterances, [n, D]; faces of several utterances share a forward pass."""

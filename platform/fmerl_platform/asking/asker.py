@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from fmerl.supervision.answers import Answer, AnswerError
 from fmerl_platform.asking.backoff import Backoff
 from fmerl_platform.asking.endpoint import EndpointClient, RequestFailedError
+from fmerl_platform.asking.forms import Value
 from fmerl_platform.asking.journal import Entry, JournalWriter
 from fmerl_platform.asking.limiter import Leases, Reservation, Stopped, Usage
 from fmerl_platform.asking.prices import Price, Tokens, most_tokens
@@ -37,7 +38,7 @@ class Answered:
     """Outcome of a call: its value, or why there is none."""
 
     key: str
-    value: float | str | None
+    value: Value | None
     error: str | None = None
     passing: bool = False
     """True if the same call may get a value in another run."""
@@ -52,6 +53,26 @@ def answer_from_journal(call: Call, answers: list[Answer], most: int) -> Answere
         except AnswerError as error:
             fault = str(error)
     return Answered(key=call.key, value=None, error=fault) if len(answers) >= most else None
+
+
+class Refusals:
+    """Refusals in the same words, of which a few tell that every other call will be refused.
+
+    Args:
+        answered: Whether the endpoint is known to answer; then no number of refusals tells anything.
+    """
+
+    def __init__(self, answered: bool) -> None:
+        self.answered = answered
+        self._alike = Counter[str]()
+
+    def check(self, failure: RequestFailedError) -> None:
+        """Raise a hopeless failure once the same was said of several calls and none was ever answered."""
+        if self.answered or not failure.refused or failure.about_input:
+            return
+        self._alike[str(failure)] += 1
+        if self._alike[str(failure)] >= _ALIKE:
+            raise RequestFailedError(str(failure), hopeless=True)
 
 
 class Asker:
@@ -80,7 +101,7 @@ class Asker:
         self._client, self._leases, self._journal = client, leases, journal
         self._price, self._retries = price, retries
         self._slots = asyncio.Semaphore(concurrency)
-        self._answered, self._refusals = answered_before, Counter[str]()
+        self._refusals = Refusals(answered_before)
 
     async def ask(self, call: Call, earlier: list[Answer]) -> Answered:
         """Ask until an answer can be read or no more may be paid for.
@@ -104,7 +125,7 @@ class Asker:
             except RequestFailedError as failure:
                 if failure.hopeless:
                     raise
-                self._check_refused_alike(failure)
+                self._refusals.check(failure)
                 what = f"request failed: {failure}"
                 return Answered(key=call.key, value=None, error=what, passing=not failure.refused)
 
@@ -133,14 +154,6 @@ class Asker:
                     raise
                 await asyncio.sleep(backoff.seconds(failures, failure.retry_after))
 
-    def _check_refused_alike(self, failure: RequestFailedError) -> None:
-        """Raise a hopeless failure once the same was said of several calls and none was ever answered."""
-        if self._answered or not failure.refused or failure.about_input:
-            return
-        self._refusals[str(failure)] += 1
-        if self._refusals[str(failure)] >= _ALIKE:
-            raise RequestFailedError(str(failure), hopeless=True)
-
     async def _request(self, call: Call, unreadable: int) -> Answer:
         most = most_tokens(call.body)
         granted = Reservation(most.total, self._price.cost(most))
@@ -149,8 +162,8 @@ class Asker:
         try:
             reply = await self._client.send(call, unreadable)
             taken = reply.tokens or most
-            self._answered = True
-            await self._journal.append(_answered_entry(call, taken, reply, self._client.ways))
+            self._refusals.answered = True
+            await self._journal.append(answered_entry(call.key, taken, reply, self._client.ways))
             return reply.answer
         except RequestFailedError as failure:
             if failure.charged:
@@ -162,20 +175,23 @@ class Asker:
             self._leases.report(Usage(granted, Reservation(taken.total, self._price.cost(taken))))
 
 
-def _answered_entry(call: Call, tokens: Tokens, reply: Reply, ways: Ways) -> Entry:
+def answered_entry(key: str, tokens: Tokens, reply: Reply, ways: Ways, batch: str = "") -> Entry:
+    """The journal's line about a call with an answer, readable or not."""
     return Entry(
-        key=call.key,
+        key=key,
         at=_now(),
         model=reply.model,
         ways=ways,
         prompt_tokens=tokens.prompt,
         completion_tokens=tokens.completion,
+        cached_tokens=tokens.cached,
         answer=reply.answer,
+        batch=batch,
     )
 
 
 def failed_entry(
-    key: str, tokens: Tokens, failure: RequestFailedError, ways: Ways, refused: bool | None = None
+    key: str, tokens: Tokens, failure: RequestFailedError, ways: Ways, refused: bool | None = None, batch: str = ""
 ) -> Entry:
     """The journal's line about a call without an answer; refused as the failure says, unless it is known better."""
     return Entry(
@@ -187,6 +203,7 @@ def failed_entry(
         completion_tokens=tokens.completion,
         failure=str(failure),
         refused=failure.refused if refused is None else refused,
+        batch=batch,
     )
 
 

@@ -10,7 +10,7 @@ from fmerl.supervision.answers import Mode, whole_scores
 from fmerl_platform.asking.asker import Asker, answer_from_journal, failed_entry
 from fmerl_platform.asking.endpoint import EndpointClient, RequestFailedError
 from fmerl_platform.asking.journal import JournalReader, JournalWriter
-from fmerl_platform.asking.limiter import Grants, Leases, Limiter, Limits, Reservation, Stopped, Usage
+from fmerl_platform.asking.limiter import Leases, Limiter, Limits, Stopped
 from fmerl_platform.asking.prices import Tokens
 from fmerl_platform.asking.question import Call, Questions
 from fmerl_platform.asking.worker import WorkerConfig
@@ -62,7 +62,8 @@ def ask_decoding(
 
 def score_decodings(questions: Questions) -> tuple[Mode, ...]:
     """Decodings to try, in order: logprobs (finest scores, one token), schema (nothing to misread)."""
-    return ("logprobs", "schema") if whole_scores(questions.prompts.scale) else ("schema",)
+    first_token = questions.prompts.questions == "three" and whole_scores(questions.prompts.scale)
+    return ("logprobs", "schema") if first_token else ("schema",)
 
 
 def _told(call: Call, journal: JournalReader) -> bool:
@@ -71,14 +72,10 @@ def _told(call: Call, journal: JournalReader) -> bool:
 
 async def _ask_in_turn(calls: Sequence[Call], journal: JournalReader, config: WorkerConfig, limiter: Limiter) -> None:
     """Ask until a call has a value, and note the broken ones before an answer as refused."""
-
-    async def exchange(needs: list[Reservation], used: list[Usage]) -> Grants:
-        return limiter.exchange(needs, used)
-
     client, writer = EndpointClient(config.endpoint, config.ways), JournalWriter(config.journal)
     try:
         retries = replace(config.retries, broken=_BROKEN_TRIES)
-        asker = Asker(client, Leases(exchange), writer, config.price, retries, 1)
+        asker = Asker(client, Leases.of(limiter), writer, config.price, retries, 1)
         broken: dict[str, RequestFailedError] = {}
         for call in calls:
             answers = journal.answers(call.key)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
 
 from fmerl.errors import InputError
 from fmerl_platform.asking.backoff import retry_after_seconds
+from fmerl_platform.asking.prices import longest_answer
 from fmerl_platform.asking.question import Call
 from fmerl_platform.asking.reply import BadReplyError, Reply, read_reply
 from fmerl_platform.asking.secret import Secret
@@ -26,6 +29,8 @@ _BROKEN = {404, 500, 501}
 """Statuses of a server that may stumble over a request's optional part."""
 _DETAIL = 200
 """Characters kept of an endpoint's message."""
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -127,22 +132,37 @@ class EndpointClient:
         """The endpoint's reply to one request.
 
         Raises:
+            RequestFailedError: See `request`.
+        """
+        ways, body = self.ways, call.request(unreadable)
+        raw = await self.request(lambda api: api.chat.completions.with_raw_response.create(**ways.fit(body)), sent=ways)
+        return self.read(raw.http_response.text, longest_answer(body))
+
+    async def request(
+        self, send: Callable[[AsyncOpenAI], Awaitable[T]], seconds: float | None = None, sent: Ways | None = None
+    ) -> T:
+        """Result of one request of OpenAI's client.
+
+        Args:
+            send: Makes the request.
+            seconds: Limit of the whole request; None for the endpoint's.
+            sent: Ways by which a chat completion was asked for, which its refusal may mend; None for other requests.
+
+        Raises:
             RequestFailedError: There is none. It has no cause or context: the client's errors hold the key.
         """
         failure: RequestFailedError
-        ways, body = self.ways, call.request(unreadable)
+        limit = seconds or self._endpoint.timeout
         try:
             # Limits the whole request: the client's own timeout starts again with each byte of a slow body.
-            async with asyncio.timeout(self._endpoint.timeout):
-                raw = await self._client.chat.completions.with_raw_response.create(**ways.fit(body))
-            return read_reply(self._endpoint.key.redact(raw.http_response.text), body["max_tokens"])
+            async with asyncio.timeout(limit):
+                return await send(self._client)
         except (TimeoutError, APITimeoutError):
-            what = f"no answer within {self._endpoint.timeout:g} s"
-            failure = RequestFailedError(what, passing=True, charged=True)
+            failure = RequestFailedError(f"no answer within {limit:g} s", passing=True, charged=True)
         except APIStatusError as error:
-            failure = self._status_failure(error, ways)
-        except BadReplyError as error:
-            failure = self._reply_failure(error)
+            words = f"{error.message} {error.code} {error.body}"
+            refusal = Refusal(status=error.status_code, field=error.param or "", words=words)
+            failure = self.failure_of(refusal, error.message, sent, retry_after_seconds(error.response.headers))
         except APIConnectionError as error:
             cause = type(error.__cause__ or error).__name__
             failure = RequestFailedError(f"connection failed ({cause})", passing=True, charged=cause != "ConnectError")
@@ -150,23 +170,52 @@ class EndpointClient:
             failure = RequestFailedError(f"unreadable response ({type(error).__name__})", passing=True, charged=True)
         raise failure
 
-    async def close(self) -> None:
-        await self._client.close()
+    def read(self, body: str, budget: int) -> Reply:
+        """The chat completion in a body, the key taken out.
 
-    def _status_failure(self, error: APIStatusError, sent: Ways) -> RequestFailedError:
-        status, detail = error.status_code, self._endpoint.key.redact(" ".join(error.message.split()))[:_DETAIL]
-        refusal = Refusal(status=status, field=error.param or "", words=f"{error.message} {error.code} {error.body}")
-        if sent.obey(refusal) != sent:
+        Args:
+            body: As it came, with status 200.
+            budget: Tokens that the answer could take.
+
+        Raises:
+            RequestFailedError: It is none; no cause or context, as `request`.
+        """
+        try:
+            return read_reply(self.redact(body), budget)
+        except BadReplyError as error:
+            failure = self._reply_failure(error)
+        raise failure
+
+    def redact(self, text: str) -> str:
+        """`text` without the key."""
+        return self._endpoint.key.redact(text)
+
+    def failure_of(
+        self, refusal: Refusal, message: str, sent: Ways | None, retry_after: float | None = None
+    ) -> RequestFailedError:
+        """Meaning of an error that the endpoint sent; one about a field of a chat completion is obeyed.
+
+        Args:
+            refusal: The error.
+            message: Its own words for the user.
+            sent: Ways by which a chat completion was asked for; None for other requests.
+            retry_after: Seconds the endpoint asks to wait.
+        """
+        status, detail = refusal.status, self.redact(" ".join(message.split()))[:_DETAIL]
+        if sent is not None and sent.obey(refusal) != sent:
             return self._obey(refusal, sent, f"HTTP {status}: {detail}")
-        hopeless = (status in _HOPELESS and not refusal.about_input) or error.code == "insufficient_quota"
+        hopeless = (status in _HOPELESS and not refusal.about_input) or "insufficient_quota" in refusal.words
         return RequestFailedError(
             f"HTTP {status}: {detail}",
             passing=not hopeless and (status in _PASSING or (status >= 500 and status != 501)),
             hopeless=hopeless,
             about_input=refusal.about_input,
             broken=status in _BROKEN,
-            retry_after=retry_after_seconds(error.response.headers),
+            retry_after=retry_after,
         )
+
+    async def close(self) -> None:
+        await self._client.close()
 
     def _obey(self, refusal: Refusal, sent: Ways, what: str) -> RequestFailedError:
         # Requests that were in flight together are refused together: who comes second finds the lesson learned.

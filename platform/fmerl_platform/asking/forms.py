@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from fmerl.supervision.answers import Answer, Mode, read_phrase, read_score, score_schema
+from fmerl.supervision.answers import Answer, Mode, read_phrase, read_score, read_scores, score_schema
 from fmerl.supervision.classification import class_schema, read_class
 
 _TOP_LOGPROBS = 20
 """Most candidates that endpoints give."""
+
+
+Value: TypeAlias = float | str | dict[str, float]
+"""A score, a text, or scores by dimension."""
 
 
 class Form(Protocol):
@@ -29,7 +33,7 @@ class Form(Protocol):
     def known_by(self) -> dict[str, Any]:
         """Fields of the form that decide how an answer is read."""
 
-    def read(self, answer: Answer) -> float | str:
+    def read(self, answer: Answer) -> Value:
         """The value in an answer.
 
         Raises:
@@ -58,6 +62,29 @@ class ScoreForm:
 
     def read(self, answer: Answer) -> float:
         return read_score(answer, self.mode, self.scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointScoresForm:
+    """A score in `scale` for each dimension."""
+
+    mode: Mode
+    scale: tuple[float, float]
+    dimensions: tuple[str, ...]
+
+    @property
+    def tokens(self) -> int:
+        return len(self.dimensions) * _SCORE_TOKENS[self.mode]
+
+    def fields(self) -> dict[str, Any]:
+        schema = score_schema(self.scale, self.dimensions)
+        return _structured("scores", schema) if self.mode == "schema" else {}
+
+    def known_by(self) -> dict[str, Any]:
+        return {"scale": self.scale, "dimensions": list(self.dimensions)}
+
+    def read(self, answer: Answer) -> dict[str, float]:
+        return read_scores(answer, self.mode, self.scale, self.dimensions)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from uuid import uuid4
 from fmerl.errors import InputError
 from fmerl.files import sync
 from fmerl.supervision.answers import Answer
+from fmerl_platform.asking.prices import Price, Tokens
 from fmerl_platform.asking.ways import USUAL_WAYS, Ways
 from fmerl_platform.running.lock import exclusive
 
@@ -47,8 +48,16 @@ class Entry:
     """Reason why there is no answer."""
     refused: bool = False
     """True if the endpoint will refuse this very request each time."""
+    cached_tokens: int = 0
+    """Tokens of the prompt that the endpoint had in its cache."""
+    batch: str = ""
+    """Id of the batch that the request was in; empty for a direct one."""
     ways: Ways = USUAL_WAYS
     """Known of the endpoint by then."""
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(self.prompt_tokens, self.completion_tokens, self.cached_tokens)
 
     def to_line(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode() + b"\n"
@@ -119,7 +128,7 @@ class JournalReader:
     """All entries of a folder; `refresh` reads those appended since."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._offsets: dict[Path, int] = defaultdict(int)
         self._rows: dict[Path, int] = defaultdict(int)
         self.entries: dict[str, list[Entry]] = defaultdict(list)
@@ -132,7 +141,7 @@ class JournalReader:
         Raises:
             InputError: A whole line that is no entry.
         """
-        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+        for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             if path.stat().st_size > self._offsets[path]:
                 self._read_on(path)
 
@@ -160,6 +169,11 @@ class JournalReader:
                 remedy = "delete this line; its call will be made again"
                 raise InputError(path, "no journal entry", remedy, row=self._rows[path]) from None
             self.entries[entry.key].append(entry)
+
+
+def cost_of(entries: Iterable[Entry], price: Price) -> float:
+    """Cost of requests, each by the way it was asked."""
+    return sum(price.cost(entry.tokens, in_batch=bool(entry.batch)) for entry in entries)
 
 
 @contextmanager

@@ -118,6 +118,15 @@ class Leases:
         self._used: list[Usage] = []
         self._asking: asyncio.Task[None] | None = None
 
+    @classmethod
+    def of(cls, limiter: Limiter) -> Leases:
+        """The leases of a process that has the limiter to itself."""
+
+        async def exchange(needs: list[Reservation], used: list[Usage]) -> Grants:
+            return limiter.exchange(needs, used)
+
+        return cls(exchange)
+
     async def acquire(self, need: Reservation) -> None:
         """Return when a request may be sent.
 

@@ -9,6 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from fmerl.errors import InputError
+from fmerl.user_text import read_json
+
+BATCH_SHARE = 0.5
+"""Price of a request in a batch over that of a direct one, where the table does not tell.
+
+OpenAI's Batch API FAQ: "Each model will be offered at 50% cost discount vs. the synchronous APIs"
+(https://help.openai.com/en/articles/9197833-batch-api-faq); other endpoints of this kind say the same.
+"""
 
 _FORM = '{"currency": "USD", "per_tokens": 1000000, "models": {"<model>": {"prompt": 0.15, "completion": 0.6}}}'
 _MESSAGE_TOKENS = 16
@@ -23,10 +31,16 @@ class Price:
 
     prompt: float = 0.0
     completion: float = 0.0
+    cached: float | None = None
+    """Price of a prompt's token that the endpoint had in its cache; None for that of any other."""
+    batch: float = BATCH_SHARE
+    """Share of these prices that a request in a batch costs."""
     currency: str = ""
 
-    def cost(self, tokens: Tokens) -> float:
-        return self.prompt * tokens.prompt + self.completion * tokens.completion
+    def cost(self, tokens: Tokens, in_batch: bool = False) -> float:
+        cached = self.prompt if self.cached is None else self.cached
+        prompts = self.prompt * (tokens.prompt - tokens.cached) + cached * tokens.cached
+        return (prompts + self.completion * tokens.completion) * (self.batch if in_batch else 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +49,40 @@ class Tokens:
 
     prompt: int = 0
     completion: int = 0
+    cached: int = 0
+    """Tokens of the prompt that the endpoint had in its cache."""
 
     @property
     def total(self) -> int:
         return self.prompt + self.completion
 
     def __add__(self, other: Tokens) -> Tokens:
-        return Tokens(self.prompt + other.prompt, self.completion + other.completion)
+        cached = self.cached + other.cached
+        return Tokens(self.prompt + other.prompt, self.completion + other.completion, cached)
+
+
+def longest_answer(body: Mapping[str, Any]) -> int:
+    """Tokens that a request lets its answer take, in either field for it."""
+    return body["max_tokens"] if "max_tokens" in body else body["max_completion_tokens"]
 
 
 def most_tokens(body: Mapping[str, Any]) -> Tokens:
     """Upper bound on a request's tokens: a token is at least one byte of text, or of the schema asked for."""
-    return Tokens(_text_bytes(body) + _overhead(body), body["max_tokens"])
+    return Tokens(_text_bytes(body) + _overhead(body), longest_answer(body))
 
 
 def likely_tokens(body: Mapping[str, Any]) -> Tokens:
     """Estimate of a request's tokens, for English and an answer of full length."""
-    return Tokens(_text_bytes(body) // _BYTES_PER_TOKEN + _overhead(body), body["max_tokens"])
+    return Tokens(_text_bytes(body) // _BYTES_PER_TOKEN + _overhead(body), longest_answer(body))
 
 
 def read_price(path: Path, model: str) -> Price:
     """The price of a model's tokens.
 
     Raises:
-        InputError: No such table, no price of the model, or a price that is no number from 0 up.
+        InputError: No such table, no price of the model, or a price or share that is no number from 0 up.
     """
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", f"write {_FORM}") from None
-    except ValueError as error:
-        raise InputError(path, f"no JSON ({error})", f"write {_FORM}") from None
+    table = read_json(path, f"write {_FORM}")
     fields = table if isinstance(table, dict) else {}
     per_tokens, models, currency = (fields.get(name) for name in ("per_tokens", "models", "currency"))
     if not _is_amount(per_tokens) or not per_tokens or not isinstance(models, dict) or not isinstance(currency, str):
@@ -76,7 +93,17 @@ def read_price(path: Path, model: str) -> Price:
     prompt, completion = price.get("prompt"), price.get("completion")
     if not _is_amount(prompt) or not _is_amount(completion):
         raise InputError(path, f"the price of {model} is not two amounts", f"write {_FORM}")
-    return Price(prompt=prompt / per_tokens, completion=completion / per_tokens, currency=currency)
+    cached, batch = price.get("cached", prompt), price.get("batch", BATCH_SHARE)
+    if not _is_amount(cached) or not _is_amount(batch):
+        what = f"cached and batch of {model} must be amounts where they stand"
+        raise InputError(path, what, "give cached as a price like prompt, and batch as a share such as 0.5")
+    return Price(
+        prompt=prompt / per_tokens,
+        completion=completion / per_tokens,
+        cached=cached / per_tokens,
+        batch=batch,
+        currency=currency,
+    )
 
 
 def _text_bytes(body: Mapping[str, Any]) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from fmerl.card import recipe_digest
 from fmerl.corpus import Utterance
 from fmerl.errors import InputError
 from fmerl.supervision.answers import Answer, Mode, whole_scores
 from fmerl.supervision.prompts import PromptConfig
-from fmerl_platform.asking.forms import Form, PhraseForm, ScoreForm
+from fmerl_platform.asking.forms import Form, JointScoresForm, PhraseForm, ScoreForm, Value
 
 Messages = list[dict[str, str]]
 """Messages of a chat, each with role and content."""
@@ -67,7 +67,7 @@ class Call:
             return self.body
         return {**self.body, "temperature": max(self.body["temperature"], self.retry_temperature)}
 
-    def read(self, answer: Answer) -> float | str:
+    def read(self, answer: Answer) -> Value:
         """The value in an answer.
 
         Raises:
@@ -86,6 +86,10 @@ class Call:
         return call
 
 
+Samples: TypeAlias = tuple[Call, ...]
+"""Calls that ask the same."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Questions:
     """Makes the calls of a label set to one model."""
@@ -95,6 +99,9 @@ class Questions:
     decoding: Decoding
 
     def __post_init__(self) -> None:
+        if self.decoding.mode == "logprobs" and self.prompts.questions == "one":
+            what = "an answer to one question for all dimensions starts with no score"
+            raise InputError("--decoding logprobs", what, "take --questions three, or another decoding")
         if self.decoding.mode == "logprobs" and whole_scores(self.prompts.scale) is None:
             low, high = self.prompts.scale
             what = f"the scale from {low:g} to {high:g} has scores that are not one digit"
@@ -103,13 +110,21 @@ class Questions:
             )
 
     def score(self, utterance: str, dimension: str, repeat: int = 0) -> Call:
+        """The call for a score; one question for all dimensions is the same call for each."""
+        mode, scale, dimensions = self.decoding.mode, self.prompts.scale, self.prompts.dimensions
+        if self.prompts.questions == "one":
+            form = JointScoresForm(mode=mode, scale=scale, dimensions=dimensions)
+            return self._call(utterance, self.prompts.joint_scores(utterance), form, repeat)
         messages = self.prompts.score(dimension, utterance)
-        return self._call(utterance, messages, ScoreForm(mode=self.decoding.mode, scale=self.prompts.scale), repeat)
+        return self._call(utterance, messages, ScoreForm(mode=mode, scale=scale), repeat)
 
-    def scores(self, utterances: Iterable[Utterance], repeat: int = 0) -> dict[tuple[str, str], Call]:
-        """Calls by utterance id and dimension; utterances of the same text share theirs."""
+    def scores(self, utterances: Iterable[Utterance], repeats: Iterable[int]) -> dict[tuple[str, str], Samples]:
+        """Calls by utterance id and dimension, one for each repeat; utterances of the same text share theirs."""
+        numbers = tuple(repeats)
         return {
-            (utterance.utterance_id, dimension): self.score(utterance.text, dimension, repeat)
+            (utterance.utterance_id, dimension): tuple(
+                self.score(utterance.text, dimension, repeat) for repeat in numbers
+            )
             for utterance in utterances
             for dimension in self.prompts.dimensions
         }

@@ -109,4 +109,6 @@ def _tokens(usage: Any) -> Tokens | None:
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if not isinstance(prompt, int) or not isinstance(completion, int) or min(prompt, completion) < 0:
         return None
-    return Tokens(prompt, completion)
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    return Tokens(prompt, completion, cached if isinstance(cached, int) and 0 <= cached <= prompt else 0)

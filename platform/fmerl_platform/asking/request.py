@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fmerl.errors import InputError
 from fmerl_platform.asking.asker import RetryPolicy
+from fmerl_platform.asking.batch.sending import BatchPolicy
 from fmerl_platform.asking.endpoint import Endpoint
 from fmerl_platform.asking.limiter import Limits
 from fmerl_platform.asking.pipeline import WorkerPool
@@ -24,6 +25,8 @@ class PaidRequest:
     """Limit of one HTTP request, in seconds."""
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     pool: WorkerPool = field(default_factory=WorkerPool)
+    batches: BatchPolicy | None = None
+    """Sizes and waits, to ask in batches: cheaper, and answered within a day; None asks directly."""
 
     def __post_init__(self) -> None:
         if self.limits.budget is not None and self.prices is None:

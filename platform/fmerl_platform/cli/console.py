@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from fmerl_platform.report.table import Table, to_terminal
 
-EXIT_OK, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_OK, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 2, 130, 143
 
 console = Console(stderr=True)
 """Console for progress and messages."""
@@ -27,6 +28,14 @@ def show(tables: Iterable[Table]) -> None:
     """Print results as tables."""
     for table in tables:
         results.print(to_terminal(table))
+
+
+def show_report(tables: Iterable[Table], warnings: Iterable[str], page: Path) -> None:
+    """Print a report's results, its warnings, and where its page lies."""
+    show(tables)
+    for warning in warnings:
+        say(warning, "bold yellow", results)
+    say(f"report   {page}", to=results)
 
 
 class _Lines(logging.Handler):

@@ -54,8 +54,10 @@ def of_meld_text(
     """The study on MELD's text in place of its corpora: 20 epochs unless the study says otherwise."""
     from fmerl.config.presets import OFFLINE_ENCODER
     from fmerl_platform.cli.progress import RateProgress
+    from fmerl_platform.cli.ready import check_ray
     from fmerl_platform.importing.meld_text import prepare_meld_text
 
+    check_ray()
     counting = partial(RateProgress, console)
     prepared = prepare_meld_text(meld, emobank, encoder or OFFLINE_ENCODER, pooling, storage, counting)
     inputs = replace(

@@ -11,8 +11,9 @@ from fmerl.config import DEFAULT_TEXT_ENCODER, MODALITIES
 from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
-from fmerl_platform.cli.options import FLAT
-from fmerl_platform.running.options import Resources
+from fmerl_platform.cli.options import FLAT, OutputFolder
+from fmerl_platform.cli.ready import check_ray
+from fmerl_platform.running.options import Auto, Resources
 
 if TYPE_CHECKING:
     from fmerl.features.encoder import EncoderSpec
@@ -25,7 +26,7 @@ class ExtractOptions:
 
     corpus: Path
     """Corpus folder."""
-    features: Path
+    features: OutputFolder
     """Feature tables are written below this folder."""
     modalities: tuple[Literal["text", "audio", "visual"], ...] = ("text",)
     """Modalities to extract."""
@@ -39,12 +40,18 @@ class ExtractOptions:
     """Earlier turns to read."""
     text_length: int = 256
     """Longest input in tokens."""
+    text_folds: Count | None = None
+    """Folds of a tuned encoder: each training utterance is encoded by the one that has not seen its label."""
     audio_set: str = "IS10"
     """openSMILE set, or a configuration file."""
     audio_level: str = "func"
     """Level of its output that is read."""
     audio_rate: int = 16000
     """Sampling rate in Hz to which sound is brought."""
+    audio_seconds: float = 300.0
+    """Most seconds of an utterance's sound that are read."""
+    media_roots: tuple[Path, ...] = ()
+    """Folders beside the corpus's own that may hold its media."""
     visual_encoder: str = "densenet"
     """densenet, a Hugging Face id or a folder."""
     visual_weights: Path | None = None
@@ -57,17 +64,17 @@ class ExtractOptions:
     """Finder of faces."""
     frames: int = 20
     """Most frames of an utterance."""
-    workers: Count | None = None
-    """As many as the nodes at hand hold unless given."""
+    workers: Count | Auto = "auto"
+    """Most workers; auto: as many as the nodes hold that there are, or that a growing cluster may have."""
     batch_size: Count | None = None
     """Inputs of a forward pass; 64 texts or 32 frames unless given."""
-    cpus_per_worker: float = 1.0
-    """CPUs and threads of a worker."""
-    gpus_per_worker: float = 0.0
-    """GPUs likewise; fractions share a GPU."""
+    cpus_per_worker: float | Auto = "auto"
+    """CPUs and threads of a worker; auto: beside GPUs its share of the node's, else 1."""
+    gpus_per_worker: float | Auto = "auto"
+    """GPUs likewise; fractions share a GPU; auto: for text and faces a share where there are GPUs or may be."""
     supervised_on_labels: bool = False
     """Say on the cards that the encoder was fine-tuned on this corpus's emotions."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of unfinished work."""
     dry_run: bool = False
     """Show what would be encoded, encode nothing."""
@@ -83,11 +90,15 @@ def extract(*, options: Annotated[ExtractOptions, FLAT]) -> int:
     from fmerl_platform.cli.progress import RateProgress
     from fmerl_platform.extraction import run
     from fmerl_platform.extraction.pipeline import ExtractionError
+    from fmerl_platform.extraction.placement import place_workers
     from fmerl_platform.extraction.summary import plan_table_of, summary_table
+    from fmerl_platform.running.nodes import nodes_to_expect
 
+    check_ray()
     request = request_of(options)
     if options.dry_run:
-        show([plan_table_of(request.plans(read_corpus(request.corpus)))])
+        nodes, plans = nodes_to_expect(), request.plans(read_corpus(request.corpus))
+        show([plan_table_of(plans, [place_workers(plan.modality, request.resources, nodes) for plan in plans])])
         return EXIT_OK
     try:
         done = run.extract(request, partial(RateProgress, console))
@@ -117,6 +128,7 @@ def request_of(options: ExtractOptions) -> ExtractionRequest:
             gpus_per_cell=options.gpus_per_worker,
             cells_at_once=options.workers,
         ),
+        media_roots=options.media_roots,
         supervised_on_labels=options.supervised_on_labels,
     )
 
@@ -133,18 +145,21 @@ def _specs(options: ExtractOptions) -> list[EncoderSpec]:
 def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
     """Recipe of a modality's encoder; other modalities' modules are not imported, since their extras may be absent."""
     batch = {} if options.batch_size is None else {"batch_size": options.batch_size}
-    # None means a GPU if there is one: the driver, which builds the encoder too, may have none.
-    device = None if options.gpus_per_worker else "cpu"
     if modality == "text":
         from fmerl.features.text.utterances import TextSpec
+        from fmerl.finetuning.folder import read_tuned
 
+        if read_tuned(Path(options.text_encoder)) is not None:
+            return _tuned_spec(options)
+        if options.text_folds is not None:
+            what = f"{options.text_encoder} was not tuned here"
+            raise InputError("--text-folds", what, "give a folder of fmerl finetune-text --folds")
         return TextSpec(
-            encoder=_absolute(options.text_encoder),
+            encoder=absolute(options.text_encoder),
             pooling=options.text_pooling,
             layer=options.text_layer,
             max_length=options.text_length,
             context=options.text_context,
-            device=device,
             **batch,
         )
     if modality == "audio":
@@ -152,25 +167,40 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
         from fmerl.features.audio.encoder import AudioSpec
 
         return AudioSpec(
-            feature_set=_absolute(options.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),
+            feature_set=absolute(options.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),
             level=options.audio_level,
             sampling_rate=options.audio_rate,
+            longest=options.audio_seconds,
         )
     from fmerl.features.visual.encoder import DENSENET, VisualSpec
 
     return VisualSpec(
-        encoder=_absolute(options.visual_encoder, DENSENET),
+        encoder=absolute(options.visual_encoder, DENSENET),
         weights=None if options.visual_weights is None else options.visual_weights.resolve(),
         faces=options.faces,
         frames=options.frames,
-        device=device,
         pixel_mean=options.pixel_mean,
         pixel_sd=options.pixel_sd,
         **batch,
     )
 
 
-def _absolute(name: str, *reserved: str) -> str:
+def _tuned_spec(options: ExtractOptions) -> EncoderSpec:
+    """Recipe of a tuned encoder; its card decides what an option would.
+
+    Raises:
+        InputError: An option that the card decides.
+    """
+    from fmerl.finetuning.features import TunedTextSpec
+
+    for name in ("text_layer", "text_pooling", "text_context", "text_length"):
+        if getattr(options, name) != ExtractOptions.__dataclass_fields__[name].default:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(flag, "the card of a tuned encoder decides it", "leave the option out")
+    return TunedTextSpec(folder=Path(options.text_encoder).resolve(), folds=options.text_folds)
+
+
+def absolute(name: str, *reserved: str) -> str:
     """A file or folder by its absolute path, since workers may start elsewhere; any other name as it is."""
     path = Path(name)
     return str(path.resolve()) if name not in reserved and path.exists() else name

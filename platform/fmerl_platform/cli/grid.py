@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
+from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show, show_report
 from fmerl_platform.cli.options import StudyOptions
 
 if TYPE_CHECKING:
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | None:
     """Read and check a study's inputs and say what they are; None when a dry run ends here."""
     from fmerl_platform.cli.placement import placement_table
-    from fmerl_platform.running.placement import nodes_to_expect
+    from fmerl_platform.cli.ready import check_ready
+
+    check_ready(dry_run=options.dry_run)
+    from fmerl_platform.running.nodes import nodes_to_expect
+    from fmerl_platform.running.placement import place_cells
     from fmerl_platform.studies.plan import describe, fold_tables, plan_study, plan_table, warnings
 
     planned = plan_study(study, kind, options.storage)
@@ -28,14 +32,9 @@ def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | No
         say(line, "bold yellow")
     if not options.dry_run:
         return planned
-    workers = max(cell.config.training.workers for cell in planned.cells)
-    show(
-        [
-            *fold_tables(planned),
-            plan_table(planned),
-            placement_table(nodes_to_expect(), options.resources, len(planned.cells), workers),
-        ]
-    )
+    corpora = {item.data.corpus: item for item in planned.inputs}
+    placement = place_cells(planned.cells, corpora, options.resources, nodes_to_expect())
+    show([*fold_tables(planned), plan_table(planned), placement_table(placement, len(planned.cells))])
     return None
 
 
@@ -52,10 +51,9 @@ def run(planned: StudyPlan, options: StudyOptions) -> StudyResults:
         progress=partial(RunProgress, console),
     )
     published = found.published
-    show(published.tables)
+    show_report(published.tables, published.warnings, published.paths.html)
     for failure in found.failures:
         say(f"failed: {failure.cell.name}: {failure.error}", "red", results)
-    say(f"report   {published.paths.html}", to=results)
     say(f"compare  mlflow ui --backend-store-uri {found.experiment.uri}", to=results)
     return found
 

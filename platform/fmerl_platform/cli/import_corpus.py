@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from fmerl.errors import InputError
 from fmerl_platform.cli.console import EXIT_OK, results, say
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 
 if TYPE_CHECKING:
     from fmerl.corpus import Corpus, Problem
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class ImportCorpusOptions:
     """Options of the import of a raw release."""
 
-    output: Path
+    output: OutputFolder
     """The corpus folder."""
     meld: Path | None = None
     """Folder of MELD's three CSVs."""

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from fmerl_platform.cli.console import EXIT_OK, results, say
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportFeaturesOptions:
     """Options of the import of a feature pickle."""
 
-    output: Path
+    output: OutputFolder
     """Folder that gets corpus/ and features/."""
     text: Literal["roberta1", "roberta2", "roberta3", "roberta4", "mean"] = "roberta1"
     """Last, second, third or fourth layer from the end, or their mean; SDT takes roberta1."""

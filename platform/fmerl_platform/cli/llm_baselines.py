@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from fmerl_platform.cli.asking_options import Amount, AskingOptions, Count, Natural
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 
 if TYPE_CHECKING:
     from fmerl.corpus import Corpus
@@ -26,6 +26,8 @@ class LLMBaselineOptions:
     """JSON file of models; the paper's three unless given."""
     model: tuple[str, ...] = ()
     """Only these models of the file, or others as the endpoint calls them; all of the file unless given."""
+    prompt: tuple[str, ...] = ("paper",)
+    """JSON files of templates, or paper for the default; models are asked by each, and compared with the first."""
     unseen: tuple[str, ...] | None = None
     """Classes without examples; the corpus's unseen_class unless given, none if no class is named."""
     limit: Count | None = None
@@ -43,7 +45,7 @@ class LLMBaselineOptions:
     asking: Annotated[AskingOptions, FLAT] = field(default_factory=AskingOptions)
     study: str = "llm-baselines"
     """Name of the MLflow experiment."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of everything that is written."""
     dry_run: bool = False
     """Show calls, tokens and cost, ask nothing."""
@@ -56,20 +58,23 @@ def llm_baselines(*, options: Annotated[LLMBaselineOptions, FLAT]) -> int:
     or a model's own in the file of models. Every answer is journaled: rerunning the same command asks only what is
     left. --llm-study of zero-shot shows the rows beside FMERL's.
     """
+    from fmerl.supervision.templates import read_templates
     from fmerl_platform.cli.progress import RateProgress
-    from fmerl_platform.llm_baselines.models import chosen_models, read_models
+    from fmerl_platform.cli.ready import check_ready
+    from fmerl_platform.llm_baselines.models import chosen_models, read_models, under_templates
     from fmerl_platform.llm_baselines.request import BaselineRequest
     from fmerl_platform.llm_baselines.run import run_baselines
-    from fmerl_platform.llm_baselines.summary import estimates, summary_table
+    from fmerl_platform.llm_baselines.summary import comparison_table, estimates, summary_table
     from fmerl_platform.study.study import check_corpus_name, check_study_name
 
     check_study_name(options.study)
     check_corpus_name(options.corpus)
+    check_ready(dry_run=options.dry_run)
     corpus = _corpus(options.corpus)
     known = options.config or Path(str(files("fmerl_platform.llm_baselines") / "models.json"))
     request = BaselineRequest(
         corpus=corpus,
-        models=chosen_models(options.model, read_models(known)),
+        models=under_templates(chosen_models(options.model, read_models(known)), read_templates(options.prompt)),
         unseen=_unseen(options, corpus),
         shots=options.shots,
         context=options.context,
@@ -88,6 +93,8 @@ def llm_baselines(*, options: Annotated[LLMBaselineOptions, FLAT]) -> int:
         return EXIT_OK
     done = run_baselines(request, partial(RateProgress, console))
     show([summary_table(done, request)])
+    if (compared := comparison_table(done, request)) is not None:
+        show([compared])
     for name, reason in done.failures.items():
         say(f"not finished: {name}: {reason}", "red", results)
     say(f"compare  mlflow ui --backend-store-uri {done.tracking_uri}", to=results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -12,7 +13,7 @@ from typing import Any, NoReturn, get_args
 from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 import fmerl
-from fmerl.errors import InputError
+from fmerl.errors import NO_SPACE, InputError, path_error
 from fmerl.version import __version__
 from fmerl_platform.study.variant import StudyError
 
@@ -22,16 +23,22 @@ COMMANDS = {
     "zero-shot": "classes that were never learned (Table 2)",
     "search": "search the loss weights, compare the best on fresh seeds",
     "report": "a study's report again without training, or one cell trained again and compared",
+    "export": "a finished study's models in one folder, with a model card",
+    "predict": "the emotions of your own conversations, by a trained model",
+    "score": "anyone's predictions: our scores, strata, calibration and paired verdict",
     "meld-text": "the ablation on MELD's text, from its CSVs",
+    "finetune-text": "tune a text encoder on a corpus's emotions; encoders for extract, inputs compared",
     "extract": "feature tables from a corpus's texts, sounds and faces",
     "label": "VAD scores and emotion descriptions from a language model",
     "llm-baselines": "language models' own answers, a few examples shown",
     "import-corpus": "a corpus folder from the raw release of MELD or IEMOCAP",
+    "inspect-corpus": "a corpus as it is: repeats, inertia, spans, class counts",
     "import-features": "a corpus folder and features from the pickles that papers publish",
     "make-media-corpus": "a made-up corpus with speech and faces, to try extraction on",
 }
 """Summary of each command by name; a command is the function of its name in the module of its name."""
 _WHOLE = re.compile(r"[+-]?\d+")
+_ENDLESS = ("nan", "inf", "infinity")
 
 
 def application() -> App:
@@ -58,12 +65,13 @@ def _app(name: str, help: str | None = None, version_flags: Sequence[str] = ()) 
 
 
 def _convert(hint: Any, tokens: Sequence[Token]) -> Any:
-    """Convert as cyclopts does, which would round 1.5 to a whole number."""
+    """Convert as cyclopts does, which would round 1.5 to a whole number, and finds NaN within any bounds."""
     parts = set(_parts(hint))
-    if int in parts and float not in parts:
-        for token in tokens:
-            if not _WHOLE.fullmatch(token.value):
-                raise ValueError(f"{token.value!r} is no whole number")
+    for token in tokens:
+        if int in parts and float not in parts and not _WHOLE.fullmatch(token.value):
+            raise ValueError(f"{token.value!r} is no whole number")
+        if float in parts and token.value.strip("+-").lower() in _ENDLESS:
+            raise ValueError(f"{token.value!r} is no finite number")
     return convert(hint, tokens)
 
 
@@ -108,19 +116,39 @@ def _place(command: str) -> str:
 
 
 def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
-    """Leave with 0, 1 for a failed run, 2 for bad arguments or input, 130 when interrupted."""
-    from fmerl_platform.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, listen
+    """Leave with 0, 1 for a failed run, 2 for bad arguments or input, 130 when interrupted, 143 when terminated."""
+    from fmerl_platform.cli.console import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, listen
 
     listen()
+    terminated = False
+
+    def terminate(number: int, frame: object) -> NoReturn:
+        """Answer SIGTERM, which batch systems send before they kill, as an interrupt."""
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         code = app(sys.argv[1:] if arguments is None else arguments) or EXIT_OK
     except CycloptsError as error:
-        print(f"{name}: {' '.join(str(error).split())}; see --help", file=sys.stderr)
+        told = error.__cause__ if isinstance(error.__cause__, InputError) else f"{error}; see --help"
+        print(f"{name}: {' '.join(str(told).split())}", file=sys.stderr)
         code = EXIT_INPUT
     except (InputError, StudyError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         code = EXIT_INPUT
-    except KeyboardInterrupt:
-        print("interrupted; the same command resumes", file=sys.stderr)
-        code = EXIT_INTERRUPTED
+    except OSError as error:
+        if (mended := path_error(error)) is None:
+            raise
+        print(f"{name}: {mended}", file=sys.stderr)
+        code = EXIT_FAILED if error.errno in NO_SPACE else EXIT_INPUT
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != signal.SIGTERM:
+            raise
+        terminated = terminated or isinstance(stop, SystemExit)  # Ray's answer to SIGTERM while it starts
+        print(f"{'terminated' if terminated else 'interrupted'}; the same command resumes", file=sys.stderr)
+        code = EXIT_TERMINATED if terminated else EXIT_INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     sys.exit(code)

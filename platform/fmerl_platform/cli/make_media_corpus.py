@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from fmerl.errors import InputError
 from fmerl_platform.cli.console import EXIT_OK, results, say
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.options import FLAT, OutputFolder
 
 
 @dataclass(frozen=True, kw_only=True)
 class MediaCorpusOptions:
     """Options of a made-up corpus of media."""
 
-    output: Path
+    output: OutputFolder
     """The corpus folder."""
     dialogues: int = 24
     """Dialogues of about six turns."""

@@ -10,7 +10,7 @@ from fmerl.config.presets import OFFLINE_ENCODER
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, results, say
 from fmerl_platform.cli.corpora import of_meld_text
 from fmerl_platform.cli.grid import plan, run
-from fmerl_platform.cli.options import FLAT, StudyOptions
+from fmerl_platform.cli.options import FLAT, MarginOptions, StudyOptions
 from fmerl_platform.cli.variants import VariantOptions
 from fmerl_platform.study.study import Study
 
@@ -28,6 +28,7 @@ class MeldTextOptions(StudyOptions):
     pooling: Literal["mean", "cls"] = "mean"
     """Which vector of the encoder's last layer stands for an utterance."""
     compared: Annotated[VariantOptions, FLAT] = field(default_factory=VariantOptions)
+    equivalence: Annotated[MarginOptions, FLAT] = field(default_factory=MarginOptions)
     study: str = "meld-text"
     """Name of the MLflow experiment and of the report's folder."""
 
@@ -44,7 +45,7 @@ def meld_text(*, options: Annotated[MeldTextOptions, FLAT]) -> int:
 
     study = Study(options.study, variants=options.compared.chosen(), seeds=options.seeds, inputs=options.inputs)
     study = of_meld_text(study, options.meld, options.emobank, options.storage, options.text_encoder, options.pooling)
-    planned = plan(study, Ablation(), options)
+    planned = plan(study, Ablation(margin=options.equivalence.margin), options)
     if planned is None:
         return EXIT_OK
     found = run(planned, options)

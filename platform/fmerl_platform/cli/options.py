@@ -9,9 +9,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from fmerl.files import check_writable
 from fmerl_platform.running.options import KeepOptions, Resources
-from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.options import InputOptions, check_margin
 
+OutputFolder = Annotated[Path, Parameter(validator=lambda _, folder: check_writable(folder))]
+"""A folder to write in, refused before any work if that cannot be done."""
 FLAT = Parameter(name="*")
 """A dataclass whose fields are options of the command."""
 ONE_EACH = Parameter(consume_multiple=False)
@@ -28,12 +31,23 @@ Folds = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
+class MarginOptions:
+    """Equivalence within a margin."""
+
+    margin: float | None = None
+    """Points of weighted F1 within which a variant counts as equivalent to the control; state it before you look."""
+
+    def __post_init__(self) -> None:
+        check_margin(self.margin)
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyOptions:
     """Options of every study."""
 
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of every variant."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of everything that is written."""
     inputs: Annotated[InputOptions, FLAT] = field(default_factory=InputOptions)
     resources: Annotated[Resources, FLAT] = field(default_factory=Resources)

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from fmerl_platform.report.table import Table, columns
-from fmerl_platform.running.options import Node, Resources
+from fmerl_platform.running.placement import Placement
 
 
-def placement_table(nodes: Sequence[Node], resources: Resources, cells: int, workers: int, unit: str = "cell") -> Table:
+def placement_table(placement: Placement, cells: int, unit: str = "cell") -> Table:
     """Table of what would run where.
 
     Args:
-        nodes: Nodes at hand.
-        resources: Resources of each worker.
+        placement: Settled resources and nodes.
         cells: Number of cells.
-        workers: Workers of each cell.
         unit: Word for a cell in the table.
-
-    Raises:
-        InputError: See `Resources.slots`.
     """
-    slots = resources.slots(nodes, workers)
+    at_once = placement.at_once
     return Table(
         name="placement",
-        caption=f"{min(cells, slots)} of {cells} {unit}s at once, in about {math.ceil(cells / slots)} rounds",
-        columns=columns("node", "CPUs", "GPUs", "workers it holds"),
-        rows=tuple((node.name, f"{node.cpus:g}", f"{node.gpus:g}", str(resources.workers_on(node))) for node in nodes),
-        notes=(f"a {unit} takes {resources.needs(workers)}",),
+        caption=f"{min(cells, at_once)} of {cells} {unit}s at once, in about {math.ceil(cells / at_once)} rounds",
+        columns=columns("node", "up to", "CPUs", "GPUs", "GiB of a GPU", "workers it holds"),
+        rows=tuple(
+            (
+                node.name,
+                str(node.count),
+                f"{node.cpus:g}",
+                f"{node.gpus:g}",
+                f"{node.gpu_gibibytes:g}" if node.gpus else "-",
+                str(placement.workers_on(node)),
+            )
+            for node in placement.nodes
+        ),
+        notes=(f"a {unit} takes {placement.needs}",),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, results, say, show
-from fmerl_platform.cli.options import FLAT
+from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, results, say, show_report
+from fmerl_platform.cli.options import FLAT, MarginOptions, OutputFolder
 
 if TYPE_CHECKING:
     from fmerl_platform.studies.reproduce import Reproduction
@@ -23,7 +23,8 @@ class ReportOptions:
     """Folder that the study was run with."""
     corpus: tuple[str, ...] = ()
     """Report on these corpora alone."""
-    output: Path | None = None
+    equivalence: Annotated[MarginOptions, FLAT] = field(default_factory=MarginOptions)
+    output: OutputFolder | None = None
     """Folder of the report; STORAGE/reports/STUDY unless given."""
     reproduce: str | None = None
     """Fingerprint, or its beginning, or CORPUS/VARIANT/SEED: train this cell again instead, and compare. Same code,
@@ -42,9 +43,10 @@ def report(*, options: Annotated[ReportOptions, FLAT] = ReportOptions()) -> int:
     if options.reproduce:
         return _compare(reproduce(study.experiment, study.record, options.reproduce, options.storage))
     study = study.of_corpora(options.corpus) if options.corpus else study
+    if options.equivalence.margin is not None:
+        study = study.with_margin(options.equivalence.margin)
     published = study.publish(options.output or study.folder)
-    show(published.tables)
-    say(f"report   {published.paths.html}", to=results)
+    show_report(published.tables, published.warnings, published.paths.html)
     return EXIT_OK
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
-from fmerl_platform.cli.options import FLAT
-from fmerl_platform.running.options import Resources
+from fmerl_platform.cli.options import FLAT, OutputFolder
+from fmerl_platform.running.options import Auto, Resources
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.study import check_corpus, check_study_name
 
@@ -35,14 +35,14 @@ class SearchOptions:
     inputs: Annotated[InputOptions, FLAT] = field(default_factory=InputOptions)
     study: str = "search"
     """Name of the MLflow experiment."""
-    storage: Path = Path("runs")
+    storage: OutputFolder = Path("runs")
     """Folder of everything that is written."""
-    cpus_per_trial: float = 1.0
-    """CPUs of a trial."""
-    gpus_per_trial: float = 0.0
-    """GPUs of a trial; fractions share a GPU."""
-    trials_at_once: int | None = None
-    """As many as the nodes at hand hold unless given; more lets the nodes grow."""
+    cpus_per_trial: float | Auto = "auto"
+    """CPUs of a trial; auto: beside GPUs its share of the node's, else 1."""
+    gpus_per_trial: float | Auto = "auto"
+    """GPUs of a trial; fractions share a GPU; auto: the share that its memory needs, where there are GPUs or may be."""
+    trials_at_once: int | Auto = "auto"
+    """Trials at once; auto: as many as the nodes hold that there are, or that a growing cluster may have."""
     dry_run: bool = False
     """Check all inputs and show the ranges, train nothing."""
 
@@ -56,10 +56,13 @@ def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
     """
     from fmerl_platform.cli.placement import placement_table
     from fmerl_platform.cli.progress import RunProgress
+    from fmerl_platform.cli.ready import check_ready
 
     check_study_name(options.study)
     check_corpus(options.corpus, options.inputs.features)
-    from fmerl_platform.running.placement import nodes_to_expect
+    check_ready(dry_run=options.dry_run)
+    from fmerl_platform.running.nodes import nodes_to_expect
+    from fmerl_platform.studies.search.placement import place_trials
     from fmerl_platform.studies.search.run import Search, plan_search, plan_table, run_search
 
     resources = Resources(
@@ -80,13 +83,16 @@ def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
     )
     plan = plan_search(asked, options.storage)
     if options.dry_run:
-        show([plan_table(plan), placement_table(nodes_to_expect(), resources, options.trials, 1, "trial")])
+        placement = place_trials(plan.inputs, asked.seeds, resources, nodes_to_expect())
+        show([plan_table(plan), placement_table(placement, options.trials, "trial")])
         return EXIT_OK
     found = run_search(plan, storage=options.storage, resources=resources, progress=partial(RunProgress, console))
     report = found.report()
     show(report.tables)
     for section in report.sections:
         say(section.finding, to=results)
+    for warning in report.warnings:
+        say(warning, "bold yellow", results)
     say(f"page     {found.paths.html}", to=results)
     say(f"config   {found.best}  (fmerl ablation --config)", to=results)
     say(f"trials   optuna-dashboard sqlite:///{found.database}", to=results)

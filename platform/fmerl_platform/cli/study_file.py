@@ -22,7 +22,7 @@ def read_study_file(path: Path) -> tuple[Variant, ...]:
         raise InputError(path, "no such file", "give a Python file that defines VARIANTS")
     try:
         variants = runpy.run_path(str(path)).get("VARIANTS")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(path, what, "mend the file", row=_line(error, path)) from error
     if not isinstance(variants, list | tuple) or not variants or not all(isinstance(v, Variant) for v in variants):
@@ -30,7 +30,7 @@ def read_study_file(path: Path) -> tuple[Variant, ...]:
     return tuple(variants)
 
 
-def _line(error: Exception, path: Path) -> int | None:
+def _line(error: BaseException, path: Path) -> int | None:
     """Line of the file where the exception arose."""
     if isinstance(error, SyntaxError):
         return error.lineno

@@ -1,27 +1,34 @@
-"""Items to encode: one per utterance, identified by a fingerprint of all that decides its vector."""
+"""Items on their way to workers: a fingerprint of all that decides a vector, and the items as a table."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
 
-from fmerl.corpus import Corpus, Dialogue, media_file
 from fmerl.features.encoder import Item
+from fmerl.features.media import MediaError
+from fmerl.features.track import Track
 from fmerl.files import file_digest
 
-_HASHING_THREADS = 8
+_THREADS = 8
+"""Threads that read media files."""
+_LATER_FIELDS = ("following", "speaker", "fold")
+"""Fields that only encoders of some kinds fill, and that count only where they are filled."""
 _SCHEMA = pa.schema(
     {
         "fingerprint": pa.binary(32),
         "utterance_id": pa.string(),
         "text": pa.string(),
         "context": pa.list_(pa.string()),
+        "following": pa.list_(pa.string()),
+        "speaker": pa.string(),
+        "fold": pa.int64(),
         "media": pa.string(),
         "start": pa.float64(),
         "end": pa.float64(),
@@ -30,54 +37,37 @@ _SCHEMA = pa.schema(
 )
 
 
-def items_of(corpus: Corpus, folder: Path, modality: str, context: int) -> Iterator[Item]:
-    """An item per utterance, in the corpus's order, that holds what an encoder of the modality reads.
-
-    Sound comes from `audio_path` where there is one, else from the video.
-
-    Args:
-        corpus: Read from `folder`.
-        folder: Folder that media paths start from.
-        modality: `text`, `audio` or `visual`.
-        context: Earlier turns that go with a text.
-    """
-    for dialogue in corpus.dialogues:
-        if modality == "text":
-            yield from _text_items(dialogue, context)
-            continue
-        for utterance in dialogue.utterances:
-            own_sound = modality == "audio" and utterance.audio_path is not None
-            path = utterance.audio_path if own_sound else utterance.video_path
-            yield Item(
-                utterance_id=utterance.utterance_id,
-                media=None if path is None else media_file(folder, path),
-                start=None if own_sound else utterance.video_start,
-                end=None if own_sound else utterance.video_end,
-                side=utterance.video_side if modality == "visual" else None,
-            )
-
-
-def _text_items(dialogue: Dialogue, context: int) -> Iterator[Item]:
-    texts = [utterance.text for utterance in dialogue.utterances]
-    for turn, utterance in enumerate(dialogue.utterances):
-        yield Item(
-            utterance_id=utterance.utterance_id,
-            text=utterance.text,
-            context=tuple(texts[max(0, turn - context) : turn]),
-        )
-
-
 def media_digests(items: Iterable[Item]) -> dict[Path, str]:
     """SHA-256 of every media file that is there, each read once."""
     paths = sorted({item.media for item in items if item.media is not None and item.media.is_file()})
-    with ThreadPoolExecutor(_HASHING_THREADS) as threads:
+    with ThreadPoolExecutor(_THREADS) as threads:
         return dict(zip(paths, threads.map(file_digest, paths), strict=True))
+
+
+def longer_than(items: Iterable[Item], longest: float) -> int:
+    """Number of utterances whose sound lasts more than `longest` seconds, by their spans or what their files say."""
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return sum(seconds > longest for seconds in threads.map(_seconds, items))
+
+
+def _seconds(item: Item) -> float:
+    """Length of an utterance's sound; 0 where it is not known."""
+    end = item.end
+    if end is None and item.media is not None:
+        try:
+            with Track(item.media, "audio") as track:
+                end = track.end
+        except MediaError:
+            end = None
+    return 0.0 if end is None else end - (item.start or 0.0)
 
 
 def fingerprint(item: Item, recipe_digest: str, digests: Mapping[Path, str]) -> bytes:
     """SHA-256 of the encoder's recipe and of all that it reads of an utterance, 32 bytes; its id is no part of it."""
     read = asdict(item) | {"media": None if item.media is None else digests.get(item.media, "absent")}
     del read["utterance_id"]
+    # Tables that were made before items had these fields stay what they were.
+    read = {name: value for name, value in read.items() if name not in _LATER_FIELDS or value not in ((), "", None)}
     return hashlib.sha256(f"{recipe_digest}\n{json.dumps(read, sort_keys=True)}".encode()).digest()
 
 
@@ -95,6 +85,14 @@ def unpack(table: pa.Table) -> tuple[list[Item], list[bytes]]:
     rows = table.to_pylist()
     fingerprints = [row.pop("fingerprint") for row in rows]
     items = [
-        Item(**{**row, "context": tuple(row["context"]), "media": row["media"] and Path(row["media"])}) for row in rows
+        Item(
+            **{
+                **row,
+                "context": tuple(row["context"]),
+                "following": tuple(row["following"]),
+                "media": row["media"] and Path(row["media"]),
+            }
+        )
+        for row in rows
     ]
     return items, fingerprints

@@ -11,13 +11,13 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import RayError
 
-from fmerl.errors import InputError
 from fmerl.features.encoder import EncoderSpec, Item
 from fmerl_platform.extraction.items import pack
+from fmerl_platform.extraction.placement import place_workers
 from fmerl_platform.extraction.staging import forget_begun
 from fmerl_platform.extraction.worker import Block, ExtractionWorker
+from fmerl_platform.running.nodes import nodes_at_hand, nodes_of_cluster
 from fmerl_platform.running.options import Resources
-from fmerl_platform.running.placement import nodes_at_hand
 
 _LARGEST_BLOCK = {"text": 512, "audio": 32, "visual": 16}
 """Most items in a block, by modality: blocks under way when a run is killed are encoded again."""
@@ -47,17 +47,14 @@ def encode_items(
         items: Items to encode, at least one.
         fingerprints: Fingerprints of the items.
         staging: An absolute path that all nodes reach.
-        resources: Resources of a worker, and the most workers.
+        resources: Resources of a worker, and the most workers, as asked for.
 
     Raises:
         InputError: No node holds a worker.
         ExtractionError: A worker cannot build its encoder, or the encoder raised.
     """
-    at_hand = sum(map(resources.workers_on, nodes_at_hand()))
-    if not at_hand:
-        what = f"no node holds a worker of {resources.cpus_per_cell:g} CPUs and {resources.gpus_per_cell:g} GPUs"
-        raise InputError("cluster", what, "give less to --cpus-per-worker or --gpus-per-worker")
-    workers = resources.cells_at_once or at_hand
+    placement = place_workers(spec.modality, resources, nodes_of_cluster())
+    at_hand, workers = sum(map(placement.workers_on, nodes_at_hand())), placement.at_once
     largest = _LARGEST_BLOCK[spec.modality]
     order = iter(_like_lengths_together(items, _BLOCKS_SORTED * largest))
     blocks = [
@@ -72,11 +69,11 @@ def encode_items(
             ExtractionWorker,
             batch_size=None,
             batch_format="pyarrow",
-            fn_constructor_args=(spec, staging, max(1, int(resources.cpus_per_cell))),
-            num_cpus=resources.cpus_per_cell,
-            num_gpus=resources.gpus_per_cell,
+            fn_constructor_args=(spec, staging, max(1, int(placement.cpus))),
+            num_cpus=placement.cpus,
+            num_gpus=placement.gpus,
             compute=ActorPoolStrategy(
-                min_size=min(workers, at_hand), max_size=workers, max_tasks_in_flight_per_actor=2
+                min_size=max(1, min(workers, at_hand)), max_size=workers, max_tasks_in_flight_per_actor=2
             ),
         )
         for row in done.iter_rows():

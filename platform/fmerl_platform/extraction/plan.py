@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from fmerl.card import content_digest, read_card, recipe_digest
 from fmerl.corpus import Corpus
 from fmerl.features.encoder import EncoderSpec, Item
-from fmerl_platform.extraction.items import fingerprint, items_of, media_digests
+from fmerl_platform.extraction.items import fingerprint, media_digests
 from fmerl_platform.extraction.staging import Staged
 
 
@@ -62,30 +62,26 @@ class TablePlan:
 def plan_table(
     spec: EncoderSpec,
     corpus: Corpus,
-    folder: Path,
+    items: Sequence[Item],
     features: Path,
     storage: Path,
-    *,
-    context: int,
-    supervised_on_labels: bool,
+    supervision: Mapping[str, Any],
 ) -> TablePlan:
     """Plan a table. The encoder is built here once, and its faults are found before anything is run.
 
     Args:
         spec: The encoder.
-        corpus: Read from `folder`.
-        folder: The corpus folder, where media paths start.
+        corpus: The corpus.
+        items: What the encoder reads of each utterance, in the corpus's order.
         features: Root of the feature tables.
         storage: Staged blocks go below it.
-        context: Earlier turns that a text encoder reads.
-        supervised_on_labels: Stated on the card.
+        supervision: Fields of the card that say which labels the encoder has seen: `supervised_on_labels` at least.
 
     Raises:
         InputError: As `EncoderSpec.build`.
     """
     encoder = spec.build()
     made_by = recipe_digest(encoder.recipe())
-    items = list(items_of(corpus, folder, spec.modality, context))
     digests = media_digests(items)
     fingerprints = [fingerprint(item, made_by, digests) for item in items]
     rows = [
@@ -100,7 +96,7 @@ def plan_table(
         fingerprints=fingerprints,
         card={
             "recipe": {**encoder.recipe(), "source": content_digest(rows)},
-            "supervised_on_labels": supervised_on_labels,
+            **supervision,
         },
         folder=features / corpus.name / spec.modality,
         staging=(storage / "extraction" / corpus.name / spec.modality / made_by[:16]).resolve(),

@@ -8,10 +8,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from fmerl.bundle.recipes import RecipeSpec
 from fmerl.corpus import Corpus, read_corpus
-from fmerl.features.encoder import EncoderSpec
+from fmerl.features.encoder import EncoderSpec, Item
+from fmerl.features.items import items_of
 from fmerl.features.text.utterances import TextSpec
+from fmerl.finetuning.features import TunedTextSpec
+from fmerl.finetuning.folder import read_tuned
 from fmerl_platform.extraction.pipeline import encode_items
 from fmerl_platform.extraction.plan import TablePlan, plan_table
 from fmerl_platform.extraction.table import write_table
@@ -34,29 +39,41 @@ class ExtractionRequest:
     storage: Path = Path("runs")
     """Folder whose `extraction/` keeps encoded blocks until their table is written."""
     resources: Resources = field(default_factory=Resources)
-    """Resources of a worker."""
+    """Resources of a worker, and the most workers, as asked for."""
+    media_roots: Sequence[Path] = ()
+    """Folders beside the corpus's own that may hold its media."""
     supervised_on_labels: bool = False
-    """Stated on the cards of encoders that were fine-tuned on this corpus's emotions: zero-shot results on their
-    features leak the unseen class."""
+    """Stated on the cards of encoders that were fine-tuned on this corpus's emotions elsewhere: zero-shot results on
+    their features leak the unseen class. Encoders that were tuned here say it themselves."""
 
     def plans(self, corpus: Corpus) -> list[TablePlan]:
         """Plan of every table.
 
         Raises:
-            InputError: An encoder that cannot be built.
+            InputError: An encoder that cannot be built, or media outside the folders that may hold them.
         """
         return [
-            plan_table(
-                spec,
-                corpus,
-                self.corpus,
-                self.features,
-                self.storage,
-                context=spec.context if isinstance(spec, TextSpec) else 0,
-                supervised_on_labels=self.supervised_on_labels,
-            )
+            plan_table(spec, corpus, self._items(spec, corpus), self.features, self.storage, self._supervision(spec))
             for spec in self.specs
         ]
+
+    def _items(self, spec: EncoderSpec, corpus: Corpus) -> list[Item]:
+        """What an encoder reads of each utterance."""
+        if isinstance(spec, TunedTextSpec):
+            return spec.items(corpus)
+        if isinstance(spec, RecipeSpec):
+            return spec.items(corpus, self.corpus, self.media_roots)
+        context = spec.context if isinstance(spec, TextSpec) else 0
+        return list(items_of(corpus, self.corpus, spec.modality, context, self.media_roots))
+
+    def _supervision(self, spec: EncoderSpec) -> dict[str, Any]:
+        """Fields of a table's card: a tuned encoder's card says which labels it has seen, whatever the user says."""
+        tuned = spec.tuned() if isinstance(spec, TunedTextSpec) else None
+        if isinstance(spec, TextSpec):
+            tuned = read_tuned(Path(spec.encoder))
+        if tuned is None:
+            return {"supervised_on_labels": self.supervised_on_labels}
+        return {"supervised_on_labels": True, "labels_seen": tuned.labels_seen}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +99,11 @@ def extract(request: ExtractionRequest, counting: Counting = uncounted) -> list[
         InputError: Before anything is encoded.
         ExtractionError: A worker cannot build its encoder, or the encoder raised; what was encoded is kept.
     """
-    corpus = read_corpus(request.corpus)
+    return extract_corpus(read_corpus(request.corpus), request, counting)
+
+
+def extract_corpus(corpus: Corpus, request: ExtractionRequest, counting: Counting = uncounted) -> list[Extracted]:
+    """As `extract`, for a corpus that was read or made; media paths start at `request.corpus`."""
     home = request.storage / "extraction" / corpus.name
     home.mkdir(parents=True, exist_ok=True)
     with exclusive(home / ".lock", "features of this corpus are being extracted already", "wait for the other run"):

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fmerl.card import read_card
+from fmerl.features.audio.encoder import AudioSpec
+from fmerl_platform.extraction.items import longer_than
 from fmerl_platform.extraction.plan import TablePlan
 from fmerl_platform.extraction.run import Extracted
 from fmerl_platform.report.table import Table, columns
+from fmerl_platform.running.placement import Placement
 
 
-def plan_table_of(plans: Sequence[TablePlan]) -> Table:
-    """Table of what a run would encode."""
+def plan_table_of(plans: Sequence[TablePlan], placements: Sequence[Placement]) -> Table:
+    """Table of what a run would encode, and on how many workers.
+
+    Args:
+        plans: Tables to make.
+        placements: Placement of each one's workers.
+    """
     rows = []
-    for plan in plans:
+    for plan, placement in zip(plans, placements, strict=True):
         distinct = len(set(plan.fingerprints))
         waiting = 0 if plan.current else len(plan.waiting()[0])
         files = {item.media for item in plan.items if item.media is not None}
@@ -24,11 +32,20 @@ def plan_table_of(plans: Sequence[TablePlan]) -> Table:
             f"{waiting:,}",
             f"{distinct - waiting:,}",
             f"{sum(not path.is_file() for path in files):,} of {len(files):,}" if files else "-",
+            f"{longer_than(plan.items, plan.spec.longest):,}" if isinstance(plan.spec, AudioSpec) else "-",
             "there" if plan.current else "to write",
+            f"{placement.at_once} x ({placement.cpus:g} CPU, {placement.gpus:g} GPU)",
         )
         rows.append(row)
-    headings = columns("modality", "width", "utterances", "to encode", "encoded", "files absent", "table")
-    return Table(name="plan", caption="Feature tables to make", columns=headings, rows=tuple(rows), notes=())
+    headings = columns(
+        "modality", "width", "utterances", "to encode", "encoded", "files absent", "to cut", "table", "workers"
+    )
+    notes = tuple(
+        f"to cut: utterances of more than {plan.spec.longest:g} s of sound (--audio-seconds)"
+        for plan in plans
+        if isinstance(plan.spec, AudioSpec)
+    )
+    return Table(name="plan", caption="Feature tables to make", columns=headings, rows=tuple(rows), notes=notes)
 
 
 def summary_table(done: Sequence[Extracted]) -> Table:

@@ -26,7 +26,7 @@ def write_table(plan: TablePlan, corpus: Corpus, features: Path) -> None:
     """
     staged, fit = Staged(plan.staging), StatisticsFit(plan.width)
     utterances = list(corpus.utterances())
-    missing, problems = 0, list[tuple[str, str, str]]()
+    missing, problems = 0, list[tuple[str, str, str, str]]()
     with feature_writer(features, corpus.name, plan.modality, plan.card) as writer:
         for start in range(0, len(utterances), ROWS_PER_PART):
             part = utterances[start : start + ROWS_PER_PART]
@@ -35,10 +35,14 @@ def write_table(plan: TablePlan, corpus: Corpus, features: Path) -> None:
             writer.append(ids, rows.values, rows.missing)
             train = np.array([utterance.split == "train" for utterance in part])
             fit.add(rows.values[train & ~rows.missing])
-            told = zip(ids, rows.problems, strict=True)
-            problems += [(name, plan.modality, reason) for name, reason in told if reason is not None]
+            items = plan.items[start : start + ROWS_PER_PART]
+            problems += [
+                (item.utterance_id, plan.modality, reason, "" if item.media is None else str(item.media))
+                for item, reason in zip(items, rows.problems, strict=True)
+                if reason is not None
+            ]
             missing += int(rows.missing.sum())
-        write_csv(writer.folder / PROBLEMS, ("utterance_id", "modality", "reason"), problems)
+        write_csv(writer.folder / PROBLEMS, ("utterance_id", "modality", "reason", "file"), problems)
         writer.card |= {
             "rows": len(utterances),
             "width": plan.width,

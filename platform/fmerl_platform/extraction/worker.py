@@ -15,6 +15,7 @@ import torch
 from fmerl.features.encoder import Encoded, EncoderSpec, Item
 from fmerl_platform.extraction.items import unpack
 from fmerl_platform.extraction.staging import begin, end, stage
+from fmerl_platform.running.nodes import given_device
 
 _DEATHS = 2
 """Deaths of the process on a block before its items are encoded one by one, and on an item before it is given up."""
@@ -47,7 +48,7 @@ class ExtractionWorker:
         torch.set_num_threads(threads)
         if threads == 1:
             os.environ["TOKENIZERS_PARALLELISM"] = "false"
-        self._encoder, self._staging = spec.build(), staging
+        self._encoder, self._staging = spec.build(str(given_device())), staging
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Encode and stage a block; returns one row with the fields of `Block`."""

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from fmerl.card import read_card, recipe_digest
 from fmerl.corpus import Corpus, write_corpus
-from fmerl.corpus.readers import read_meld
 from fmerl.features.text.encoder import Pooling, TextEncoder
 from fmerl.features.text.utterances import TextSpec
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import write_labels
 from fmerl.supervision.vad_regression import VADRegression, label_corpus, read_emobank, scoring_recipe
 from fmerl_platform.extraction.run import ExtractionRequest, extract
+from fmerl_platform.importing.releases import read_meld_release
 from fmerl_platform.running.progress import Counting, uncounted
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,10 @@ def prepare_meld_text(
     """
     home = storage / "prepared" / recipe_digest({"encoder": encoder_name, "pooling": pooling})[:12]
     prepared = Prepared(corpus=home / "corpus", features=home / "features", labels=home / "labels")
-    corpus, problems = read_meld(meld)
+    corpus, problems = read_meld_release(meld)
+    for problem in problems:
+        if problem.on_screen:
+            _log.warning("%s: %s", problem.what, problem.action)
     write_corpus(corpus, prepared.corpus, problems)
     _log.info("%d odd rows of MELD are listed in %s", len(problems), prepared.corpus / "problems.csv")
     spec = TextSpec(encoder=encoder_name, pooling=pooling)

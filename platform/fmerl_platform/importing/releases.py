@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmerl.corpus import SPLITS, Corpus, Problem, write_corpus
+from fmerl.corpus.checks import check_splits
 from fmerl.corpus.id_lists import read_happy_ids, read_id_list
 from fmerl.corpus.readers import read_iemocap, read_meld, read_published
 from fmerl.corpus.readers.feature_pickles.reader import PublishedFeatures
@@ -16,6 +18,7 @@ from fmerl.corpus.readers.iemocap.evaluation import by_utterance, read_evaluatio
 from fmerl.corpus.readers.iemocap.ids import COSMIC_VALIDATION
 from fmerl.corpus.readers.iemocap.reader import Protocol
 from fmerl.corpus.readers.meld_media import with_media
+from fmerl.corpus.readers.sizes import unusual_sizes
 from fmerl.features.store import FeatureTable, write_features
 
 Tell = Callable[[str], object]
@@ -55,6 +58,7 @@ def import_features(request: PickleImport, tell: Tell) -> None:
     )
     problems += published.problems
     corpus, folder, features = published.corpus, request.output / "corpus", request.output / "features"
+    check_splits(request.pickle, list(corpus.utterances()))
     _tell_corpus(corpus, problems, folder, tell)
     for modality, values in published.features.items():
         absent = int(published.missing[modality].sum())
@@ -96,20 +100,27 @@ def read_meld_release(meld: Path, media: Path | None = None) -> tuple[Corpus, li
     if media is not None:
         corpus, more = with_media(corpus, media)
         problems += more
-    return corpus, problems
+    check_splits(meld, list(corpus.utterances()))
+    return corpus, [*problems, *unusual_sizes(corpus)]
 
 
 def read_iemocap_release(
     iemocap: Path, protocol: Protocol, ids: Path | None, validation: Path | None, keep_context: bool
 ) -> tuple[Corpus, list[Problem]]:
-    """IEMOCAP by one of its two protocols, with id lists from files."""
-    return read_iemocap(
+    """IEMOCAP by one of its two protocols, with id lists from files.
+
+    Raises:
+        InputError: See `read_iemocap`; or a split without a target.
+    """
+    corpus, problems = read_iemocap(
         iemocap,
         protocol,
         ids=read_happy_ids(ids) if ids else None,
         validation=read_id_list(validation) if validation else COSMIC_VALIDATION,
         keep_context=keep_context,
     )
+    check_splits(iemocap, list(corpus.utterances()))
+    return corpus, [*problems, *(unusual_sizes(corpus) if keep_context else ())]
 
 
 def import_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, dry_run: bool, tell: Tell) -> None:
@@ -126,7 +137,10 @@ def import_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, dry
         tell(_NOTHING_WRITTEN)
         return
     write_corpus(corpus, folder, problems)
-    tell(f"written: --corpus {folder}")
+    media = [path for item in corpus.utterances() for path in (item.audio_path, item.video_path) if path is not None]
+    # Extraction reads media below the corpus folder, and elsewhere only where it is told to.
+    roots = f" --media-roots {os.path.commonpath([os.path.dirname(path) for path in media])}" if media else ""
+    tell(f"written: --corpus {folder}{roots}")
 
 
 def _tell_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, tell: Tell) -> None:
@@ -136,6 +150,9 @@ def _tell_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, tell
     for split in SPLITS:
         lengths = [len(dialogue.utterances) for dialogue in corpus.dialogues if dialogue.split == split]
         tell(f"{split:<11}{sum(lengths)} utterances in {len(lengths)} dialogues")
+    for problem in problems:
+        if problem.on_screen:
+            tell(f"warning: {problem.what}: {problem.action}")
     tell("classes    " + ", ".join(f"{name} {emotions[name]}" for name in corpus.classes))
     tell(f"{len(problems)} odd rows and files, for {folder / 'problems.csv'}")
     # Actions that differ only in the text they quote are counted together.

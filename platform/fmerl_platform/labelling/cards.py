@@ -23,6 +23,7 @@ def label_card(
     return {
         "recipe": {
             "method": "a language model is asked for every utterance and dimension",
+            "samples": request.samples,
             "corpus": request.corpus.digest(),
             "splits": list(request.splits),
             "limit": request.limit,
@@ -41,7 +42,9 @@ def label_card(
         "usage": {
             "answers": usage.answers,
             "requests_failed": usage.requests_failed,
+            "answers_in_batches": usage.in_batches,
             "prompt_tokens": usage.tokens.prompt,
+            "cached_tokens": usage.tokens.cached,
             "completion_tokens": usage.tokens.completion,
             "cost": usage.cost,
             "currency": request.price().currency,

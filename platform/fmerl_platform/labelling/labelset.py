@@ -12,7 +12,11 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus import Utterance
 from fmerl.supervision.descriptions import join_description
 from fmerl_platform.asking.asker import Answered
+from fmerl_platform.asking.question import Samples
 from fmerl_platform.labelling.plan import Plan
+
+Scores = dict[tuple[str, str], float]
+"""Scores by utterance id and dimension."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +54,37 @@ def row_errors(plan: Plan, outcomes: Mapping[str, Answered], dimensions: tuple[s
 
 def row_scores(
     plan: Plan, outcomes: Mapping[str, Answered], errors: Sequence[str | None], dimensions: tuple[str, ...]
-) -> NDArray[np.float32]:
-    """Scores of the utterances without an error, [U, 3]; a dimension that was not asked for is NaN."""
-    vad = np.full((len(plan.utterances), len(DIMENSIONS)), np.nan, dtype=np.float32)
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scores, and their spread over the samples, of the utterances without an error, [U, 3] each.
+
+    A dimension that was not asked for is NaN. The spread is a standard deviation (ddof = 1), NaN of a single sample.
+    """
+    vad, spread = np.full((2, len(plan.utterances), len(DIMENSIONS)), np.nan, dtype=np.float32)
     for row, (utterance, error) in enumerate(zip(plan.utterances, errors, strict=True)):
         for dimension in dimensions if error is None else ():
-            vad[row, DIMENSIONS.index(dimension)] = outcomes[plan.scores[utterance.utterance_id, dimension].key].value
-    return vad
+            values = sampled_scores(plan.scores[utterance.utterance_id, dimension], dimension, outcomes)
+            assert values is not None, "a row without an error has all scores"
+            vad[row, DIMENSIONS.index(dimension)] = np.mean(values)
+            if len(values) > 1:
+                spread[row, DIMENSIONS.index(dimension)] = np.std(values, ddof=1)
+    return vad, spread
+
+
+def mean_scores(calls: Mapping[tuple[str, str], Samples], outcomes: Mapping[str, Answered]) -> Scores:
+    """Scores by utterance id and dimension, of those that have all their samples."""
+    sampled = {name: sampled_scores(samples, name[1], outcomes) for name, samples in calls.items()}
+    return {name: float(np.mean(values)) for name, values in sampled.items() if values is not None}
+
+
+def sampled_scores(samples: Samples, dimension: str, outcomes: Mapping[str, Answered]) -> list[float] | None:
+    """The score in each sample; None if one of them has none."""
+    values = [_score(outcomes[call.key], dimension) for call in samples]
+    return None if any(value is None for value in values) else [value for value in values if value is not None]
+
+
+def _score(outcome: Answered, dimension: str) -> float | None:
+    value = outcome.value[dimension] if isinstance(outcome.value, dict) else outcome.value
+    return value if isinstance(value, float) else None
 
 
 def _row_error(
@@ -64,8 +92,12 @@ def _row_error(
 ) -> str | None:
     if not utterance.text.strip():
         return "the text is empty"
-    found = {name: outcomes[plan.scores[utterance.utterance_id, name].key].error for name in dimensions}
-    return "; ".join(f"{name}: {error}" for name, error in found.items() if error) or None
+    found: dict[str, str] = {}
+    for name in dimensions:
+        for call in plan.scores[utterance.utterance_id, name]:
+            if error := outcomes[call.key].error:
+                found.setdefault(call.key, f"{name}: {error}")
+    return "; ".join(found.values()) or None
 
 
 def _paper_order(dimensions: tuple[str, ...]) -> list[str]:

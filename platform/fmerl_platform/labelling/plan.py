@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from fmerl.corpus import Corpus, Dialogue, Split, Utterance, read_corpus
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.vad_regression import EMOBANK_RANGE, read_emobank
 from fmerl_platform.asking.plan import CallPlan
-from fmerl_platform.asking.question import Call, Questions
+from fmerl_platform.asking.question import Call, Questions, Samples
 
 _EMOBANK_SPLITS: dict[str, Split] = {"train": "train", "dev": "validation", "test": "test"}
 
@@ -68,29 +69,36 @@ class Plan(CallPlan):
     """All calls of a label set, by purpose; calls of the same key are made once."""
 
     utterances: Sequence[Utterance]
-    scores: dict[tuple[str, str], Call]
+    scores: dict[tuple[str, str], Samples]
     """Calls by utterance id and dimension; an empty text has none."""
-    retest: dict[tuple[str, str], Call]
-    """Repeated calls for a sample, likewise."""
+    retest: dict[tuple[str, str], Samples]
+    """Repeated calls for some utterances, likewise."""
     descriptions: dict[tuple[str, str], Call]
     """Calls by emotion and dimension."""
 
     @classmethod
-    def of(cls, utterances: Sequence[Utterance], questions: Questions, emotions: Iterable[str], retest: int) -> Plan:
-        """Plan the labels of `utterances` and the descriptions of `emotions`."""
+    def of(
+        cls,
+        utterances: Sequence[Utterance],
+        questions: Questions,
+        emotions: Iterable[str],
+        retest: int,
+        samples: int = 1,
+    ) -> Plan:
+        """Plan the labels of `utterances`, each asked for `samples` times, and the descriptions of `emotions`."""
         spoken = [utterance for utterance in utterances if utterance.text.strip()]
         return cls(
             utterances=utterances,
-            scores=questions.scores(spoken),
-            retest=questions.scores(sample(spoken, retest), repeat=1),
+            scores=questions.scores(spoken, range(samples)),
+            retest=questions.scores(sample(spoken, retest), range(samples, 2 * samples)),
             descriptions=questions.descriptions(emotions),
         )
 
     @cached_property
     def calls(self) -> dict[str, Call]:
         """Calls by key."""
-        every = (*self.descriptions.values(), *self.scores.values(), *self.retest.values())
-        return {call.key: call for call in every}
+        asked = chain.from_iterable((*self.scores.values(), *self.retest.values()))
+        return {call.key: call for call in chain(self.descriptions.values(), asked)}
 
 
 def first_call(corpus: Corpus, splits: Sequence[Split], questions: Questions) -> Callable[[Mode], Call]:

@@ -49,7 +49,9 @@ def quality_metrics(quality: Quality) -> dict[str, float]:
         "unreadable_rate": quality.unreadable_rate,
         "refusal_rate": quality.refusal_rate,
         "answers": float(usage.answers),
+        "answers_in_batches": float(usage.in_batches),
         "prompt_tokens": float(usage.tokens.prompt),
+        "cached_tokens": float(usage.tokens.cached),
         "completion_tokens": float(usage.tokens.completion),
         "cost": usage.cost,
     }

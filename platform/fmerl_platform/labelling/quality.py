@@ -17,11 +17,8 @@ from fmerl.supervision.answers import AnswerError
 from fmerl_platform.asking.asker import Answered
 from fmerl_platform.asking.journal import JournalReader
 from fmerl_platform.asking.prices import Price, Tokens
-from fmerl_platform.asking.question import Call
+from fmerl_platform.labelling.labelset import Scores, mean_scores
 from fmerl_platform.labelling.plan import Plan
-
-Scores = dict[tuple[str, str], float]
-"""Scores by utterance id and dimension."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +46,8 @@ class Spending:
     """Answers by the model that the endpoint reports."""
     tokens: Tokens
     cost: float
+    in_batches: int
+    """Answers that came in batches."""
     first: str | None
     """Time of the first answer."""
     last: str | None
@@ -64,15 +63,15 @@ def usage(plan: Plan, journal: JournalReader, price: Price) -> Spending:
             call.read(answer)
         except AnswerError as error:
             faults[error.fault] += 1
-    tokens = plan.tokens(journal)
     times = sorted(entry.at for _, entry, _ in answered)
     return Spending(
         answers=len(answered),
         requests_failed=len(entries) - len(answered),
         faults=dict(faults),
         models=dict(Counter(entry.model for _, entry, _ in answered)),
-        tokens=tokens,
-        cost=price.cost(tokens),
+        tokens=plan.tokens(journal),
+        cost=plan.cost(journal, price),
+        in_batches=sum(bool(entry.batch) for _, entry, _ in answered),
         first=times[0] if times else None,
         last=times[-1] if times else None,
     )
@@ -139,7 +138,7 @@ def judge(
         price: Price of tokens.
     """
     first, second = (
-        _rescaled(_values(calls, outcomes), scale, corpus.vad_range) for calls in (plan.scores, plan.retest)
+        _rescaled(mean_scores(calls, outcomes), scale, corpus.vad_range) for calls in (plan.scores, plan.retest)
     )
     humans = {
         (utterance.utterance_id, dimension): score
@@ -160,11 +159,6 @@ def _reason(error: str) -> str:
     """The kind of an error: "valence: refusal: 'I cannot'" is a refusal."""
     parts = [part for part in error.split(": ") if part not in DIMENSIONS]
     return parts[0]
-
-
-def _values(calls: Mapping[tuple[str, str], Call], outcomes: Mapping[str, Answered]) -> Scores:
-    found = {name: outcomes[call.key].value for name, call in calls.items()}
-    return {name: value for name, value in found.items() if isinstance(value, float)}
 
 
 def _rescaled(scores: Scores, source: tuple[float, float], target: tuple[float, float]) -> Scores:

@@ -26,6 +26,8 @@ class LabelRequest(PaidRequest):
     """Folder of label sets."""
     model: str
     prompts: PromptConfig
+    templates: str | None = None
+    """Name of the prompts' templates where several are labelled with, each to a folder of its own."""
     decoding: DecodingChoice = "auto"
     temperature: float = 0.0
     splits: tuple[Split, ...] = ("train", "validation")
@@ -33,6 +35,8 @@ class LabelRequest(PaidRequest):
     """Most utterances; None labels all."""
     descriptions: Path | None = None
     """Reviewed descriptions; None lets the model draft them."""
+    samples: int = 1
+    """Answers to every question about an utterance; their mean is the score."""
     retest: int = 50
     """Utterances that are asked twice."""
     max_error_share: float = 0.01
@@ -42,6 +46,9 @@ class LabelRequest(PaidRequest):
         if not any(utterance.text.strip() for utterance in select(self.corpus, self.splits, self.limit)):
             what = f"no text in {', '.join(self.splits)} of {self.corpus.name}"
             raise InputError("--splits", what, "label other splits")
+        if self.samples > 1 and not self.temperature:
+            what = f"{self.samples} answers at temperature 0 would be the same one"
+            raise InputError("--samples", what, "give a --temperature above 0, such as 0.7")
         super().__post_init__()
 
     @property
@@ -52,6 +59,11 @@ class LabelRequest(PaidRequest):
     @property
     def journal(self) -> Path:
         return (self.home / "journal").resolve()
+
+    @property
+    def draft_file(self) -> Path:
+        """The model's descriptions, to review."""
+        return self.home / ("descriptions.json" if self.templates is None else f"descriptions-{self.templates}.json")
 
     def price(self) -> Price:
         """Price of the model's tokens; nothing without a table."""
@@ -80,4 +92,5 @@ class LabelRequest(PaidRequest):
     def plan(self, mode: Mode) -> Plan:
         """All calls of the label set."""
         emotions = () if self.descriptions is not None else self.corpus.classes
-        return Plan.of(select(self.corpus, self.splits, self.limit), self.questions(mode), emotions, self.retest)
+        utterances = select(self.corpus, self.splits, self.limit)
+        return Plan.of(utterances, self.questions(mode), emotions, self.retest, self.samples)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fmerl.card import read_card
 from fmerl.config import DIMENSIONS
@@ -58,7 +62,7 @@ def label_corpus(request: LabelRequest, counting: Counting = uncounted) -> Label
     with only_run(request.journal, "this corpus is being labelled already"):
         mode = _mode(request, config)
         plan = request.plan(mode)
-        outcomes = ask_plan(plan, config, request.limits, request.pool, counting)
+        outcomes = ask_plan(plan, config, request.limits, request.pool, counting, batches=request.batches)
         drafts = draft_descriptions(plan, outcomes, prompts.dimensions)
         draft_file = _write_draft(request, drafts) if reviewed is None and request.corpus.classes else None
         errors = row_errors(plan, outcomes, prompts.dimensions)
@@ -66,13 +70,15 @@ def label_corpus(request: LabelRequest, counting: Counting = uncounted) -> Label
         quality = judge(plan, outcomes, errors, journal, request.corpus, prompts.scale, config.price)
         ways = plan.ways(journal)
         card = label_card(request, request.questions(mode), config.endpoint.base_url, drafts, quality, ways)
+        vad, spread = row_scores(plan, outcomes, errors, prompts.dimensions)
         labels = LabelSet(
             utterance_ids=tuple(utterance.utterance_id for utterance in plan.utterances),
-            vad=row_scores(plan, outcomes, errors, prompts.dimensions),
+            vad=vad,
             errors=errors,
             vad_range=prompts.scale,
             descriptions=drafts.descriptions if reviewed is None else reviewed,
-            card={**card, "dimensions": list(prompts.dimensions)},
+            card={**card, "dimensions": list(prompts.dimensions), **_spread_on_card(request, spread)},
+            spread=spread if request.samples > 1 else None,
         )
         write_labels(request.labels, request.corpus.name, labels)
         folder = request.labels / request.corpus.name
@@ -88,9 +94,18 @@ def _mode(request: LabelRequest, config: WorkerConfig) -> Mode:
     return ask_decoding(score_decodings(questions), first, config, request.limits)
 
 
+def _spread_on_card(request: LabelRequest, spread: NDArray[np.float32]) -> dict[str, Any]:
+    """Mean spread of the samples by dimension; nothing of a single sample."""
+    if request.samples == 1:
+        return {}
+    asked = [(name, spread[:, DIMENSIONS.index(name)]) for name in request.prompts.dimensions]
+    known = {name: values[~np.isnan(values)] for name, values in asked}
+    return {"sample_spread": {name: float(values.mean()) if len(values) else None for name, values in known.items()}}
+
+
 def _write_draft(request: LabelRequest, drafts: Drafts) -> Path:
     """Write all classes, those without a description as empty texts that a reviewer cannot overlook."""
-    path = request.home / "descriptions.json"
+    path = request.draft_file
     texts = {emotion: drafts.descriptions.get(emotion, "") for emotion in request.corpus.classes}
     with replaced_file(path) as file:
         file.write((json.dumps(texts, indent=2, ensure_ascii=False) + "\n").encode())

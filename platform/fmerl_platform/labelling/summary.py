@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fmerl.supervision.agreement import Agreement, Interval
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import Labelled
+from fmerl_platform.report.numbers import NONE
+from fmerl_platform.report.table import Table, columns
 
 
 def summary_lines(done: Labelled, request: LabelRequest) -> Iterator[str]:
@@ -18,7 +20,7 @@ def summary_lines(done: Labelled, request: LabelRequest) -> Iterator[str]:
         *(f"  {count:,} × {reason}" for reason, count in sorted(quality.errors.items(), key=lambda item: -item[1])),
         f"{usage.answers:,} answers of {', '.join(usage.models) or 'no model'} in all runs, "
         f"{quality.unreadable_rate:.1%} not readable, {quality.refusal_rate:.1%} refusals; "
-        f"{usage.tokens.prompt:,} + {usage.tokens.completion:,} tokens",
+        f"{usage.tokens.prompt:,} + {usage.tokens.completion:,} tokens, {usage.tokens.cached:,} of them cached",
     )
     currency = request.price().currency
     if currency:
@@ -38,6 +40,29 @@ def problem_lines(done: Labelled, request: LabelRequest) -> Iterator[str]:
         )
     for emotion, problem in done.drafts.problems.items():
         yield f"no description of {emotion}: {problem}"
+
+
+def agreement_table(done: Mapping[str, Labelled]) -> Table:
+    """Rows of label sets by their templates: labelled utterances, and agreement with humans where there is any."""
+
+    def told(interval: Interval | None) -> str:
+        return NONE if interval is None else _interval(interval)
+
+    rows = []
+    for name, found in done.items():
+        agreements = found.quality.human_agreement
+        counts = (name, str(found.quality.labelled), f"{found.quality.unreadable_rate:.1%}")
+        for dimension, value in agreements.items():
+            rows.append((*counts, dimension, told(value.pearson), told(value.spearman), told(value.ccc)))
+        if not agreements:
+            rows.append((*counts, NONE, NONE, NONE, NONE))
+    return Table(
+        name="templates",
+        caption="Label sets by templates, and their agreement with human scores",
+        columns=columns("Templates", "Labelled", "Not readable", "Dimension", "Pearson", "Spearman", "CCC"),
+        rows=tuple(rows),
+        notes=("With 95 % bootstrap intervals over dialogues. Not readable: share of all answers.",),
+    )
 
 
 def next_lines(done: Labelled) -> Iterator[str]:

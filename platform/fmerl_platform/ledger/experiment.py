@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +15,8 @@ from mlflow.entities import Metric, Param, Run, RunTag
 
 from fmerl.errors import InputError
 from fmerl_platform.ledger.schema import Tag
+from fmerl_platform.ledger.server import tracking_server
+from fmerl_platform.ledger.store import client_of, database, one_at_a_time, storage_uri
 from fmerl_platform.study.cells import Cell, cell_name
 
 _BATCH = 1000
@@ -55,9 +55,9 @@ class Experiment:
     @classmethod
     def in_storage(cls, storage: Path, study: str) -> Experiment:
         """The study's experiment on the server of `MLFLOW_TRACKING_URI`, or in SQLite and files in `storage`."""
-        server = os.environ.get("MLFLOW_TRACKING_URI")
+        server = tracking_server()
         # A tracking server chooses its own place for artifacts.
-        return cls.open(server or _database(storage), study, None if server else storage / "artifacts")
+        return cls.open(server or database(storage), study, None if server else storage / "artifacts")
 
     @classmethod
     def existing(cls, storage: Path, study: str) -> Experiment:
@@ -66,12 +66,10 @@ class Experiment:
         Raises:
             InputError: There is no such study.
         """
-        server = os.environ.get("MLFLOW_TRACKING_URI")
-        if not server and not (storage / "mlflow.db").exists():
-            raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
-        known = {found.name for found in _client(server or _database(storage)).search_experiments()}
+        known = {found.name for found in client_of(storage_uri(storage)).search_experiments()}
         if study not in known:
-            where, names = server or storage / "mlflow.db", ", ".join(sorted(known))
+            where = tracking_server() or storage / "mlflow.db"
+            names = ", ".join(sorted(known))
             raise InputError(where, f"no study {study!r}", f"give --study, one of {names}")
         return cls.in_storage(storage, study)
 
@@ -83,14 +81,22 @@ class Experiment:
             uri: MLflow tracking URI.
             study: The experiment's name.
             artifacts: Folder for artifacts of a new experiment; None leaves it to the tracking server.
+
+        Raises:
+            InputError: The database or server refuses.
         """
-        client = _client(uri)
-        found = client.get_experiment_by_name(study)
-        if found is not None and found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
         location = None if artifacts is None else (artifacts / study).resolve().as_uri()
-        experiment_id = found.experiment_id if found else client.create_experiment(study, artifact_location=location)
-        return cls(uri=uri, experiment_id=experiment_id, study=study)
+        try:
+            with one_at_a_time(uri):
+                client = client_of(uri)
+                found = client.get_experiment_by_name(study)
+                if found is not None and found.lifecycle_stage == "deleted":
+                    client.restore_experiment(found.experiment_id)
+                known = found.experiment_id if found else client.create_experiment(study, artifact_location=location)
+        except Exception as error:  # MLflow's, its database's, the network's
+            what = str(error).partition("\n")[0]
+            raise InputError(uri, what, "check that it can be written, or that MLFLOW_TRACKING_URI is right") from error
+        return cls(uri=uri, experiment_id=known, study=study)
 
     def sibling(self, study: str) -> Experiment:
         """Another study on the same server.
@@ -104,7 +110,7 @@ class Experiment:
         return Experiment(uri=self.uri, experiment_id=found.experiment_id, study=study)
 
     def client(self) -> MlflowClient:
-        return _client(self.uri)
+        return client_of(self.uri)
 
     def find(self, **tags: str) -> list[Run]:
         """Active runs of this study that carry all these `fmerl.*` tags, oldest first."""
@@ -273,18 +279,6 @@ class CellRun:
         for start in range(0, len(self._pending), _BATCH):
             self._client.log_batch(self.run_id, metrics=self._pending[start : start + _BATCH])
         self._pending, self._flushed = [], time.monotonic()
-
-
-def _client(uri: str) -> MlflowClient:
-    """MLflow client, silent about making or migrating a database and about copying files."""
-    for logger in ("mlflow.store.db", "alembic"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    return MlflowClient(uri)
-
-
-def _database(storage: Path) -> str:
-    return f"sqlite:///{(storage / 'mlflow.db').resolve()}"
 
 
 def _now() -> int:

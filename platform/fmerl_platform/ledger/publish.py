@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -34,6 +35,8 @@ class RunSummary:
     """Description of the run, in Markdown."""
     cells: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Further metrics of single cells, by run id."""
+    warning: str = ""
+    """Kept as a tag; empty when there is none."""
 
 
 def publish(
@@ -51,15 +54,30 @@ def publish(
     """
     for summary in summaries:
         run_id = runs.variants[summary.corpus, summary.variant]
+        known = experiment.client().get_run(run_id).data.metrics
+        # MLflow deletes no metric: one that the summary no longer has becomes NaN.
+        gone = {
+            name: math.nan for name, value in known.items() if name not in summary.metrics and not math.isnan(value)
+        }
         # Without steps the UI draws bars of the variants, side by side, and no lines of one point.
-        experiment.log_once(run_id, summary.metrics, step=0)
+        experiment.log_once(run_id, {**gone, **summary.metrics}, step=0)
         experiment.tag(run_id, {**summary.tags, Tag.NOTE: summary.note})
+        _warn(experiment, run_id, summary.warning)
         for cell, metrics in summary.cells.items():
             experiment.log_once(cell, metrics, step=0)
-    experiment.tag(runs.study, {Tag.NOTE: note, **({Tag.WARNING: warning} if warning else {})})
+    experiment.tag(runs.study, {Tag.NOTE: note})
+    _warn(experiment, runs.study, warning)
     client = experiment.client()
     for name, value in {Tag.NOTE: note, **_shared_view(runs.study, view)}.items():
         client.set_experiment_tag(experiment.experiment_id, name, value)
+
+
+def _warn(experiment: Experiment, run_id: str, warning: str) -> None:
+    """Tag a run with a warning; one that no longer holds is taken off."""
+    if warning:
+        experiment.tag(run_id, {Tag.WARNING: warning})
+    else:
+        experiment.untag(experiment.client().get_run(run_id), Tag.WARNING)
 
 
 def _shared_view(study_run: str, view: RunView) -> dict[str, str]:

@@ -70,10 +70,19 @@ class CorpusCells:
     modalities: tuple[str, ...] = ()
     """Modalities that the control reads."""
     anchors: tuple[AnchorCosines, ...] = ()
+    repeats: frozenset[str] = frozenset()
+    """Ids of test utterances whose very text is in train."""
+    seedless: frozenset[str] = frozenset()
+    """Variants whose one cell no seed made: it is compared with every seed of the others."""
     folds: tuple[str, ...] = ()
     """Names of the folds, each tested by cells of its own."""
     pooled: tuple[CellRecord, ...] = ()
     """Cells of a study in folds, all folds of a seed in one (`fmerl_platform.ledger.pooling`)."""
+
+    @property
+    def tested(self) -> tuple[CellRecord, ...]:
+        """Cells that each test the whole test set: of a study in folds, all folds of a seed pooled."""
+        return self.pooled if self.folds else self.cells
 
     @property
     def compares_systems(self) -> bool:
@@ -82,8 +91,7 @@ class CorpusCells:
 
     def of_variant(self, variant: str) -> tuple[CellRecord, ...]:
         """A variant's cells by ascending seed, one per seed: of a study in folds, all folds of the seed pooled."""
-        cells = self.pooled if self.folds else self.cells
-        return tuple(sorted((cell for cell in cells if cell.variant == variant), key=lambda cell: cell.seed))
+        return tuple(sorted((cell for cell in self.tested if cell.variant == variant), key=lambda cell: cell.seed))
 
     def predictions_of(self, variant: str, condition: str | None = None) -> list[CellPredictions]:
         """The variant's labelled test utterances with classes as indices in label order, by ascending seed.
@@ -94,19 +102,21 @@ class CorpusCells:
             InputError: A prediction names a class that the corpus does not have.
         """
         return [
-            labelled_predictions(cell, self.classes, condition)
+            labelled_predictions(cell, self.classes, condition, seedless=variant in self.seedless)
             for cell in self.of_variant(variant)
             if condition is None or condition in cell.conditions["condition"].unique().to_pylist()
         ]
 
 
-def labelled_predictions(cell: CellRecord, classes: tuple[str, ...], condition: str | None = None) -> CellPredictions:
+def labelled_predictions(
+    cell: CellRecord, classes: tuple[str, ...], condition: str | None = None, *, seedless: bool = False
+) -> CellPredictions:
     """A cell's labelled test rows with classes as indices, in the ledger's order; `UNANSWERED` without an answer."""
     from fmerl_platform.statistics import CellPredictions  # SciPy starts slowly, and a finished study needs none
 
     rows = cell.labelled_test(condition)
     return CellPredictions(
-        seed=cell.seed,
+        seed=None if seedless else cell.seed,
         dialogue=np.asarray(rows["dialogue_id"].to_pylist()),
         gold=_indices(cell, rows["gold"].to_pylist(), classes),
         predicted=_indices(cell, rows["predicted"].to_pylist(), classes),

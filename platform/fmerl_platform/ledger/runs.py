@@ -116,8 +116,9 @@ def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], re
             if cell.fingerprint not in finished
         ),
         changes=record.changes,
-        modalities=tuple(record.control["backbone.modalities"]),
+        modalities=tuple(record.control.get("backbone.modalities", ())),
         anchors=record.anchors,
+        repeats=frozenset(record.repeats),
         folds=tuple(record.folds),
         pooled=pooled_over_folds(cells, tuple(record.folds)) if record.folds else (),
     )

@@ -11,6 +11,8 @@ PREDICTIONS = "predictions.parquet"
 """Validation and test rows at the selected epoch, on a seed run."""
 CONDITIONS = "conditions.parquet"
 """Test rows after the first epoch and with masked modalities, on a seed run."""
+BUNDLE = "bundle"
+"""Folder of the model with the selected epoch's weights, on a seed run that keeps them."""
 
 EPOCH_METRICS = (
     "train_loss",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fmerl.errors import InputError
+from fmerl.supervision.templates import PAPER, PAPERS, Templates
+from fmerl.user_text import read_json
 
 _FORM = '{"models": [{"name": "<in tables>", "id": "<as the endpoint calls it>"}]}'
 _OPTIONAL: dict[str, Any] = {"parameters_millions": (int, float), "base_url": str}
@@ -16,7 +17,7 @@ _OPTIONAL: dict[str, Any] = {"parameters_millions": (int, float), "base_url": st
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModel:
-    """One model and its endpoint."""
+    """One model, its endpoint, and the templates by which it is asked."""
 
     name: str
     """Name in tables and tags."""
@@ -26,6 +27,10 @@ class LanguageModel:
     """Number of parameters; None where it is not known."""
     base_url: str | None = None
     """Address of its endpoint; None takes `OPENAI_BASE_URL`."""
+    templates: Templates = PAPERS
+    """Its `classification` and `system` are sent."""
+    control: str = ""
+    """Name of the same model under the first templates, with which it is compared; empty for that model itself."""
 
     def __post_init__(self) -> None:
         for text in (self.name, self.id):
@@ -39,10 +44,7 @@ def read_models(path: Path) -> tuple[LanguageModel, ...]:
     Raises:
         InputError: It is no such file, or two models share a name.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read ({error})", f"write {_FORM}") from None
+    content = read_json(path, f"write {_FORM}")
     entries = content.get("models") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not entries:
         raise InputError(path, "no list of models", f"write {_FORM}")
@@ -60,6 +62,24 @@ def chosen_models(names: Sequence[str], known: Sequence[LanguageModel]) -> tuple
     if len(set(names)) != len(names):
         raise InputError("--model", f"a model stands twice in {', '.join(names)}", "name each once")
     return tuple(by_name.get(name) or LanguageModel(name=name, id=name) for name in names) if names else tuple(known)
+
+
+def under_templates(models: Sequence[LanguageModel], templates: Sequence[Templates]) -> tuple[LanguageModel, ...]:
+    """Each model under each of the templates, to compare with the first; under the paper's it keeps its name."""
+
+    def named(model: LanguageModel, each: Templates) -> str:
+        return model.name if each.name == PAPER else f"{model.name} · {each.name}"
+
+    return tuple(
+        replace(
+            model,
+            name=named(model, each),
+            templates=each,
+            control="" if each is templates[0] else named(model, templates[0]),
+        )
+        for model in models
+        for each in templates
+    )
 
 
 def _model(path: Path, number: int, entry: Any) -> LanguageModel:

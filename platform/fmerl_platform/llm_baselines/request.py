@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,8 @@ from fmerl.errors import InputError
 from fmerl.supervision.answers import Mode
 from fmerl.supervision.classification import PROMPT_VERSION, Shown, classification_messages, draw_examples, shown
 from fmerl_platform.asking.forms import ClassForm
-from fmerl_platform.asking.journal import JournalReader
-from fmerl_platform.asking.prices import Price, Tokens
+from fmerl_platform.asking.journal import Entry, JournalReader, cost_of
+from fmerl_platform.asking.prices import Price
 from fmerl_platform.asking.question import Call, Decoding
 from fmerl_platform.asking.request import PaidRequest
 from fmerl_platform.asking.worker import WorkerConfig
@@ -95,13 +95,13 @@ class BaselineRequest(PaidRequest):
 
     def plan(self, model: LanguageModel, seed: int, mode: Mode) -> SeedPlan:
         """The model's calls with a seed, in a decoding."""
-        classes = self.corpus.classes
+        classes, templates = self.corpus.classes, model.templates
         examples = draw_examples(self.corpus, self.unseen, self.shots, self.context, seed)
         decoding, form = Decoding(mode=mode, temperature=self.temperature), ClassForm(mode=mode, classes=classes)
         wanted = {utterance.utterance_id for utterance in self.utterances}
 
         def call(item: Shown) -> Call:
-            messages = classification_messages(classes, examples, item)
+            messages = classification_messages(classes, examples, item, templates.classification, templates.system)
             return Call.of(item.utterance.text, messages, form, model=model.id, decoding=decoding, repeat=seed)
 
         turns = (item for dialogue in self.dialogues for item in shown(dialogue, self.context))
@@ -116,11 +116,10 @@ class BaselineRequest(PaidRequest):
     def spent(self, journal: JournalReader) -> float:
         """Cost of these models and seeds so far, in all decodings."""
 
-        def taken(keys: set[str]) -> Tokens:
-            entries = (entry for key in keys for entry in journal.entries.get(key, ()))
-            return sum((Tokens(entry.prompt_tokens, entry.completion_tokens) for entry in entries), Tokens())
+        def entries(keys: set[str]) -> Iterator[Entry]:
+            return (entry for key in keys for entry in journal.entries.get(key, ()))
 
-        return sum(self.price(model).cost(taken(self._keys[model.name])) for model in self.models)
+        return sum(cost_of(entries(self._keys[model.name]), self.price(model)) for model in self.models)
 
     def settings(self) -> dict[str, Any]:
         """Settings for MLflow, by name."""

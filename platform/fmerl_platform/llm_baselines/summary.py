@@ -13,8 +13,8 @@ from fmerl_platform.ledger.cells import FinishedCell
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
 from fmerl_platform.llm_baselines.run import Baselines
-from fmerl_platform.report.numbers import NONE, mean_sd
-from fmerl_platform.report.table import Table, columns
+from fmerl_platform.report.numbers import NONE, interval, mean_sd, p_value, signed
+from fmerl_platform.report.table import Column, Table, columns
 
 
 def summary_table(done: Baselines, request: BaselineRequest) -> Table:
@@ -30,6 +30,35 @@ def summary_table(done: Baselines, request: BaselineRequest) -> Table:
             f"{len(request.utterances)} test utterances with up to {request.context} turns before them; {examples}.",
             "In percent, mean ± sd (ddof = 1) over n finished seeds. Unanswered: answers of all seeds that name no "
             "class; they count as wrong. Tokens and cost are of all seeds together.",
+        ),
+    )
+
+
+def comparison_table(done: Baselines, request: BaselineRequest) -> Table | None:
+    """A row per model under other templates; None if each model was asked by one."""
+    rows = tuple(
+        (
+            name,
+            str(comparison.n_pairs),
+            signed(100 * comparison.delta),
+            interval(comparison.ci_low, comparison.ci_high),
+            p_value(comparison.p_value_holm),
+            comparison.verdict if comparison.n_pairs else NONE,
+        )
+        for model in request.models
+        if (name := model.name) in done.comparisons and (comparison := done.comparisons[name])
+    )
+    if not rows:
+        return None
+    numbers = columns("Model · templates", "Pairs", "Δ w-F1", "95 % interval", "Holm p")
+    return Table(
+        name="templates",
+        caption=f"Templates on {request.corpus.name}, each against its model's first",
+        columns=(*numbers, Column("Verdict", numeric=False, verdict=True)),
+        rows=rows,
+        notes=(
+            "Points of weighted F1, paired by seed, for new seeds and new dialogues; with one pair, no p-value. "
+            "Holm p: adjusted over the templates of a model.",
         ),
     )
 

@@ -77,6 +77,11 @@ class Report:
         return write_report(self, Path(folder))
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings of all sections."""
+        return tuple(section.warning for section in self.sections if section.warning)
+
+    @property
     def tables(self) -> tuple[Table, ...]:
         """The results of all sections."""
         return tuple(table for section in self.sections for table in section.tables)

@@ -56,7 +56,12 @@ def table_html(table: Table) -> str:
 
 
 def _markdown(report: Report) -> str:
-    findings = "\n\n".join(markdown_text(section.finding) for section in report.sections)
+    findings = "\n\n".join(
+        text
+        for section in report.sections
+        for text in (section.warning and f"**{markdown_text(section.warning)}**", markdown_text(section.finding))
+        if text
+    )
     tables = "\n".join(
         to_markdown(table) for section in report.sections for table in (*section.tables, *section.details)
     )

@@ -27,7 +27,7 @@ _LATEX = str.maketrans(
         "\n": " ",
     }
 )
-_VERDICT_STYLES = {"helps": "bold green", "hurts": "bold red", "inconclusive": "dim"}
+_VERDICT_STYLES = {"helps": "bold green", "hurts": "bold red", "inconclusive": "dim", "equivalent": "bold blue"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Column:
     detail: bool = False
     """True to leave it out of terminal and LaTeX, whose lines are short."""
     verdict: bool = False
-    """True if cells are verdicts, coloured for `helps`, `hurts` and `inconclusive`."""
+    """True if cells are verdicts, coloured for `helps`, `hurts`, `inconclusive` and `equivalent`."""
 
 
 def columns(label: str, *numbers: str) -> tuple[Column, ...]:

@@ -7,13 +7,13 @@ from typing import Any
 
 import ray
 import ray.train
-import torch
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from fmerl.training.distributed import Ranks
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.schema import Tag
-from fmerl_platform.running.options import Resources
+from fmerl_platform.running.nodes import given_device
+from fmerl_platform.running.placement import Placement
 from fmerl_platform.running.worker import CellFiles, train_and_log
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
@@ -34,11 +34,11 @@ def train_on_workers(
     experiment: Experiment,
     parent: str,
     files: CellFiles,
-    resources: Resources,
+    placement: Placement,
     storage: Path,
 ) -> str:
     """Run `train_and_log` over `cell.config.training.workers` processes: NCCL on GPUs, else Gloo."""
-    on_gpu = resources.gpus_per_cell > 0
+    on_gpu = placement.gpus > 0
     trainer = TorchTrainer(
         _train,
         train_loop_config={
@@ -52,7 +52,7 @@ def train_on_workers(
         scaling_config=ray.train.ScalingConfig(
             num_workers=cell.config.training.workers,
             use_gpu=on_gpu,
-            resources_per_worker=resources.by_name,
+            resources_per_worker=placement.by_name,
         ),
         run_config=ray.train.RunConfig(
             name=f"cell-{cell.fingerprint[:16]}",
@@ -78,7 +78,9 @@ def train_on_workers(
 
 def _train(config: dict[str, Any]) -> None:
     context = ray.train.get_context()
-    device = get_device() if torch.cuda.is_available() else torch.device("cpu")
+    device = given_device()
+    if device.type == "cuda":
+        device = get_device()  # which gives a worker without any GPU the first one
     train_and_log(
         config["cell"],
         ray.get(config["inputs"]),

@@ -14,8 +14,9 @@ from ray import tune
 
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.running.ddp import DRIVER, train_on_workers
+from fmerl_platform.running.nodes import given_device, nodes_of_cluster
 from fmerl_platform.running.options import Resources
-from fmerl_platform.running.placement import nodes_at_hand
+from fmerl_platform.running.placement import Placement, place_cells
 from fmerl_platform.running.progress import RunEvents
 from fmerl_platform.running.tuning import Listener, quiet_run
 from fmerl_platform.running.worker import CellFiles, TrainAndLog, train_and_log
@@ -53,7 +54,7 @@ def run_grid(
         corpora: Inputs by corpus.
         experiment: Experiment that cells are logged to.
         parents: Run id of each (corpus, variant).
-        resources: Resources of each cell.
+        resources: Resources of each cell, as asked for.
         files: Folder of weights and of the state of unfinished cells.
         storage: Tune's and Train's own files go to `tune/` and `train/` below it.
         progress: Shows every cell that starts or ends.
@@ -62,9 +63,8 @@ def run_grid(
     Returns:
         The cells that failed; all others are finished in MLflow.
     """
-    workers = max(cell.config.training.workers for cell in cells)
-    slots = resources.slots(nodes_at_hand(), workers)
-    groups = group_cells(cells, slots)
+    placement = place_cells(cells, corpora, resources, nodes_of_cluster())
+    groups = group_cells(cells, placement.at_once)
     trainable = tune.with_parameters(
         _train_group,
         groups=groups,
@@ -72,15 +72,15 @@ def run_grid(
         experiment=experiment,
         parents=dict(parents),
         files=files,
-        resources=resources,
+        placement=placement,
         storage=storage,
         train=train,
     )
     listener = _Listener(groups, progress)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, resources.by_name if workers == 1 else DRIVER),
+        tune.with_resources(trainable, placement.by_name if placement.workers == 1 else DRIVER),
         param_space={"group": tune.grid_search(list(range(len(groups))))},
-        tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=slots),
+        tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=placement.at_once),
         run_config=quiet_run(experiment.study, storage, _RETRIES, listener),
     )
     tuner.fit()
@@ -95,14 +95,14 @@ def _train_group(
     experiment: Experiment,
     parents: Mapping[tuple[str, str], str],
     files: CellFiles,
-    resources: Resources,
+    placement: Placement,
     storage: Path,
     train: TrainAndLog,
 ) -> None:
     for index, cell in enumerate(groups[config["group"]]):
         own = cell, corpora[cell.corpus], experiment, parents[cell.corpus, cell.variant], files
         alone = cell.config.training.workers == 1
-        error = train(*own) if alone else train_on_workers(*own, resources, storage / "train")
+        error = train(*own, device=given_device()) if alone else train_on_workers(*own, placement, storage / "train")
         tune.report({"fmerl_cell": index, "fmerl_error": error})
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import ray
 
 from fmerl import errors
+from fmerl.errors import InputError
 
 _SOURCE = Path(errors.__file__).parents[1]
 _ENGINE = Path(__file__).parents[2]
 _MEBIBYTE = 2**20
+_LONGEST_REASON = 300
+"""Most letters of Ray's own words."""
 
 
 class MixedSourcesError(RuntimeError):
@@ -30,6 +36,7 @@ def ray_session(shared_bytes: int, *, dashboard: bool = False) -> Iterator[None]
         dashboard: Start a local cluster's dashboard, which Ray Train asks for the state of its workers.
 
     Raises:
+        InputError: Ray does not start, or no cluster answers.
         MixedSourcesError: `fmerl` was uploaded with the job while `fmerl_platform` is an older installed copy.
     """
     check_sources()
@@ -40,18 +47,34 @@ def ray_session(shared_bytes: int, *, dashboard: bool = False) -> Iterator[None]
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     for logger in ("execution.streaming_executor", "progress"):  # the run's own progress shows the same
         logging.getLogger(f"ray.data._internal.{logger}").setLevel(logging.ERROR)
-    address = os.environ.get("RAY_ADDRESS", "local")
-    if address == "local":
-        memory = 2 * shared_bytes + 200 * _MEBIBYTE
-        ray.init(
-            address=address,
-            object_store_memory=memory,
-            include_dashboard=dashboard,
-            logging_level=logging.ERROR,
-            runtime_env=_this_process_path(),
-        )
-    else:
-        ray.init(address=address, logging_level=logging.ERROR)
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    memory = 2 * shared_bytes + 200 * _MEBIBYTE
+    local = {"object_store_memory": memory, "include_dashboard": dashboard, "runtime_env": _this_process_path()}
+    with connected(address, **(local if address == "local" else {})):
+        yield
+
+
+@contextmanager
+def connected(address: str, **options: Any) -> Iterator[None]:
+    """Ray, started or connected for the block.
+
+    Args:
+        address: `local`, `auto` or a cluster's.
+        options: Further ones of `ray.init`.
+
+    Raises:
+        InputError: It does not start, or no cluster answers.
+    """
+    answer = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, **options)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, answer)  # Ray's own would dump the stack and abort
+    except Exception as error:  # of many kinds
+        ray.shutdown()
+        what = f"Ray does not start ({' '.join(str(error).split())[:_LONGEST_REASON]})"
+        remedy = "start the cluster, or unset RAY_ADDRESS" if address != "local" else "see the logs in /tmp/ray"
+        raise InputError(f"RAY_ADDRESS={address}", what, remedy) from error
     try:
         yield
     finally:

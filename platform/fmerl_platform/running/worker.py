@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow.parquet as pq
 import torch
 
+from fmerl.bundle.cell import write_cell_bundle
 from fmerl.checkpoint import Checkpoint
-from fmerl.files import replaced_file
 from fmerl.training.cell import train_cell
 from fmerl.training.distributed import ALONE, Ranks
 from fmerl.training.loop import DivergedError
 from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.ledger.schema import CONDITIONS, PREDICTIONS
+from fmerl_platform.ledger.schema import BUNDLE, CONDITIONS, PREDICTIONS
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
 
@@ -26,7 +26,7 @@ class CellFiles:
 
     folder: Path
     weights: bool
-    """Keep each cell's selected weights as `<fingerprint>.pt`."""
+    """Keep each cell's model as an artifact of its run."""
     every_seconds: float
     """Least time between two checkpoints of a cell that is being trained, `<fingerprint>.resume`."""
 
@@ -34,8 +34,19 @@ class CellFiles:
         return Checkpoint(self.folder / f"{cell.fingerprint}.resume", self.every_seconds)
 
 
-TrainAndLog = Callable[[Cell, CorpusInputs, Experiment, str, CellFiles], str]
-"""Signature of `train_and_log` for a worker that trains a cell alone."""
+class TrainAndLog(Protocol):
+    """Signature of `train_and_log` for a worker that trains a cell alone."""
+
+    def __call__(
+        self,
+        cell: Cell,
+        inputs: CorpusInputs,
+        experiment: Experiment,
+        parent: str,
+        files: CellFiles,
+        *,
+        device: torch.device,
+    ) -> str: ...
 
 
 def train_and_log(
@@ -73,10 +84,8 @@ def train_and_log(
             for name, table in tables.items():
                 pq.write_table(table, Path(folder) / name)
             if files.weights:
-                files.folder.mkdir(parents=True, exist_ok=True)
-                with replaced_file(files.folder / f"{cell.fingerprint}.pt") as file:
-                    torch.save(result.weights, file)
-            run.finish(result.metrics, cell.config.training.epochs, [Path(folder) / name for name in tables])
+                write_cell_bundle(Path(folder) / BUNDLE, result, **cell.facts(inputs))
+            run.finish(result.metrics, cell.config.training.epochs, sorted(Path(folder).iterdir()))
         files.checkpoint(cell).discard()
     except Exception as error:
         if run is not None:

@@ -30,6 +30,11 @@ the family-wise error reaches about .075. `simulated_studies` measures it.
 **Verdict.** Holm's step-down over the variants; helps or hurts when the adjusted p-value is below alpha. Intervals
 are per comparison, not simultaneous: one may exclude zero while the verdict is inconclusive.
 
+**Equivalence.** Only against a margin that was stated beforehand: two one-sided tests (Schuirmann 1987) with the
+same variance and critical value, corrected over the variants by Holm as a family of its own. Equivalent when the
+adjusted p-value is below alpha and the difference itself is not decided; the interval of confidence 1 - 2 alpha of such
+a variant lies within the margin.
+
 References:
     Cameron, Gelbach & Miller (2011). Robust inference with multiway clustering. J. Bus. Econ. Stat. 29, 238-249.
     Cochran & Cox (1950). Experimental Designs. Wiley.
@@ -41,46 +46,66 @@ References:
     Communications in Statistics - Simulation and Computation 24, 285-308.
     Owen (2007). The pigeonhole bootstrap. Annals of Applied Statistics 1, 386-411.
     Rao & Wu (1988). Resampling inference with complex survey data. J. Am. Stat. Assoc. 83, 231-241.
+    Schuirmann (1987). A comparison of the two one-sided tests procedure and the power approach for assessing the
+    equivalence of average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15, 657-680.
 """
 
 from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean, planned_power, seeds_to_decide
+from fmerl_platform.statistics.estimate import Estimate, estimate, estimates
+from fmerl_platform.statistics.paired import PairedScores
 from fmerl_platform.statistics.scores import (
+    SCORES,
     UNANSWERED,
     CellPredictions,
     Metric,
     Score,
     accuracy,
+    balanced_accuracy,
+    class_f1,
+    class_precision,
+    class_recall,
     confusion_by_dialogue,
+    macro_f1,
     resampled_scores,
     weighted_f1,
 )
 from fmerl_platform.statistics.verdict import (
     Comparison,
-    Estimate,
+    Equivalence,
+    PairedEffect,
     Verdict,
     compare,
-    estimate,
-    estimates,
     holm,
+    judge,
     sign_flip_p_value,
 )
 
 __all__ = [
+    "SCORES",
     "UNANSWERED",
     "CellPredictions",
     "Comparison",
     "CrossedMean",
+    "Equivalence",
     "Estimate",
     "Metric",
+    "PairedEffect",
+    "PairedScores",
     "Score",
     "Verdict",
     "accuracy",
+    "balanced_accuracy",
+    "class_f1",
+    "class_precision",
+    "class_recall",
     "compare",
     "confusion_by_dialogue",
     "crossed_mean",
     "estimate",
     "estimates",
     "holm",
+    "judge",
+    "macro_f1",
     "planned_power",
     "resampled_scores",
     "seeds_to_decide",

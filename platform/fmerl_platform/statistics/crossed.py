@@ -47,6 +47,11 @@ class CrossedMean:
         return [(variance, df) for variance, df in levels if not math.isnan(variance)]
 
     @property
+    def _testable(self) -> bool:
+        """True with several seeds and several dialogues."""
+        return not math.isnan(self.seed_variance) and not math.isnan(self.dialogue_variance)
+
+    @property
     def standard_error(self) -> float:
         """Square root of the variance; NaN when no level has more than one unit."""
         parts = self._parts()
@@ -70,11 +75,31 @@ class CrossedMean:
         NaN unless there are several seeds and several dialogues. When all seeds and dialogues agree exactly it is what
         shrinking variances tend to: 1 for a mean of 0, else 0.
         """
-        if math.isnan(self.seed_variance) or math.isnan(self.dialogue_variance):
+        if not self._testable:
             return math.nan
         if self.standard_error == 0:
             return float(self.mean == 0)
-        statistic = abs(self.mean) / self.standard_error
+        return self._two_sided(abs(self.mean) / self.standard_error)
+
+    def p_equivalent(self, margin: float) -> float:
+        """P-value of two one-sided tests (Schuirmann 1987): small when the mean surely lies within the margin.
+
+        The larger of the p-values of a mean of -margin or less and of margin or more: below alpha just where the
+        interval of confidence 1 - 2 alpha lies within the margin. NaN and degenerate cases as for `p_value`.
+
+        Args:
+            margin: Above 0, in the unit of the mean.
+        """
+        if not self._testable:
+            return math.nan
+        room = margin - abs(self.mean)
+        if self.standard_error == 0:
+            return float(room <= 0)
+        tail = self._two_sided(abs(room) / self.standard_error) / 2
+        return tail if room > 0 else 1 - tail
+
+    def _two_sided(self, statistic: float) -> float:
+        """Level at which this is the critical value."""
         if self.critical_value(SMALLEST_P) < statistic:
             return 0.0
         return float(optimize.bisect(lambda level: self.critical_value(level) - statistic, SMALLEST_P, 1.0, xtol=1e-15))

@@ -32,11 +32,14 @@ class CellPredictions:
 
     Every cell of a corpus holds the same utterances in the same order.
 
+    A seed of None marks predictions that no seed made, or that are known from one run alone: they are compared with
+    every seed of the other side, and a verdict then holds for these very predictions.
+
     Raises:
         ValueError: The arrays are empty or differ in length.
     """
 
-    seed: int
+    seed: int | None
     dialogue: np.ndarray
     """Dialogue id of each utterance [U]."""
     gold: np.ndarray
@@ -68,9 +71,9 @@ def confusion_by_dialogue(cells: Sequence[CellPredictions], n_classes: int) -> n
 
 
 def confusion_by_fold(cells: Sequence[CellPredictions], n_classes: int) -> np.ndarray | None:
-    """The same counts per cell and fold, [K, F, C, C]; None for cells without folds, or with one."""
+    """The same counts per cell and fold, [K, F, C, C]; None unless all cells are of several folds."""
     folds = [cell.fold for cell in cells if cell.fold is not None]
-    if not folds or len(np.unique(folds[0])) < 2:
+    if len(folds) < len(cells) or len(np.unique(folds[0])) < 2:
         return None
     return _confusion(cells, n_classes, folds)
 
@@ -102,12 +105,41 @@ def _confusion(cells: Sequence[CellPredictions], n_classes: int, units: Sequence
 
 def weighted_f1(confusion: np.ndarray) -> np.ndarray:
     """Mean of the classes' F1 weighted by gold counts; an undefined F1 is 0. [..., C, C] -> [...]."""
-    hits = np.einsum("...cc->...c", confusion)
     gold = confusion.sum(axis=-1)
-    gold_and_predicted = gold + confusion.sum(axis=-2)
-    f1 = 2 * hits / np.where(gold_and_predicted, gold_and_predicted, 1)
     total = gold.sum(axis=-1)
-    return (f1 * gold).sum(axis=-1) / np.where(total, total, 1)
+    return (class_f1(confusion) * gold).sum(axis=-1) / np.where(total, total, 1)
+
+
+def class_f1(confusion: np.ndarray) -> np.ndarray:
+    """F1 of each class, 0 where it is undefined. [..., C, C] -> [..., C]."""
+    gold_and_predicted = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    return 2 * np.einsum("...cc->...c", confusion) / np.where(gold_and_predicted, gold_and_predicted, 1)
+
+
+def class_recall(confusion: np.ndarray) -> np.ndarray:
+    """Share of each class's utterances that are predicted as it, 0 where it has none. [..., C, C] -> [..., C]."""
+    gold = confusion.sum(axis=-1)
+    return np.einsum("...cc->...c", confusion) / np.where(gold, gold, 1)
+
+
+def class_precision(confusion: np.ndarray) -> np.ndarray:
+    """Share of the utterances predicted as a class that are of it, 0 where there are none. [..., C, C] -> [..., C]."""
+    return class_recall(confusion.swapaxes(-1, -2))
+
+
+def macro_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean F1 of the classes that are gold. [..., C, C] -> [...]."""
+    return _over_gold_classes(class_f1(confusion), confusion)
+
+
+def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Mean recall of the classes that are gold, or unweighted average recall (UAR). [..., C, C] -> [...]."""
+    return _over_gold_classes(class_recall(confusion), confusion)
+
+
+def _over_gold_classes(values: np.ndarray, confusion: np.ndarray) -> np.ndarray:
+    gold = confusion.sum(axis=-1) > 0
+    return (values * gold).sum(axis=-1) / np.maximum(gold.sum(axis=-1), 1)
 
 
 def accuracy(confusion: np.ndarray) -> np.ndarray:

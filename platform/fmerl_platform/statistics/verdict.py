@@ -1,4 +1,4 @@
-"""A variant's score, and its comparison with the control.
+"""Comparison of variants with their control.
 
 The method and its sources are in `fmerl_platform.statistics`.
 """
@@ -6,41 +6,35 @@ The method and its sources are in `fmerl_platform.statistics`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from scipy import stats
 
-from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean, seeds_to_decide
-from fmerl_platform.statistics.scores import (
-    SCORES,
-    CellPredictions,
-    Score,
-    confusion_by_dialogue,
-    confusion_by_fold,
-    resampled_scores,
-)
+from fmerl_platform.statistics.crossed import CrossedMean, seeds_to_decide
+from fmerl_platform.statistics.paired import PairedScores
+from fmerl_platform.statistics.scores import SCORES, CellPredictions, Score
 
-Verdict = Literal["helps", "hurts", "inconclusive"]
+Verdict = Literal["helps", "hurts", "inconclusive", "equivalent"]
+
+Name = TypeVar("Name", bound=Hashable)
 
 SIGN_PATTERNS = 2**16
 """Sign patterns drawn; with no more than these, up to 16 pairs, all are enumerated."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A variant's score: mean over seeds, with an interval for new seeds and new dialogues."""
+class Equivalence:
+    """Two one-sided tests of a difference against a margin that was stated beforehand."""
 
-    mean: float
-    sd: float
-    """Deviation between seeds, ddof = 1; NaN for one seed."""
-    ci_low: float
-    ci_high: float
-    """Upper end; for one seed the interval covers new dialogues only."""
-    n_seeds: int
+    margin: float
+    """Largest difference, either way, that counts as none; of the score's unit."""
+    p_value: float
+    """P-value of a difference at least as large as the margin; NaN with fewer than two pairs or dialogues."""
+    p_value_holm: float
+    """P-value adjusted over the variants that have one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +62,7 @@ class Comparison:
     """Exact paired test over the seeds on this very test set; never below 2 / 2**n_pairs (.0625 for five).
     NaN with fewer than two pairs."""
     verdict: Verdict
-    """`helps`: the variant scores above the control."""
+    """`helps`: the variant scores above the control. `equivalent`: neither that nor below, and within the margin."""
     seeds_to_decide: int | None
     """Planned at level alpha / number of variants (Bonferroni), with this delta and these variances taken as true.
     None: more seeds alone do not decide, the test set is the limit; or fewer than two pairs."""
@@ -77,46 +71,20 @@ class Comparison:
     """Seeds that some cell of the study has and the control lacks."""
     missing_in_variant: tuple[int, ...]
     """Seeds that some cell of the study has and the variant lacks."""
+    equivalence: Equivalence | None = None
+    """None unless a margin was stated."""
 
 
-def estimate(
-    cells: Sequence[CellPredictions],
-    n_classes: int,
-    *,
-    metric: str = "weighted_f1",
-    resamples: int = 10_000,
-    alpha: float = 0.05,
-    seed: int = 0,
-) -> Estimate:
-    """One variant's score over its seeds; raises as `estimates` does."""
-    scores = {metric: SCORES[metric]}
-    return estimates(cells, n_classes, scores, resamples=resamples, alpha=alpha, seed=seed)[metric]
+@dataclass(frozen=True, kw_only=True)
+class PairedEffect:
+    """Effect of one variant, before it is judged beside the others."""
 
-
-def estimates(
-    cells: Sequence[CellPredictions],
-    n_classes: int,
-    scores: Mapping[str, Score],
-    *,
-    resamples: int = 10_000,
-    alpha: float = 0.05,
-    seed: int = 0,
-) -> dict[str, Estimate]:
-    """Several scores of one variant over its seeds, by name, from the same resampled test sets.
-
-    Raises:
-        ValueError: No cells, cells that share a seed, or a class index out of range.
-        InputError: The cells were not tested on the same utterances.
-    """
-    _columns_by_seed(cells, count())
-    scored = _Scored.of(cells, n_classes, scores, resamples, seed)
-    found = {}
-    for name in scores:
-        crossed = scored.mean(name)
-        ci_low, ci_high = crossed.interval(alpha)
-        sd = math.sqrt(crossed.seed_variance * crossed.n_seeds)
-        found[name] = Estimate(mean=crossed.mean, sd=sd, ci_low=ci_low, ci_high=ci_high, n_seeds=crossed.n_seeds)
-    return found
+    delta: CrossedMean
+    delta_accuracy: CrossedMean
+    seed_deltas: np.ndarray
+    """Differences by seed, [S]."""
+    missing_in_control: tuple[int, ...] = ()
+    missing_in_variant: tuple[int, ...] = ()
 
 
 def compare(
@@ -129,6 +97,7 @@ def compare(
     resamples: int = 10_000,
     alpha: float = 0.05,
     power: float = 0.8,
+    margin: float | None = None,
     seed: int = 0,
 ) -> dict[str, Comparison]:
     """Compare every variant with the control on the seeds that both have.
@@ -142,34 +111,51 @@ def compare(
         resamples: Resampled test sets.
         alpha: Family-wise level of the verdicts; intervals have confidence 1 - alpha.
         power: Power of the plan.
+        margin: Largest difference that counts as none; without it no verdict is `equivalent`.
         seed: Seed of the resampling.
 
     Raises:
         ValueError: No cells at all, cells of one variant that share a seed, or a class index out of range.
         InputError: The cells were not tested on the same utterances.
     """
-    column = count()
-    control_columns = _columns_by_seed(control, column)
-    variant_columns = {name: _columns_by_seed(cells, column) for name, cells in variants.items()}
-    every_seed = set(control_columns).union(*variant_columns.values())
+    paired = PairedScores([control, *variants.values()], n_classes, scores, resamples=resamples, seed=seed)
+    of_control = paired.seeds(0)
+    every_seed = of_control.union(*(paired.seeds(group) for group in range(1, len(variants) + 1)))
+    effects = {}
+    for group, name in enumerate(variants, start=1):
+        pairs = paired.pairs(group, 0)
+        effects[name] = PairedEffect(
+            delta=paired.effect(metric, pairs),
+            delta_accuracy=paired.effect("accuracy", pairs),
+            seed_deltas=paired.differences(metric, pairs),
+            missing_in_control=_missing(control, every_seed),
+            missing_in_variant=_missing(variants[name], every_seed),
+        )
+    return judge(effects, metric=metric, alpha=alpha, power=power, margin=margin)
 
-    every_cell = [*control, *(cell for cells in variants.values() for cell in cells)]
-    scored = _Scored.of(every_cell, n_classes, scores, resamples, seed)
 
-    def differences(values: np.ndarray, columns: dict[int, int]) -> np.ndarray:
-        pairs = sorted(columns.keys() & control_columns.keys())
-        return values[..., [columns[pair] for pair in pairs]] - values[..., [control_columns[pair] for pair in pairs]]
-
-    def effect(metric: str, columns: dict[int, int]) -> CrossedMean:
-        return scored.mean(metric, lambda values: differences(values, columns))
-
-    effects = {name: effect(metric, columns) for name, columns in variant_columns.items()}
-    p_values = {name: result.p_value() for name, result in effects.items()}
-    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-
-    comparisons: dict[str, Comparison] = {}
-    for name, columns in variant_columns.items():
-        delta, delta_accuracy = effects[name], effect("accuracy", columns)
+def judge(
+    effects: Mapping[Name, PairedEffect],
+    *,
+    metric: str = "weighted_f1",
+    alpha: float = 0.05,
+    power: float = 0.8,
+    margin: float | None = None,
+) -> dict[Name, Comparison]:
+    """Verdicts on effects that are judged together; the arguments are those of `compare`."""
+    p_values = {name: effect.delta.p_value() for name, effect in effects.items()}
+    adjusted = _adjusted(p_values)
+    equivalences: dict[Name, Equivalence] = {}
+    if margin is not None:
+        within = {name: effect.delta.p_equivalent(margin) for name, effect in effects.items()}
+        within_adjusted = _adjusted(within)
+        equivalences = {
+            name: Equivalence(margin=margin, p_value=within[name], p_value_holm=within_adjusted[name])
+            for name in effects
+        }
+    comparisons: dict[Name, Comparison] = {}
+    for name, effect in effects.items():
+        delta, delta_accuracy = effect.delta, effect.delta_accuracy
         low, high = delta.interval(alpha)
         accuracy_low, accuracy_high = delta_accuracy.interval(alpha)
         comparisons[name] = Comparison(
@@ -184,12 +170,13 @@ def compare(
             delta_accuracy_ci_high=accuracy_high,
             p_value=p_values[name],
             p_value_holm=adjusted[name],
-            p_value_sign_flip=sign_flip_p_value(differences(scored.observed[metric], columns)),
-            verdict=_verdict(delta.mean, adjusted[name], alpha),
-            seeds_to_decide=seeds_to_decide(delta, alpha=alpha / len(variants), power=power),
+            p_value_sign_flip=sign_flip_p_value(effect.seed_deltas),
+            verdict=_verdict(delta.mean, adjusted[name], equivalences.get(name), alpha),
+            seeds_to_decide=seeds_to_decide(delta, alpha=alpha / len(effects), power=power),
             n_pairs=delta.n_seeds,
-            missing_in_control=tuple(sorted(every_seed - control_columns.keys())),
-            missing_in_variant=tuple(sorted(every_seed - columns.keys())),
+            missing_in_control=effect.missing_in_control,
+            missing_in_variant=effect.missing_in_variant,
+            equivalence=equivalences.get(name),
         )
     return comparisons
 
@@ -217,52 +204,19 @@ def sign_flip_p_value(differences: np.ndarray) -> float:
     return float(test.pvalue)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Scored:
-    """Scores by name of K cells, on the test set and on R resampled ones."""
-
-    observed: Mapping[str, np.ndarray]
-    """[K]"""
-    resampled: Mapping[str, np.ndarray]
-    """On resampled dialogues, [R, K]."""
-    by_fold: Mapping[str, np.ndarray] | None
-    """On resampled whole folds, [R, K]."""
-    n_dialogues: int
-    n_folds: int
-
-    @classmethod
-    def of(
-        cls, cells: Sequence[CellPredictions], n_classes: int, scores: Mapping[str, Score], resamples: int, seed: int
-    ) -> _Scored:
-        counts, folds = confusion_by_dialogue(cells, n_classes), confusion_by_fold(cells, n_classes)
-        return cls(
-            observed={name: score(counts.sum(axis=1)) for name, score in scores.items()},
-            resampled=resampled_scores(counts, resamples, seed, scores),
-            by_fold=None if folds is None else resampled_scores(folds, resamples, seed, scores),
-            n_dialogues=counts.shape[1],
-            n_folds=1 if folds is None else folds.shape[1],
-        )
-
-    def mean(self, metric: str, chosen: Callable[[np.ndarray], np.ndarray] = lambda values: values) -> CrossedMean:
-        """The mean over the cells of a score, or of what `chosen` makes of the cells' scores [..., K]."""
-        return crossed_mean(
-            chosen(self.observed[metric]),
-            chosen(self.resampled[metric]),
-            self.n_dialogues,
-            None if self.by_fold is None else chosen(self.by_fold[metric]),
-            self.n_folds,
-        )
+def _adjusted(p_values: Mapping[Name, float]) -> dict[Name, float]:
+    return dict(zip(p_values, holm(list(p_values.values())), strict=True))
 
 
-def _columns_by_seed(cells: Sequence[CellPredictions], column: Iterator[int]) -> dict[int, int]:
-    """Column number of each cell, by seed; numbers go on from `column`."""
-    columns = {cell.seed: next(column) for cell in cells}
-    if len(columns) < len(cells):
-        raise ValueError(f"cells of one variant share a seed: {sorted(cell.seed for cell in cells)}")
-    return columns
+def _missing(cells: Sequence[CellPredictions], every_seed: set[int]) -> tuple[int, ...]:
+    """Seeds that a variant lacks; none where it was made without seeds."""
+    own = {cell.seed for cell in cells}
+    return () if None in own else tuple(sorted(every_seed - own))
 
 
-def _verdict(delta: float, p_value_holm: float, alpha: float) -> Verdict:
-    if not p_value_holm < alpha:
-        return "inconclusive"
-    return "helps" if delta > 0 else "hurts"
+def _verdict(delta: float, p_value_holm: float, equivalence: Equivalence | None, alpha: float) -> Verdict:
+    if p_value_holm < alpha:
+        return "helps" if delta > 0 else "hurts"
+    if equivalence and equivalence.p_value_holm < alpha:
+        return "equivalent"
+    return "inconclusive"

@@ -30,6 +30,8 @@ class Published:
     paths: ReportPaths
     tables: tuple[Table, ...]
     """Tables for a terminal."""
+    warnings: tuple[str, ...] = ()
+    """Warnings for a terminal."""
 
 
 _JSON = TypeAdapter(Published)

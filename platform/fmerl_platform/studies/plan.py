@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from fmerl.corpus.dialogue import SPLITS
-from fmerl.folds.data import fold_data
 from fmerl.supervision.anchors import mean_cosine
 from fmerl_platform.report.table import Column, Table, columns
 from fmerl_platform.studies.kind import StudyKind
@@ -57,6 +56,7 @@ def describe(plan: StudyPlan) -> Iterator[str]:
 def warnings(plan: StudyPlan) -> Iterator[str]:
     """Warnings that a reader of the results must know, before anything is trained."""
     for item in plan.inputs:
+        yield from _class_warnings(item)
         if item.supervised and (unseen := item.control.training.unseen_classes):
             yield supervised_warning(item.data.corpus, item.supervised, unseen)
         if item.supervised and item.folds:
@@ -68,10 +68,10 @@ def fold_tables(plan: StudyPlan) -> Iterator[Table]:
     for inputs in plan.inputs:
         if not inputs.folds:
             continue
-        bare = replace(inputs.data, features={}, missing={})
+        bare = replace(inputs, data=replace(inputs.data, features={}, missing={}))
         rows = []
-        for name, fold in inputs.folds.items():
-            data = fold_data(bare, fold)
+        for name in inputs.folds:
+            data = bare.data_of(name)
             labelled = np.add.reduceat(data.label >= 0, data.offsets[:-1], dtype=np.int64)
             inside = [data.split == index for index in range(len(SPLITS))]
             rows.append((name, *(f"{labelled[split].sum()} in {split.sum()}" for split in inside)))
@@ -82,6 +82,21 @@ def fold_tables(plan: StudyPlan) -> Iterator[Table]:
             rows=tuple(rows),
             notes=("Labelled utterances in dialogues.",),
         )
+
+
+def _class_warnings(item: CorpusInputs) -> Iterator[str]:
+    bare = replace(item, data=replace(item.data, features={}, missing={}))
+    unseen = item.control.training.unseen_classes
+    for fold in item.folds or (None,):
+        data = bare.data_of(fold)
+        train = f"{data.corpus}: train" + (f" of fold {fold}" if fold is not None else "")
+        counts = np.bincount(data.subset("train").label + 1, minlength=len(data.classes) + 1)[1:]
+        learned = [name for name, count in zip(data.classes, counts, strict=True) if count and name not in unseen]
+        absent = [name for name in data.classes if name not in learned and name not in unseen]
+        if absent:
+            yield f"{train} has no utterance of {', '.join(absent)}; it cannot be learned"
+        if len(learned) < 2:
+            yield f"{train} has {' and '.join(learned) or 'no class'} alone; there is nothing to tell apart"
 
 
 def plan_table(plan: StudyPlan) -> Table:

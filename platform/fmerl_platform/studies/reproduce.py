@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from fmerl.config import CellConfig
 from fmerl.errors import InputError
-from fmerl.training.cell import train_cell
+from fmerl.training.cell import CellResult, train_cell
 from fmerl_platform.ledger.cells import read_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import SAME_NUMBERS, provenance
 from fmerl_platform.ledger.results import CellRecord
+from fmerl_platform.study.cells import Cell, CorpusInputs
 from fmerl_platform.study.fingerprint import fingerprint
 from fmerl_platform.study.inputs import join_inputs, open_corpus
 from fmerl_platform.study.record import CellKey, CorpusRecord, StudyRecord
@@ -35,6 +37,10 @@ class Reproduction:
     """Largest difference between cosines with an anchor."""
     differs: tuple[str, ...]
     """Facts that differ from when the cell was trained (`fmerl_platform.ledger.provenance.SAME_NUMBERS`)."""
+    trained: Cell
+    """The cell that was trained."""
+    inputs: CorpusInputs
+    result: CellResult
 
     @property
     def identical(self) -> bool:
@@ -85,10 +91,11 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
         InputError: No such cell, it never finished, or its inputs are gone or not what they were.
     """
     corpus_record, key = find_cell(record, name)
+    config = _config(corpus_record, key, name)
     recorded = read_cells(experiment, [key])
     if not recorded:
         raise InputError(f"--reproduce {name}", "the cell never finished", "run the study's command again")
-    config, options = corpus_record.config(key.variant), record.input_options()
+    options = record.input_options()
     corpus, features = open_corpus(corpus_record.source, options, storage)
     inputs = join_inputs(corpus_record.source, corpus, features, [config], options, record.folds)
     for digest, value in inputs.data.digests.items():
@@ -107,12 +114,30 @@ def reproduce(experiment: Experiment, record: StudyRecord, name: str, storage: P
         differs = (*differs, "workers")
     result = train_cell(config, data, anchors, key.seed)
     return Reproduction(
+        trained=Cell(
+            corpus=key.corpus,
+            variant=key.variant,
+            seed=key.seed,
+            config=config,
+            fingerprint=key.fingerprint,
+            fold=key.fold,
+        ),
+        inputs=inputs,
+        result=result,
         cell=recorded[0],
         weighted_f1=result.metrics["test_weighted_f1"],
         changed_predictions=_changed(recorded[0].predictions, result.predictions),
         largest_score_difference=float(np.abs(_scores(recorded[0].predictions) - _scores(result.predictions)).max()),
         differs=differs,
     )
+
+
+def _config(corpus: CorpusRecord, key: CellKey, name: str) -> CellConfig:
+    try:
+        return corpus.config(key.variant)
+    except ValueError as error:  # a tuned encoder's, or of a version that had other fields
+        what = f"its settings are not those of a cell that this version trains ({error})"
+        raise InputError(f"--reproduce {name}", what, "run the study's command in another --storage") from error
 
 
 def _changed(before: pa.Table, after: pa.Table) -> int:

@@ -99,6 +99,22 @@ class StudyResults:
                 raise InputError(f"--corpus {name}", "not in this study", f"name one of {', '.join(known)}")
         return replace(self, record=replace(self.record, corpora=tuple(known[name] for name in names)))
 
+    def with_margin(self, margin: float) -> StudyResults:
+        """The same study, its variants also judged for equivalence.
+
+        Args:
+            margin: Points of weighted F1 that count as no difference.
+
+        Raises:
+            InputError: No margin, or a study of a kind that judges no equivalence.
+        """
+        from fmerl_platform.studies.ablation import Ablation
+
+        if not isinstance(self.kind, Ablation):
+            what = f"a study of kind {self.kind.name} judges no equivalence"
+            raise InputError(f"--margin {margin:g}", what, "leave it out")
+        return replace(self, kind=Ablation(margin=margin), record=replace(self.record, options={"margin": margin}))
+
     @cached_property
     def published(self) -> Published:
         """The report in `folder`."""
@@ -114,10 +130,10 @@ class StudyResults:
         if (published := kept.read(folder, key)) is not None:
             return published
         report = self.report()
-        warning = " ".join(section.warning for section in report.sections if section.warning)
+        warnings = report.warnings
         note = self.kind.note(self.record, self.analysis)
-        publish(self.experiment, self.runs, self.summaries, note, warning, self.kind.view)
-        published = Published(key=key, paths=report.save(folder), tables=report.tables)
+        publish(self.experiment, self.runs, self.summaries, note, " ".join(warnings), self.kind.view)
+        published = Published(key=key, paths=report.save(folder), tables=report.tables, warnings=warnings)
         self.experiment.client().log_artifacts(self.runs.study, str(folder), "report")
         kept.write(folder, published)
         return published

@@ -36,12 +36,17 @@ def missing_notes(results: CorpusCells) -> list[str]:
     """One line per variant and reason, in the order of the plan."""
     groups: dict[tuple[str, str], list[str]] = {}
     for cell in results.missing:
-        which = str(cell.seed) if cell.fold is None else f"{cell.seed} in fold {cell.fold}"
-        groups.setdefault((cell.variant, " ".join(cell.reason.split())), []).append(which)
+        reason = " ".join(cell.reason.split())
+        groups.setdefault((cell.variant, reason), []).append(seed_in_fold(cell.seed, cell.fold))
     return [
         f"Missing: {variant}, seed{'s' * (len(group) != 1)} {', '.join(group)}: {reason}"
         for (variant, reason), group in groups.items()
     ]
+
+
+def seed_in_fold(seed: int, fold: str | None) -> str:
+    """A cell's seed, and its fold where there are folds."""
+    return str(seed) if fold is None else f"{seed} in fold {fold}"
 
 
 def missing_rows(results: CorpusCells) -> list[dict[str, Any]]:
@@ -61,7 +66,7 @@ def cells_table(results: CorpusCells) -> Table:
         caption=f"Cells of {results.corpus}",
         columns=tuple(Column(header, numeric=header == "Seed") for header in headers),
         rows=tuple(
-            (cell.variant, str(cell.seed), *([str(cell.fold)] if folds else []), cell.fingerprint, cell.run_id)
+            (cell.variant, str(cell.seed), *([cell.fold or "all"] if folds else []), cell.fingerprint, cell.run_id)
             for cell in results.cells
         ),
         notes=(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,16 @@ class CorpusInputs:
     """Configuration of the control: the preset with the first variant's change."""
     anchors: Mapping[AnchorConfig, NDArray[np.float32]]
     """Encoded descriptions in label order, [C, E], for every `AnchorConfig` of the study's variants."""
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    """Emotion to description."""
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Recipe of each modality's features, from their cards."""
     supervised: tuple[str, ...] = ()
     """Modalities whose card does not rule out that their encoder was trained on the corpus's labels, unseen classes'
     among them."""
+    repeats: tuple[str, ...] = ()
+    """Ids of test utterances whose very text is in train: in the train of the fold that tests them, where there are
+    folds."""
     folds: Mapping[str, Fold] = field(default_factory=dict)
     """Folds by name, each tested by cells of its own; with none, cells have the corpus's splits."""
 
@@ -56,17 +64,39 @@ class Cell:
     def name(self) -> str:
         return cell_name(self.corpus, self.variant, self.seed, self.fold)
 
+    def facts(self, inputs: CorpusInputs) -> dict[str, Any]:
+        """All that `fmerl.bundle.cell.write_cell_bundle` needs besides what training left."""
+        return {
+            "config": self.config,
+            "data": inputs.data_of(self.fold),
+            "anchors": inputs.anchors[self.config.anchors],
+            "descriptions": inputs.descriptions,
+            "recipes": inputs.recipes,
+            "seed": self.seed,
+            "fingerprint": self.fingerprint,
+        }
+
 
 def cell_name(corpus: str, variant: str, seed: int, fold: str | None = None) -> str:
     """Readable name of a cell."""
     return f"{corpus} · {variant} · seed {seed}" + (f" · fold {fold}" if fold is not None else "")
 
 
+class NamedCell(Protocol):
+    """A cell as a failure names it: of a study, or an encoder that is tuned."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class CellFailure:
     """A cell that ended without a result."""
 
-    cell: Cell
+    cell: NamedCell
     error: str
 
 

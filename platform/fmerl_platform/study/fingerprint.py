@@ -19,6 +19,7 @@ from fmerl.training.dataset import ConversationData
 
 METHOD = ("model", "training")
 """Packages of `fmerl` whose code decides a cell's numbers; configuration and data count by their content."""
+_TUNING = Path("finetuning/cell.py")
 _REGISTRY = "model/__init__.py"
 """Registry of systems; a cell counts only its own system's class in it, so a new system re-trains no other."""
 
@@ -63,6 +64,15 @@ def code_digest() -> str:
 def source_digest(package: str) -> str:
     """SHA-256 over the sources of a package."""
     return _digest(_sources(Path(str(files(package)))))
+
+
+@cache
+def tuning_digest() -> str:
+    """SHA-256 of the code that tunes an encoder: the module that does it with all of the method's that it imports."""
+    root = Path(str(files("fmerl"))) / _TUNING.parent
+    own = {f"{_TUNING.parent}/{path}": source for path, source in _sources(root).items()}
+    sources = method_sources() | own
+    return _digest({path: sources[path] for path in _imported(str(_TUNING), sources)})
 
 
 def method_sources() -> dict[str, bytes]:

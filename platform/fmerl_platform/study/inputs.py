@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fmerl.card import recipe_digest
 from fmerl.config import MODALITIES, CellConfig
 from fmerl.config.presets import PRESETS
 from fmerl.corpus import Corpus, read_corpus, write_corpus
+from fmerl.corpus.inspection import repeats_of_train
 from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, features_current, read_features, write_features
 from fmerl.folds.data import check_folds
-from fmerl.folds.splits import folds_of
+from fmerl.folds.splits import folds_of, repeats_in_folds
 from fmerl.supervision.anchors import encode_anchors
-from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
+from fmerl.supervision.emotion_levels import default_descriptions
 from fmerl.supervision.labels import read_labels_of
 from fmerl.synthetic import SHAPES, SyntheticSpec, generate
 from fmerl.training.assembly import assemble
+from fmerl.user_text import read_json
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.fields import with_fields
 from fmerl_platform.study.options import InputOptions
@@ -76,6 +78,8 @@ def join_inputs(
     Raises:
         InputError: Any fault of feature tables, label set, anchors or folds.
     """
+    for config in configs:
+        _check_unseen(config, corpus)
     used = {modality for config in configs for modality in config.backbone.modalities}
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
     tables: list[FeatureTable] = [
@@ -83,7 +87,10 @@ def join_inputs(
     ]
     # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
     labels = read_labels_of(options.labels, corpus) if options.labels and name not in SHAPES else None
-    descriptions = labels.descriptions if labels else read_descriptions(DEFAULT_DESCRIPTIONS)
+    anchors = dict.fromkeys(config.anchors for config in configs)
+    described = any(config.description != "label" for config in anchors)
+    descriptions = labels.descriptions if labels else default_descriptions(corpus.classes, name) if described else {}
+    unseen = configs[0].training.unseen_classes
     data, parts = assemble(corpus, tables, labels), folds_of(corpus, folds) if folds else ()
     if parts:
         _check_unsupervised(corpus, tables)
@@ -91,8 +98,11 @@ def join_inputs(
     return CorpusInputs(
         data=data,
         control=configs[0],
-        anchors=encode_anchors(corpus.classes, descriptions, dict.fromkeys(config.anchors for config in configs)),
-        supervised=tuple(table.modality for table in tables if table.card.get("supervised_on_labels", True)),
+        anchors=encode_anchors(corpus.classes, descriptions, anchors),
+        descriptions=descriptions,
+        recipes={table.modality: table.card["recipe"] for table in tables},
+        supervised=tuple(table.modality for table in tables if _may_know(table.card, unseen)),
+        repeats=repeats_in_folds(corpus, parts) if parts else repeats_of_train(corpus),
         folds={fold.name: fold for fold in parts},
     )
 
@@ -106,6 +116,25 @@ def _check_unsupervised(corpus: Corpus, tables: Sequence[FeatureTable]) -> None:
             raise InputError(where, what, "extract them with an encoder that has seen no label, or leave --folds out")
 
 
+def _may_know(card: Mapping[str, Any], unseen: Sequence[str]) -> bool:
+    """True unless the card rules out that the encoder was trained on labels, of the classes held out if there are any.
+
+    A tuned encoder's card names the classes whose labels it has seen.
+    """
+    if not card.get("supervised_on_labels", True):
+        return False
+    seen = card.get("labels_seen")
+    return seen is None or not unseen or not set(unseen).isdisjoint(seen["classes"])
+
+
+def _check_unseen(config: CellConfig, corpus: Corpus) -> None:
+    """Refuse classes held out that are none, or that leave fewer than two to learn."""
+    unseen = set(config.training.unseen_classes)
+    if not unseen <= set(corpus.classes) or len(corpus.classes) - len(unseen) < 2:
+        what = f"{', '.join(sorted(unseen))} cannot be held out of {', '.join(corpus.classes)}"
+        raise InputError("training.unseen_classes", what, f"name classes of {corpus.name}, and leave two")
+
+
 def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:
     """The preset for this corpus with the command line's few changes."""
     changes = {
@@ -115,17 +144,21 @@ def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOp
         "anchors.encoder": options.emotion_encoder,
     }
     given = {path: value for path, value in changes.items() if value is not None}
-    control = PRESETS[options.preset](corpus.name).with_values(given)
-    return with_fields(control if options.config is None else _with_file(control, options.config), options.set)
-
-
-def _with_file(control: CellConfig, path: Path) -> CellConfig:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        return control.with_values(fields)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    control = _changed(PRESETS[options.preset](corpus.name), given, "arguments", "see --help")
+    if options.config is not None:
         remedy = 'give a JSON object of fields, such as {"contrastive.negative_weight": 0.3}'
-        raise InputError(path, str(error), remedy) from error
+        fields = read_json(options.config, remedy)
+        if not isinstance(fields, dict):
+            raise InputError(options.config, "no JSON object", remedy)
+        control = _changed(control, fields, options.config, remedy)
+    return with_fields(control, options.set)
+
+
+def _changed(control: CellConfig, fields: Mapping[str, Any], where: str | Path, remedy: str) -> CellConfig:
+    try:
+        return control.with_values(fields)
+    except ValueError as error:
+        raise InputError(where, str(error), remedy) from None
 
 
 def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:

@@ -47,3 +47,9 @@ class InputOptions:
             raise InputError("--scale", f"{self.scale} is no size", "give a number above 0")
         if self.modalities is not None and len(set(self.modalities)) != len(self.modalities):
             raise InputError("--modalities", f"one stands twice in {' '.join(self.modalities)}", "name each once")
+
+
+def check_margin(margin: float | None) -> None:
+    """Refuse a margin of equivalence, in points of weighted F1, that is none; None judges no equivalence."""
+    if margin is not None and not 0 < margin < 100:
+        raise InputError("--margin", f"{margin:g} is no margin", "give points of weighted F1 above 0, such as 1")

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from fmerl.card import recipe_digest
 from fmerl.config import CellConfig
+from fmerl.errors import InputError
 from fmerl.folds.splits import absolute_scheme
 from fmerl.supervision.anchors import cosines
 from fmerl_platform.study.cells import Cell, CorpusInputs
@@ -62,12 +63,21 @@ class CorpusRecord:
     anchors: tuple[AnchorCosines, ...]
     supervised: tuple[str, ...] = ()
     """See `CorpusInputs.supervised`."""
+    repeats: tuple[str, ...] = ()
+    """See `CorpusInputs.repeats`; none in the record of an earlier version."""
     folds: dict[str, str] = field(default_factory=dict)
     """Digest of each fold, by name."""
 
     def config(self, variant: str) -> CellConfig:
-        """The configuration of a variant's cells."""
-        return CellConfig.from_flat({**self.control, **self.changes[variant]})
+        """The configuration of a variant's cells.
+
+        Raises:
+            InputError: A version with other fields recorded it.
+        """
+        try:
+            return CellConfig.from_flat({**self.control, **self.changes[variant]})
+        except ValueError as error:
+            raise InputError("configuration of the study", str(error), "use the version that ran the study") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +217,7 @@ def _record_corpus(source: str, inputs: CorpusInputs, cells: Sequence[Cell]) -> 
             for anchors, vectors in inputs.anchors.items()
         ),
         supervised=inputs.supervised,
+        repeats=inputs.repeats,
         folds={name: fold.digest() for name, fold in inputs.folds.items()},
     )
 

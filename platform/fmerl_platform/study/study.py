@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SYNTHETIC = ("synthetic-iemocap", "synthetic-meld")
 """Corpora that need no data."""
 _NAME = re.compile(r"\w[\w .+=-]{0,99}")
+_LONGEST_NAME = 200
+"""In bytes; a file takes 255, and files are named after studies."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,6 @@ def check_corpus_name(name: str) -> None:
 
 def check_study_name(name: str) -> None:
     """Refuse a name that cannot be a folder, a file and part of MLflow's filters alike."""
-    if not _NAME.fullmatch(name) or name.endswith((".", " ")):
+    if not _NAME.fullmatch(name) or name.endswith((".", " ")) or len(name.encode()) > _LONGEST_NAME:
         what = "letters, digits, spaces and _.+=- make a study's name, at most 100 of them, a letter or digit first"
         raise InputError(f"study {name[:120]!r}", what, "choose another name")

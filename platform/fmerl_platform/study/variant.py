@@ -23,18 +23,27 @@ class Variant:
     skip_if_equal: bool = False
     """Skip a corpus on which this variant equals its control, as a value on an axis may."""
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip() or not callable(self.change):
+            raise StudyError(f"a variant needs a name and a change that can be called, not {self.name!r}")
+        if isinstance(self.declares, str) or not all(isinstance(path, str) for path in self.declares):
+            raise StudyError(f"variant {self.name!r}: declares is a list of field paths, not {self.declares!r}")
+
     def derive(self, control: CellConfig) -> CellConfig:
         """The control with this change made.
 
         Raises:
-            StudyError: It changes other fields than it declares, leaves a declared one as it was, or gives one a value
-                that the config refuses.
+            StudyError: It raises, makes no configuration, changes other fields than it declares, leaves a declared one
+                as it was, or gives one a value that the config refuses.
         """
         try:
             config = self.change(control)
-        except ValueError as error:
-            raise StudyError(f"variant {self.name!r}: {error}") from error
-        changed = set(config.difference(control)) | set(control.difference(config))
+            if not isinstance(config, CellConfig):
+                raise TypeError(f"its change gives {type(config).__name__}, and no CellConfig")
+            changed = set(config.difference(control)) | set(control.difference(config))
+        except (Exception, SystemExit) as error:  # the change is the user's own code
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            raise StudyError(f"variant {self.name!r}: {' '.join(f'{kind}{error}'.split())}") from error
         if "system.name" in changed:  # the settings of one system alone come and go with it
             changed = {path for path in changed if path == "system.name" or not path.startswith("system.")}
         if changed != set(self.declares) and (changed or not self.skip_if_equal):

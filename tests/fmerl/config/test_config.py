@@ -136,7 +136,7 @@ def test_changed_checks_the_result() -> None:
     [
         ("contrastive.temperature", 0, "contrastive: temperature must be positive, not 0.0"),
         ("system.sdt.temperature", -1, "system.sdt: temperature must be positive, not -1.0"),
-        ("training.epochs", 1.5, "training: epochs must be a whole number, not 1.5"),
+        ("training.epochs", 1.5, "training: epochs must be a whole number below 2^31, not 1.5"),
     ],
 )
 def test_an_error_names_the_section(path: str, value: object, told: str) -> None:

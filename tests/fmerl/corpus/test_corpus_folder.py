@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import math
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -180,6 +184,71 @@ def test_parquet_takes_the_types_that_data_frames_write(tmp_path: Path) -> None:
     assert corpus == read_corpus(write_csv_folder(tmp_path / "csv", rows, COLUMNS + SCORES))
 
 
+def test_both_formats_are_read_alike(tmp_path: Path) -> None:
+    """Data frames with gaps: whole numbers as floats, NaN or null for what is missing, ids as views of strings."""
+    scores = [0.1, None, 5.0, math.nan, None, 2.5]
+    columns: dict[str, Any] = parquet_columns()
+    columns["utterance_id"] = pa.array(columns["utterance_id"], pa.string_view())
+    columns["turn"] = pa.array(columns["turn"], pa.float64())
+    columns["speaker"] = pa.array([1.0, 2.0, 1.0, 2.0, 1.0, 1.0])
+    columns |= {name: pa.array(scores, pa.float32()) for name in SCORES}
+    from_parquet = read_corpus(write_parquet_folder(tmp_path / "parquet", columns))
+
+    rows = [[*row, *["NaN" if score is None else str(score)] * 3] for row, score in zip(table(), scores, strict=True)]
+    for row, speaker in zip(rows, ["1.0", "2.0", "1.0", "2.0", "1.0", "1.0"], strict=True):
+        row[2], row[3] = f"{row[2]}.0", speaker
+    assert from_parquet == read_corpus(write_csv_folder(tmp_path / "csv", rows, COLUMNS + SCORES))
+    assert [item.turn for item in from_parquet.dialogues[0].utterances] == [0, 3]
+    assert {item.speaker for item in from_parquet.utterances()} == {"1.0", "2.0"}
+    assert [item.valence for item in from_parquet.utterances()] == [0.1, None, None, 5.0, 2.5, None]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("named", [False, True])
+def test_csv_may_be_what_any_spreadsheet_writes(tmp_path: Path, delimiter: str, encoding: str, named: bool) -> None:
+    folder = write_csv_folder(tmp_path / "plain", table())
+    text = io.StringIO()
+    text.write(f"sep={delimiter}\r\n" if named else "")
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows([COLUMNS, *table()])
+    other = write_csv_folder(tmp_path / "other", [])
+    (other / "utterances.csv").write_bytes(text.getvalue().encode(encoding))
+    assert read_corpus(other) == read_corpus(folder)
+
+
+def test_a_folder_of_parts_is_one_table(tmp_path: Path) -> None:
+    whole = read_corpus(write_parquet_folder(tmp_path / "whole", parquet_columns()))
+    folder = write_csv_folder(tmp_path / "parts", [])
+    (folder / "utterances.csv").unlink()
+    table_of_rows = pa.table(parquet_columns())
+    for split in SPLITS:
+        part = folder / "utterances.parquet" / f"split={split}" / "part-0.snappy.parquet"
+        part.parent.mkdir(parents=True)
+        rows = table_of_rows.filter(pc.equal(table_of_rows["split"], split)).drop_columns("split")
+        pq.write_table(rows, part)
+    (folder / "utterances.parquet" / "_SUCCESS").touch()
+    (folder / "utterances.parquet" / ".part-0.parquet.crc").write_bytes(b"crc")
+    (folder / "utterances.parquet" / "_metadata.parquet").write_bytes(b"none")
+    assert {item.utterance_id: item for item in read_corpus(folder).utterances()} == {
+        item.utterance_id: item for item in whole.utterances()
+    }
+    part.write_bytes(b"PAR1 cut short")
+    with pytest.raises(InputError) as caught:
+        read_corpus(folder)
+    assert_names(caught.value, part, None, ["unreadable Parquet", "write the file again"])
+    shutil.rmtree(folder / "utterances.parquet")
+    (folder / "utterances.parquet").mkdir()
+    with pytest.raises(InputError, match="a folder without"):
+        read_corpus(folder)
+
+
+def test_a_table_may_have_any_number_of_other_columns(tmp_path: Path) -> None:
+    columns = parquet_columns() | {f"other {number}": [0] * 6 for number in range(20_000)}
+    assert len(list(read_corpus(write_parquet_folder(tmp_path, columns)).utterances())) == 6
+    rows = [[*row, "", ""] for row in table()]
+    assert len(list(read_corpus(write_csv_folder(tmp_path / "csv", rows, [*COLUMNS, "", ""])).utterances())) == 6
+
+
 def set_cell(row: int, column: str, value: str) -> Callable[[Table], None]:
     def change(rows: Table) -> None:
         rows[row - 2][COLUMNS.index(column)] = value
@@ -193,7 +262,7 @@ ROW_ERRORS = {
     "repeated id": (set_cell(5, "utterance_id", "u1"), 5, ["utterance_id 'u1'", "row 2", "its own id"]),
     "repeated turn": (set_cell(3, "turn", "0"), 3, ["turn 0 of dialogue 'd1'", "row 2", "its own number"]),
     "turn as text": (set_cell(6, "turn", "one"), 6, ["turn 'one'", "number the dialogue's turns"]),
-    "turn with a fraction": (set_cell(6, "turn", "1.0"), 6, ["turn '1.0'", "number the dialogue's turns"]),
+    "turn with a fraction": (set_cell(6, "turn", "1.5"), 6, ["turn '1.5'", "number the dialogue's turns"]),
     "no turn": (set_cell(6, "turn", ""), 6, ["turn ''", "number the dialogue's turns"]),
     "unknown split": (set_cell(2, "split", "dev"), 2, ["unknown split 'dev'", "train, validation, test"]),
     "two splits": (set_cell(7, "split", "train"), 7, ["dialogue 'd3' is in train", "test in row 6", "one split"]),
@@ -217,7 +286,8 @@ def test_bad_row_is_named_with_file_row_and_remedy(tmp_path: Path, name: str) ->
     ("scores", "fragments"),
     [
         (["1", "high", "2"], ["arousal 'high'", "from 0 to 5", "mend the score"]),
-        (["1", "nan", "2"], ["arousal 'nan'", "from 0 to 5", "mend the score"]),
+        (["1", "nan", "2"], ["valence, dominance given without arousal", "all three scores or none"]),
+        (["1", "inf", "2"], ["arousal 'inf'", "from 0 to 5", "mend the score"]),
         (["1", "2", "5.01"], ["dominance '5.01'", "from 0 to 5", "vad_range"]),
         (["-1", "2", "3"], ["valence '-1'", "from 0 to 5", "mend the score"]),
         (["1", "", ""], ["valence given without arousal, dominance", "all three scores or none"]),
@@ -237,7 +307,6 @@ def test_bad_scores_are_named(tmp_path: Path, scores: list[str], fragments: list
     [
         (["a.avi", "soon", "", ""], ["video_start 'soon'", "seconds from 0 on"]),
         (["a.avi", "-1", "2", ""], ["video_start '-1'", "seconds from 0 on"]),
-        (["a.avi", "1", "nan", ""], ["video_end 'nan'", "seconds from 0 on"]),
         (["a.avi", "1", "inf", ""], ["video_end 'inf'", "seconds from 0 on"]),
         (["a.avi", "2.5", "2.5", ""], ["video_start 2.5 is not before video_end 2.5", "mend the span"]),
         (["", "1", "2", ""], ["video_start and video_end given without video_path", "name the video"]),
@@ -297,6 +366,8 @@ def test_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
     ("content", "row", "fragments"),
     [
         ("", None, ["empty file", "write a header row"]),
+        ("utterance_id;turn\n", 1, ["missing column dialogue_id, speaker", "found: utterance_id, turn", "add the"]),
+        ("sep=,\nutterance_id,turn\n", 2, ["missing column dialogue_id, speaker", "found: utterance_id", "add the"]),
         ("utterance_id,turn\n", 1, ["missing column dialogue_id, speaker", "found: utterance_id, turn", "add the"]),
         (",".join([*COLUMNS, "text"]), 1, ["column text is there twice", "keep one"]),
         (f"{','.join(COLUMNS)}\n\nu1,d1,0,Ann,Hello, you,joy,train\n", 3, ["8 cells", "header has 7", "quote"]),
@@ -335,7 +406,7 @@ def test_every_split_needs_labelled_utterances(tmp_path: Path, split: str) -> No
         ({"classes": ["joy", 3]}, ["classes ['joy', 3]", "every class"]),
         ({"classes": ["joy", "joy"]}, ["repeat a name", "once"]),
         ({"vad_range": [5, 0]}, ["vad_range [5, 0] is empty", "lowest score first"]),
-        ({"vad_range": [0, float("nan")]}, ["not two numbers", "lowest and highest"]),
+        ({"vad_range": [0, float("nan")]}, ["NaN is no number", 'write {"name"']),
         ({"vad_range": [False, 10**400]}, ["not two numbers", "lowest and highest"]),
         ({"vad_range": 5}, ["not two numbers", "lowest and highest"]),
         ({"unseen_class": "awe"}, ["unseen_class 'awe'", "joy, anger"]),
@@ -348,13 +419,21 @@ def test_bad_header_is_named(tmp_path: Path, change: dict[str, Any], fragments: 
     assert_names(caught.value, tmp_path / "corpus.json", None, fragments)
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"name": "\xff"}'])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"[" * 100_000, b'{"name": "\\ud800"}', b'{"name": 1, "name": 2}'])
 def test_header_that_is_no_json_object_is_named(tmp_path: Path, content: bytes) -> None:
     write_csv_folder(tmp_path, table())
     (tmp_path / "corpus.json").write_bytes(content)
     with pytest.raises(InputError) as caught:
         read_corpus(tmp_path)
     assert_names(caught.value, tmp_path / "corpus.json", None, ["JSON", 'write {"name"'])
+
+
+def test_header_of_another_encoding_is_named(tmp_path: Path) -> None:
+    write_csv_folder(tmp_path, table())
+    (tmp_path / "corpus.json").write_bytes(b'{"name":\n"\xff"}')
+    with pytest.raises(InputError) as caught:
+        read_corpus(tmp_path)
+    assert_names(caught.value, tmp_path / "corpus.json", 2, ["byte 10 is not UTF-8", "save the file as UTF-8"])
 
 
 def test_folder_needs_exactly_one_table_and_a_header(tmp_path: Path) -> None:

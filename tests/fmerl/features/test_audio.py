@@ -52,7 +52,7 @@ def test_real_clips_without_sound_are_missing(encoder: AudioEncoder, shared_data
     media = shared_data / "media"
     encoded = encoder.encode([item(media / "test.mp4"), item(media / "WolfgangLanger_Pexels.mp4", 2.0, 4.0)])
     assert encoded.missing.all()
-    assert encoded.problems == ("test.mp4 has no sound track", "the 2.00 s of sound are silent")
+    assert encoded.problems == ("there is no sound track", "the 2.00 s of sound are silent")
 
 
 def test_pitch_is_found(encoder: AudioEncoder, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,11 @@ def test_lost_part_is_refused(folder: Path) -> None:
         ({"feature": features([1, 2, 3], [4, None, 6])}, 3, "null, NaN"),
         ({"feature": features([1, 2, 3], None)}, 3, "the feature is null"),
         ({"feature": features([1, 2], [3, 4], width=2)}, None, r"2 wide, in part-00000\.parquet 3"),
-        ({"feature": pa.array([[1.0], [2.0]])}, None, r"write it as fixed_size_list<float32>\[D\]"),
+        ({"feature": pa.array([1.0, 2.0])}, None, r"write it as fixed_size_list<float32>\[D\]"),
+        ({"feature": pa.array([["1"], ["2"]])}, None, r"write it as fixed_size_list<float32>\[D\]"),
+        ({"feature": pa.array([[1.0, 2.0, 3.0], [1.0]])}, 3, "the feature has 1 values, in row 2 3"),
+        ({"feature": pa.array([[1.0, 2.0, 3.0], None])}, 3, "feature is null"),
+        ({"feature": pa.array([[1.0, 2.0, 3.0], [1.0, 1e39, 0.0]])}, 3, "NaN or infinite"),
         ({"missing": pa.array([0, 0])}, None, "column missing is int64; write it as bool"),
         ({"missing": pa.array([False, None])}, 3, "missing is null"),
         ({"missing": pa.array([True, False])}, 2, "missing is set but the feature is not zero"),
@@ -172,6 +177,38 @@ def test_bad_rows_are_named(folder: Path, columns: dict[str, pa.Array], row: int
     assert caught.value.where == str(path)
     assert caught.value.row == row
     assert caught.value.remedy
+
+
+LISTS = [pa.list_, pa.large_list, pa.list_view, pa.large_list_view, lambda kind: pa.list_(kind, 3)]
+TEXTS = [pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64()])
+@pytest.mark.parametrize("list_of", LISTS)
+def test_lists_of_any_type_and_one_length_are_features(
+    folder: Path, list_of: Callable[[pa.DataType], pa.DataType], kind: pa.DataType
+) -> None:
+    exact = replace(table(), values=table().values.astype(np.float16).astype(np.float32))
+    write_features(folder.parent.parent, "meld", exact, rows_per_part=3)
+    for path in folder.glob("part-*.parquet"):
+        rows = np.array(pq.read_table(path)["feature"].to_pylist(), dtype=kind.to_pandas_dtype())
+        rewrite(path, feature=pa.array(list(rows), list_of(kind)))
+    np.testing.assert_array_equal(read(folder).values, exact.values)
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_ids_may_be_text_of_any_type(folder: Path, kind: pa.DataType) -> None:
+    for path in folder.glob("part-*.parquet"):
+        rewrite(path, utterance_id=pq.read_table(path)["utterance_id"].cast(kind))
+    assert read(folder).utterance_ids
+
+
+def test_parts_without_rows_are_read_over(folder: Path) -> None:
+    before = read(folder)
+    empty = pq.read_table(folder / "part-00000.parquet").slice(0, 0)
+    feature = pa.array([], pa.list_(pa.float64()))
+    pq.write_table(empty.set_column(1, "feature", feature), folder / "part-99999.parquet")
+    np.testing.assert_array_equal(read(folder).values, before.values)
 
 
 def test_bad_files_are_named(folder: Path) -> None:

@@ -47,6 +47,14 @@ def test_meaning_is_near(minilm: TextEncoder) -> None:
     assert happy @ glad > 2 * abs(happy @ engine)
 
 
+def test_roberta_counts_positions_from_behind_its_padding(tmp_path: Path) -> None:
+    """Of 24 positions one belongs to the padding token, id 0; the real RoBERTa's, id 1, leaves 512 of 514."""
+    save_tiny_bert(tmp_path, positions=24, roberta=True)
+    encoder = TextEncoder(str(tmp_path), max_length=24)
+    assert encoder.max_length == 23
+    assert np.isfinite(encoder.encode(["oh " * 40, "oh"])).all()
+
+
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_vectors_do_not_depend_on_the_batch(tiny_folder: Path, pooling: Pooling) -> None:
     together = TextEncoder(str(tiny_folder), pooling=pooling).encode(TEXTS)

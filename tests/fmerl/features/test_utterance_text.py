@@ -99,7 +99,7 @@ def test_vectors_do_not_depend_on_the_batch(model: str) -> None:
 
 def test_recipe_follows_what_decides_the_vectors(model: str) -> None:
     recipe = TextSpec(encoder=model).build().recipe()
-    assert TextSpec(encoder=model, batch_size=3, device="cpu").build().recipe() == recipe
+    assert TextSpec(encoder=model, batch_size=3).build().recipe() == recipe
     assert TextSpec(encoder=model, context=1).build().recipe() != recipe
     assert TextSpec(encoder=model, pooling="mean").build().recipe() != recipe
 

@@ -284,7 +284,7 @@ def test_random_weights_are_never_used(weights: Path) -> None:
 def test_recipe_holds_what_decides_the_vectors(encoder: VisualEncoder, weights: Path, tmp_path: Path) -> None:
     recipe = encoder.recipe()
     assert set(recipe["versions"]) == {"av", "cv2", "torch"}
-    assert replace(encoder.spec, batch_size=5, device="cpu").build().recipe() == recipe
+    assert replace(encoder.spec, batch_size=5).build().recipe() == recipe
     torch.save(seeded(DenseNet(), seed=1), tmp_path / "others.pt")
     for changed in ({"frames": 3}, {"faces": "none"}, {"weights": tmp_path / "others.pt"}, {"pixel_sd": 127.5}):
         assert replace(encoder.spec, **changed).build().recipe() != recipe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -116,8 +117,22 @@ def test_literal_and_multi_positive_differ_by_a_constant_of_the_batch() -> None:
     assert (literal - multi).item() == pytest.approx(same_class.log().mean().item(), rel=1e-5)
 
 
+@given(st.integers(2, 9), st.floats(0.0, 0.9999), st.integers(0, 1_000))
+def test_close_anchors_bound_l1_from_below(classes: int, cosine: float, seed: int) -> None:
+    """The bound of docs/method.md: reached by the best representation, and by no other."""
+    anchors = torch.linalg.cholesky(torch.full((classes,) * 2, cosine).double().fill_diagonal_(1.0)).float()
+    alignment = DescriptionAlignment(ContrastiveConfig(), classes, anchors, [1] * classes)
+    difference = math.sqrt((1 - cosine) * classes / (classes - 1))
+    bound = math.log(1 + (classes - 1) * math.exp(-difference))
+    label = torch.arange(classes)
+    best = alignment.anchors - alignment.anchors.mean(0)
+    assert losses(alignment, best, label)[0].item() == pytest.approx(bound, abs=1e-4)
+    other = best + best.std() * torch.randn(classes, classes, generator=torch.Generator().manual_seed(seed))
+    assert losses(alignment, other, label)[0].item() >= bound - 1e-5
+
+
 @pytest.mark.parametrize("negatives", NEGATIVES)
-def test_l2_equals_eq_6(negatives: Negatives) -> None:
+def test_l2_equals_eq_7(negatives: Negatives) -> None:
     f, anchors, label = draw(9)
     alignment = DescriptionAlignment(ContrastiveConfig(negatives=negatives), 5, anchors, COUNTS)
     ours, theirs = f.clone().requires_grad_(), f.double().requires_grad_()

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmerl.supervision.answers import MODES, Answer, AnswerError, Mode, read_phrase, read_score, score_schema
+from fmerl.config import DIMENSIONS
+from fmerl.supervision.answers import (
+    MODES,
+    Answer,
+    AnswerError,
+    Mode,
+    read_phrase,
+    read_score,
+    read_scores,
+    score_schema,
+)
 from fmerl.supervision.classification import read_class
 
 SCALE = (0.0, 5.0)
@@ -146,12 +156,81 @@ def test_endpoints_own_refusal(mode: Mode) -> None:
 
 
 def test_schema_names_the_scale() -> None:
-    assert score_schema((1, 5))["properties"]["score"] == {"type": "number", "minimum": 1, "maximum": 5}
+    assert score_schema((1, 5))["properties"]["score"] == {"type": "integer", "enum": [1, 2, 3, 4, 5]}
+    assert score_schema((0, 100))["properties"]["score"] == {"type": "integer", "minimum": 0, "maximum": 100}
+    assert score_schema((-1, 1))["properties"]["score"] == {"type": "number", "minimum": -1, "maximum": 1}
+    assert score_schema((0, 0.5))["properties"]["score"] == {"type": "number", "minimum": 0, "maximum": 0.5}
+    assert score_schema((0, 1), ("arousal", "valence"))["required"] == ["arousal", "valence"]
 
 
 @given(st.floats(0, 5))
 def test_schema(score: float) -> None:
-    assert read_score(Answer(text=json.dumps({"score": score})), "schema", SCALE) == score
+    answer = Answer(text=json.dumps({"score": score}))
+    assert read_score(answer, "schema", (-0.5, 5)) == score
+    if score.is_integer():
+        assert read_score(answer, "schema", SCALE) == score
+    else:
+        assert fault_of(answer, "schema") == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("mode", "text"),
+    [
+        ("schema", '{"arousal": 4, "valence": 0, "dominance": 5}'),
+        ("schema", '```json\n{"valence": 0.0, "arousal": 4, "dominance": 5}\n```'),
+        ("text", "Valence: 0, Arousal: 4, Dominance: 5"),
+        ("text", "On a scale from 0 to 5:\n- **Arousal**: 4/5\n- **valence**: 0/5\n- dominance = 5 out of 5."),
+    ],
+)
+def test_scores_of_all_dimensions(mode: Mode, text: str) -> None:
+    assert read_scores(Answer(text=text), mode, SCALE, DIMENSIONS) == {"valence": 0, "arousal": 4, "dominance": 5}
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "fault"),
+    [
+        ("schema", '{"valence": 1, "arousal": 4}', "malformed"),
+        ("schema", '{"valence": 1, "arousal": 4, "dominance": 5, "joy": 2}', "malformed"),
+        ("schema", '{"valence": 1, "arousal": 4, "dominance": "5"}', "malformed"),
+        ("schema", '{"valence": 1, "arousal": 4, "dominance": 2.5}', "malformed"),
+        ("schema", '{"valence": 1, "arousal": 6, "dominance": 5}', "out of range"),
+        ("schema", "[1, 2, 3]", "malformed"),
+        ("text", "", "empty"),
+        ("text", "I'm sorry, I cannot score this.", "refusal"),
+        ("text", "1, 2, 3", "no score"),
+        ("text", "Valence: 1, Arousal: 2", "no score"),
+        ("text", "Valence: 1, Arousal: 2, Dominance:", "no score"),
+        ("text", "Valence: 1 or 2, Arousal: 2, Dominance: 3", "ambiguous"),
+        ("text", "Valence: 1, Arousal: 2, Dominance: 3. With more arousal: 4", "ambiguous"),
+        ("text", "4 for valence, 3 for arousal, 2 for dominance", "no score"),
+        ("text", "Valence: 1, Arousal: 2, Dominance: 7", "out of range"),
+    ],
+)
+def test_scores_that_are_not_all_there(mode: Mode, text: str, fault: str) -> None:
+    with pytest.raises(AnswerError) as caught:
+        read_scores(Answer(text=text), mode, SCALE, DIMENSIONS)
+    assert caught.value.fault == fault
+
+
+@pytest.mark.parametrize(
+    ("mode", "text"), [("text", "Valence: 1, Arousal: 2, Dominance: 3"), ("schema", '{"valence": 1')]
+)
+def test_scores_that_were_cut_off_are_none(mode: Mode, text: str) -> None:
+    with pytest.raises(AnswerError, match="truncated"):
+        read_scores(Answer(text=text, finish_reason="length"), mode, SCALE, DIMENSIONS)
+
+
+@pytest.mark.parametrize("mode", ["text", "schema"])
+@given(
+    text=st.text() | st.lists(st.sampled_from([*DIMENSIONS, ":", "3", "7", "{", "}", '"', ",", " ", "/5"])).map("".join)
+)
+def test_no_text_breaks_the_reading_of_all_dimensions(mode: Mode, text: str) -> None:
+    try:
+        scores = read_scores(Answer(text=text), mode, SCALE, DIMENSIONS)
+    except AnswerError:
+        return
+    assert sorted(scores) == sorted(DIMENSIONS)
+    assert all(0 <= score <= 5 for score in scores.values())
 
 
 @pytest.mark.parametrize(

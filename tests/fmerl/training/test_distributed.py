@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import socket
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +13,16 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from helpers.gloo import free_port, join
 
 from fmerl.checkpoint import Checkpoint
 from fmerl.config import CellConfig
 from fmerl.training.batching import BatchLoader
 from fmerl.training.cell import CellResult, train_cell
 from fmerl.training.dataset import ConversationData
-from fmerl.training.distributed import Ranks, split_rows, take_rows
+from fmerl.training.distributed import split_rows, take_rows
 
 MakeData = Callable[..., ConversationData]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def join(rank: int, size: int, port: int) -> Ranks:
-    address = f"tcp://127.0.0.1:{port}"
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size, timeout=timedelta(seconds=60))
-    return Ranks(rank, size)
 
 
 def work(rank: int, size: int, port: int, config: CellConfig, data: Any, anchors: Any, folder: Path) -> None:
@@ -153,15 +139,3 @@ def test_bfloat16_learns(tiny: CellConfig, make_data: MakeData, anchors: np.ndar
     result = train_cell(config, make_data(), anchors, 0, on_epoch=lambda _, m: losses.append(m["train_loss"]))
     assert losses[-1] < losses[0]
     assert all(value.dtype != torch.bfloat16 for value in result.weights.values())
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler on CPU")
-def test_compiled_model_learns_as_the_eager_one(tiny: CellConfig, make_data: MakeData, anchors: np.ndarray) -> None:
-    histories: list[list[float]] = []
-    for compiled in (False, True):
-        config = tiny.changed(training__compile=compiled, training__epochs=2, backbone__dropout=0.0)
-        histories.append([])
-        train_cell(config, make_data(), anchors, 0, on_epoch=lambda _, m: histories[-1].append(m["train_loss"]))
-    assert histories[1] == pytest.approx(histories[0], abs=1e-4)

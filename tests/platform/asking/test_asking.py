@@ -206,7 +206,7 @@ def test_logprobs_and_schema_are_asked_for_and_read(endpoint: FakeEndpoint, tmp_
     candidates = [{"token": "3", "logprob": -0.6931}, {"token": "4", "logprob": -0.6931}]
 
     def answer(request: web.Request, body: dict[str, Any], number: int) -> web.Response:
-        reply = completion('{"score": 1.5}' if "response_format" in body else "3")
+        reply = completion('{"score": 1}' if "response_format" in body else "3")
         if body.get("logprobs"):
             first = {"token": "3", "logprob": -0.6931, "top_logprobs": candidates}
             reply["choices"][0]["logprobs"] = {"content": [first]}
@@ -214,7 +214,7 @@ def test_logprobs_and_schema_are_asked_for_and_read(endpoint: FakeEndpoint, tmp_
 
     endpoint.handler = answer
     schema, logprobs = ask(tmp_path, [call_of("Oh!", "schema"), call_of("Oh!", "logprobs")])
-    assert schema.value == 1.5
+    assert schema.value == 1
     assert logprobs.value == pytest.approx(3.5)
     [asked] = [body for body in endpoint.requests if "logprobs" in body]
     assert (asked["max_tokens"], asked["top_logprobs"]) == (1, 20)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmerl.supervision.answers import Answer
+from fmerl_platform.asking.prices import Tokens
 from fmerl_platform.asking.reply import BadReplyError, Reply, read_reply
 
 BUDGET = 16
@@ -52,6 +53,15 @@ def test_words_of_what_is_no_reply_are_told(body: str) -> None:
 def test_reply_without_usage(usage: Any) -> None:
     read = read_reply(json.dumps(completion("3", usage=usage)), BUDGET)
     assert (read.answer.text, read.tokens) == ("3", None)
+
+
+@pytest.mark.parametrize(
+    ("details", "cached"),
+    [({"cached_tokens": 24}, 24), ({}, 0), (None, 0), ({"cached_tokens": None}, 0), ({"cached_tokens": 31}, 0)],
+)
+def test_cached_tokens_are_told(details: Any, cached: int) -> None:
+    usage = {"prompt_tokens": 30, "completion_tokens": 1, "prompt_tokens_details": details}
+    assert read_reply(json.dumps(completion("3", usage=usage)), BUDGET).tokens == Tokens(30, 1, cached)
 
 
 def test_reply_with_nothing_but_a_refusal() -> None:

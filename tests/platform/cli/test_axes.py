@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +104,9 @@ def test_axes_and_files_stand_beside_or_instead_of_the_papers_variants(tmp_path:
     assert names("--study-file", str(file), "--axis", "hidden=64") == ["warm", "wide", "hidden = 64"]
 
 
+IMPORT = "from fmerl_platform import Variant as V"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -109,6 +115,13 @@ def test_axes_and_files_stand_beside_or_instead_of_the_papers_variants(tmp_path:
         ("x = 1", "no VARIANTS"),
         ("VARIANTS = []", "no VARIANTS"),
         ("VARIANTS = ['w/o Valence']", "no VARIANTS"),
+        ("import sys\nsys.exit(0)", r"my_study.py, row 2: SystemExit: 0"),
+        (
+            f"{IMPORT}\nV(name='a', change=dict, declares='training.epochs')",
+            r"row 2: StudyError: .*'a': declares is a list",
+        ),
+        (f"{IMPORT}\nV(name='', change=dict)", r"row 2: StudyError: a variant needs a name and a change"),
+        (f"{IMPORT}\nV(name='a', change=3)", r"row 2: StudyError: a variant needs a name and a change"),
     ],
 )
 def test_a_bad_study_file_is_one_line(tmp_path: Path, text: str, expected: str) -> None:
@@ -135,3 +148,22 @@ def test_a_study_file_may_change_the_control(tmp_path: Path) -> None:
     assert isinstance(control, Variant)
     derived = wide.derive(control.derive(CONTROL))
     assert (derived.training.epochs, derived.backbone.hidden) == (9, 2048)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda config: None, "variant 'own': TypeError: its change gives NoneType, and no CellConfig"),
+        (lambda config: config.nothing, "variant 'own': AttributeError: "),
+        (lambda config: sys.exit(0), "variant 'own': SystemExit: 0"),
+        (lambda config: config.changed(training__epochs="many"), "variant 'own': training: epochs must be a whole"),
+        (lambda config: config.changed(training__epochs=2**40), "variant 'own': training: epochs must be a whole"),
+        (lambda config: replace(config, training=None), "variant 'own'"),
+    ],
+)
+def test_a_change_that_makes_no_configuration_is_one_line(
+    change: Callable[[CellConfig], CellConfig], expected: str
+) -> None:
+    with pytest.raises(StudyError, match=expected) as caught:
+        Variant(name="own", change=change, declares=("training.epochs",)).derive(CONTROL)
+    assert "\n" not in str(caught.value)

@@ -21,28 +21,39 @@ HEAVY = ("torch", "ray", "mlflow", "matplotlib", "sklearn", "scipy", "transforme
 STUDY = """--seeds --storage --features --labels --preset --config --epochs --modalities --emotion-encoder --scale --set
     --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --keep-weights --checkpoint-seconds --dry-run
     --study"""
-ASKING = """--requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout --concurrency
-    --workers"""
+ASKING = """--batch --requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout
+    --concurrency --workers"""
 FLAGS = {
-    "ablation": f"--corpus --system --variants --axis --study-file --folds {STUDY}",
-    "main-results": f"--corpus --meld --emobank --systems --folds {STUDY}",
+    "ablation": f"--corpus --system --variants --axis --study-file --folds --margin {STUDY}",
+    "main-results": f"--corpus --meld --emobank --systems --folds --margin {STUDY}",
     "zero-shot": f"""--corpus --meld --emobank --unseen --unseen-utterances --variants --systems --calibrated-stacking
         --llm-study {STUDY}""",
     "search": """--corpus --trials --search-seeds --evaluation-seeds --also --sampler --patience --features --labels
         --preset --config --epochs --modalities --emotion-encoder --scale --set --workers-per-cell --study --storage
         --cpus-per-trial --gpus-per-trial --trials-at-once --dry-run""",
-    "report": "--study --storage --corpus --output --reproduce",
-    "meld-text": f"--meld --emobank --text-encoder --pooling --system --variants --axis --study-file {STUDY}",
+    "export": """--output --study --storage --variant --corpus --seeds --retrain --data-licence --mlflow --register
+        --alias --dry-run""",
+    "predict": """--output --classes --split --media-roots --features --text-encoder --audio-set --visual-encoder
+        --visual-weights --emotion-encoder --workers --cpus-per-worker --gpus-per-worker --storage --dry-run""",
+    "report": "--study --storage --corpus --output --reproduce --margin",
+    "score": "--predictions --corpus --study --variant --storage --margin --output",
+    "meld-text": f"""--meld --emobank --text-encoder --pooling --system --variants --axis --study-file
+        --margin {STUDY}""",
+    "finetune-text": """--corpus --encoder --input --context-turns --max-length --pooling --epochs --batch-size
+        --learning-rate --head-rate --layer-decay --weight-decay --warmup --clip --dropout --pass-tokens --bf16 --unseen
+        --folds --seeds --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --checkpoint-seconds --study
+        --storage --output --dry-run""",
     "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
-        --text-length --audio-set --audio-level --audio-rate --visual-encoder --visual-weights --pixel-mean --pixel-sd
-        --faces --frames --workers --batch-size --cpus-per-worker --gpus-per-worker --supervised-on-labels --storage
-        --dry-run""",
-    "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --score-template
-        --description-template --system --scale --dimensions --descriptions --retest --max-error-share --storage
-        --dry-run {ASKING}""",
-    "llm-baselines": f"""--corpus --config --model --unseen --limit --shots --context --seeds --decoding --temperature
-        --study --storage --dry-run {ASKING}""",
+        --text-length --text-folds --audio-set --audio-level --audio-rate --audio-seconds --media-roots --visual-encoder
+        --visual-weights --pixel-mean --pixel-sd --faces --frames --workers --batch-size --cpus-per-worker
+        --gpus-per-worker --supervised-on-labels --storage --dry-run""",
+    "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --questions --samples
+        --prompt --score-template --joint-template --description-template --system --scale --dimensions --descriptions
+        --retest --max-error-share --storage --dry-run {ASKING}""",
+    "llm-baselines": f"""--corpus --config --model --prompt --unseen --limit --shots --context --seeds --decoding
+        --temperature --study --storage --dry-run {ASKING}""",
     "import-corpus": "--output --meld --iemocap --media --protocol --ids --validation --drop-unlabelled --dry-run",
+    "inspect-corpus": "--corpus --output",
     "import-features": "--output --text --iemocap --validation --dry-run",
     "make-media-corpus": "--output --dialogues --layout --faults --seed",
 }
@@ -92,6 +103,8 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
     [
         ("ablation", ["--seed", "0"], "Unknown option: --seed"),
         ("ablation", ["--epochs", "1.5"], "no whole number"),
+        ("ablation", ["--cpus-per-cell", "nan"], "no finite number"),
+        ("label", ["--corpus", "c", "--labels", "l", "--model", "m", "--budget", "inf"], "no finite number"),
         ("ablation", ["--preset", "huge"], "Choose from"),
         ("ablation", ["--variants", "w/o Joy"], "--variants"),
         ("ablation", ["stray"], "stray"),

@@ -11,8 +11,12 @@ import pytest
 from helpers.counting_encoder import talk
 
 from fmerl.corpus import Corpus, Dialogue, Utterance
+from fmerl.errors import InputError
 from fmerl.features.encoder import Encoded, Item
-from fmerl_platform.extraction.items import fingerprint, items_of, media_digests, pack, unpack
+from fmerl.features.items import items_of
+from fmerl.synthetic.media.files import write_wav
+from fmerl.synthetic.media.speech import SAMPLING_RATE
+from fmerl_platform.extraction.items import fingerprint, longer_than, media_digests, pack, unpack
 from fmerl_platform.extraction.staging import Staged, begin, end, forget_begun, stage
 
 
@@ -40,6 +44,37 @@ def test_sound_is_a_file_of_its_own_or_the_videos(tmp_path: Path) -> None:
     assert track == Item(utterance_id="u", media=tmp_path / "d.avi", start=1.5, end=2.5)
     (none,) = items_of(corpus(), tmp_path, "visual", 0)
     assert none == Item(utterance_id="u")
+
+
+def test_media_lie_in_the_corpus_or_in_a_root(tmp_path: Path) -> None:
+    home, clips = tmp_path / "corpus", tmp_path / "clips"
+    home.mkdir()
+    clips.mkdir()
+    (home / "link").symlink_to(clips)
+    for path in ("../clips/u.wav", str(clips / "u.wav"), "link/u.wav", "../corpus2/u.wav"):
+        with pytest.raises(InputError, match=r"utterance u lies outside the corpus folder, .*--media-roots"):
+            list(items_of(corpus(audio_path=path), home, "audio", 0))
+        (found,) = items_of(corpus(audio_path=path), home, "audio", 0, media_roots=[tmp_path])
+        assert found.media is not None
+        assert found.media.is_relative_to(tmp_path)
+    with pytest.raises(InputError, match=r"is a URL, .*; download it"):
+        list(items_of(corpus(audio_path="https://example.org/u.wav"), home, "audio", 0, media_roots=[tmp_path]))
+    assert list(items_of(corpus(audio_path="https://example.org/u.wav"), home, "text", 0)), "text reads no media"
+
+
+def test_long_sound_is_counted_by_spans_and_files(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    write_wav(tmp_path / "u.wav", np.ones(3 * SAMPLING_RATE, np.int16))
+    item = Item(utterance_id="u", media=tmp_path / "u.wav")
+    items = [
+        item,
+        replace(item, start=0.5),
+        replace(item, start=2.0),
+        replace(item, start=0.0, end=9.0),
+        replace(item, media=tmp_path / "absent.wav"),
+        replace(item, media=None),
+    ]
+    assert [longer_than(items, seconds) for seconds in (0.5, 2.0, 2.9, 5.0, 9.0)] == [4, 3, 2, 1, 0]
 
 
 def test_fingerprint_follows_all_that_is_read(tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +15,7 @@ import pyarrow as pa
 import pytest
 from helpers import counting_encoder
 from helpers.counting_encoder import CountingSpec, talk, vector
+from helpers.processes import start, succeed, wait_until
 from helpers.repository import REPOSITORY
 from ray import cloudpickle
 
@@ -42,18 +41,12 @@ class Command:
         write_corpus(talk(TEXTS), folder / "corpus")
 
     def start(self) -> subprocess.Popen[bytes]:
-        paths = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "platform", REPOSITORY / "tests")))
-        command: list[str | Path] = [sys.executable, counting_encoder.__file__]
-        command += [self.folder / "corpus", self.folder / "features", self.folder / "runs", self.counted, "0.05"]
-        with self.output.open("ab") as output:
-            return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)
+        folders = [self.folder / name for name in ("corpus", "features", "runs")]
+        tests = [REPOSITORY / "tests"]
+        return start(counting_encoder.__file__, self.output, *folders, self.counted, "0.05", extra_path=tests)
 
     def wait(self, condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + 240
-        while not condition():
-            assert process.poll() is None, f"ended with {process.returncode}: {self.output.read_text()[-3000:]}"
-            assert time.monotonic() < deadline, self.output.read_text()[-3000:]
-            time.sleep(0.02)
+        wait_until(condition, process, self.output)
 
     def encoded(self) -> Counter[str]:
         return Counter(self.counted.read_text().split())
@@ -87,14 +80,13 @@ def test_killed_driver_encodes_nothing_finished_again(tmp_path: Path) -> None:
     staged, before = command.staged(), command.encoded()
     assert staged < len(TEXTS), "there is something left to do"
     driver = command.start()
-    assert driver.wait(timeout=300) == 0, command.output.read_text()[-3000:]
+    succeed(driver, command.output)
     after = command.encoded() - before
     assert after.total() == len(TEXTS) - staged
     assert command.encoded().total() <= len(TEXTS) + IN_FLIGHT
     command.check_table()
 
-    again = command.start()
-    assert again.wait(timeout=60) == 0
+    succeed(command.start(), command.output)
     assert command.encoded() - before == after, "a finished table was encoded again"
 
 
@@ -103,7 +95,7 @@ def test_killed_worker_is_replaced(tmp_path: Path) -> None:
     driver = command.start()
     command.wait(lambda: command.staged() >= len(TEXTS) // 3, driver)
     os.kill(_actors(driver.pid)[0].pid, signal.SIGKILL)
-    assert driver.wait(timeout=300) == 0, command.output.read_text()[-3000:]
+    succeed(driver, command.output)
     assert len(TEXTS) <= command.encoded().total() <= len(TEXTS) + IN_FLIGHT // 2
     command.check_table()
 
@@ -123,5 +115,5 @@ def test_item_that_kills_its_worker_is_a_listed_problem(local_ray: None, tmp_pat
     table = read_features(tmp_path / "features", "talk", "text", IDS[:40])
     assert table.missing.nonzero()[0].tolist() == [7]
     assert (tmp_path / "features" / "talk" / "text" / "problems.csv").read_text() == (
-        "utterance_id,modality,reason\nu7,text,the encoder's process died 2 times on it\n"
+        "utterance_id,modality,reason,file\nu7,text,the encoder's process died 2 times on it,\n"
     )

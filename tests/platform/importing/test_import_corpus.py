@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import pickle
 import runpy
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,11 @@ def test_meld_with_and_without_clips(
     for place in ((), (".",)):
         assert run(monkeypatch, "--meld", release, "--media", *place, "--output", tmp_path / "media") == 0
         assert all(item.video_path for item in read_corpus(tmp_path / "media").utterances())
-    assert "3 ignored" in capfd.readouterr().out
-    assert len(listed(tmp_path / "media")) == 3
+    said = capfd.readouterr().out
+    assert "3 ignored" in said
+    assert "".join(f"--media-roots {release.resolve()}".split()) in "".join(said.split()), "extraction's root"
+    assert said.count("warning: 1 utterances in 1 dialogues, where MELD's train has 9,989 in 1,038: kept") == 3
+    assert len(listed(tmp_path / "media")) == 6
 
 
 def test_iemocap_by_both_protocols(
@@ -84,6 +88,38 @@ def test_iemocap_by_both_protocols(
     emotions = [item.emotion for item in read_corpus(tmp_path / "both").utterances()]
     assert emotions == ["happy", "sad", None, "sad", None, "sad"]
     assert [row[3] for row in listed(tmp_path / "both")].count("happy") == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        ("Session5", "no utterance in split test"),
+        ("evaluations", "no utterance in split train"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_release_that_makes_no_corpus_is_refused(
+    spoil: str,
+    what: str,
+    more: list[str],
+    tmp_path: Path,
+    held_out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    release = tmp_path / "iemocap"
+    write_iemocap(IEMOCAP, release)
+    if spoil == "evaluations":
+        for path in release.glob("Session*/dialog/EmoEvaluation/*.txt"):
+            path.write_text("nothing that can be read")
+    else:
+        shutil.rmtree(release / spoil)
+    command = ["--iemocap", release, "--validation", held_out, "--output", tmp_path / "out", *more]
+    assert run(monkeypatch, *command) == 2
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{release}: {what}" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_ids_come_from_the_feature_pickle_as_well(
@@ -111,7 +147,7 @@ def test_ids_come_from_the_feature_pickle_as_well(
         (["--iemocap", ".", "--media", "--output", "out"], "--media: not an option of this release"),
         (["--iemocap", ".", "--output", "out"], "no Session1/dialog/EmoEvaluation"),
         (["--iemocap", ".", "--protocol", "standard-7433", "--output", "out"], "needs an id list"),
-        (["--iemocap", ".", "--validation", "none.txt", "--output", "out"], "none.txt: cannot be read"),
+        (["--iemocap", ".", "--validation", "none.txt", "--output", "out"], "none.txt: no such file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 from helpers.labelling_endpoint import SENTINEL, FakeEndpoint, talk
-from helpers.repository import EXPERIMENTS, REPOSITORY
+from helpers.processes import start, succeed, wait_until
 
 from fmerl.corpus import write_corpus
 from fmerl.supervision.labels import read_labels_of
@@ -36,20 +34,13 @@ class Command:
         write_corpus(CORPUS, folder / "corpus")
 
     def start(self) -> subprocess.Popen[bytes]:
-        paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-        command: list[str | Path] = [sys.executable, EXPERIMENTS / "label_corpus.py"]
-        command += ["--corpus", self.folder / "corpus"]
-        command += ["--labels", self.folder / "labels", "--storage", self.folder / "runs", "--model", "judge"]
-        command += ["--decoding", "text", "--retest", "10", "--concurrency", str(IN_FLIGHT), "--timeout", "10"]
-        with self.log.open("ab") as output:
-            return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)
+        arguments: list[str | Path] = ["--corpus", self.folder / "corpus", "--labels", self.folder / "labels"]
+        arguments += ["--storage", self.folder / "runs", "--model", "judge", "--decoding", "text", "--retest", "10"]
+        arguments += ["--concurrency", str(IN_FLIGHT), "--timeout", "60"]
+        return start("label_corpus.py", self.log, *arguments)
 
     def wait(self, condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + 240
-        while not condition():
-            assert process.poll() is None, f"ended with {process.returncode}: {self.log.read_text()[-3000:]}"
-            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
-            time.sleep(0.02)
+        wait_until(condition, process, self.log)
 
 
 def _actors(driver: int) -> list[psutil.Process]:
@@ -66,7 +57,7 @@ def test_killed_driver_pays_for_nothing_twice(endpoint: FakeEndpoint, tmp_path: 
     driver.wait()
     # The next run comes at once, while workers of the killed one may still be there.
     driver = command.start()
-    assert driver.wait(timeout=300) == 0, command.log.read_text()[-3000:]
+    succeed(driver, command.log)
 
     journal = JournalReader(command.journal)
     assert len(journal.entries) == CALLS
@@ -76,8 +67,7 @@ def test_killed_driver_pays_for_nothing_twice(endpoint: FakeEndpoint, tmp_path: 
     assert labels.labelled.sum() == 156
 
     before = len(endpoint.requests)
-    again = command.start()
-    assert again.wait(timeout=60) == 0
+    succeed(command.start(), command.log)
     assert len(endpoint.requests) == before, "a finished label set was asked for again"
     assert SENTINEL not in command.log.read_text()
 
@@ -89,7 +79,7 @@ def test_killed_worker_pays_for_nothing_twice(endpoint: FakeEndpoint, tmp_path: 
     command.wait(lambda: len(endpoint.requests) >= CALLS // 3, driver)
     victim = _actors(driver.pid)[0]
     os.kill(victim.pid, signal.SIGKILL)
-    assert driver.wait(timeout=200) == 0, command.log.read_text()[-3000:]
+    succeed(driver, command.log)
     entries = JournalReader(command.journal).entries
     assert len(entries) == CALLS
     assert all(len(found) == 1 for found in entries.values())

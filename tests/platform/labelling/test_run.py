@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
 from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of, talk, true_score
 
 from fmerl.card import read_card
+from fmerl.config import DIMENSIONS
+from fmerl.corpus import write_corpus
 from fmerl.errors import InputError
 from fmerl.supervision.labels import read_labels_of
 from fmerl.supervision.prompts import PromptConfig
 from fmerl_platform.asking.limiter import Limits
+from fmerl_platform.cli.label import LabelOptions, label
 from fmerl_platform.labelling.cost import estimate
 from fmerl_platform.labelling.plan import read_source, sample
 from fmerl_platform.labelling.publish import EXPERIMENT
@@ -149,7 +154,7 @@ def test_auto_takes_what_the_endpoint_has_and_asks_once(endpoint: FakeEndpoint, 
         if body.get("logprobs"):
             return web.json_response({"error": {"message": "unsupported", "param": "logprobs"}}, status=400)
         if "response_format" in body:
-            return web.json_response(completion(json.dumps({"score": 2.5})))
+            return web.json_response(completion(json.dumps({"score": 2})))
         return None
 
     endpoint.handler = no_logprobs
@@ -228,6 +233,88 @@ def test_label_set_of_another_scale_or_corpus_is_refused_by_the_grid(
         read_labels_of(request.labels, talk([f"say {row}" for row in range(4)], turns=1))
 
 
+@pytest.mark.parametrize("decoding", ["text", "schema"])
+def test_one_question_for_all_dimensions_is_a_third_of_the_calls(
+    endpoint: FakeEndpoint, make_request: MakeRequest, decoding: str
+) -> None:
+    corpus = talk([f"say {row}" for row in range(12)], scored=True)
+    request = make_request(corpus, prompts=PromptConfig(questions="one"), decoding=decoding, retest=2)
+    done = label_corpus(request)
+    assert len(endpoint.requests) == 8 + 2 + 2 * 3
+    prompts = [request.prompts.joint_scores(f"say {row}")[0]["content"] for row in range(8)]
+    wanted = [[true_score(f"{prompt}{name}") // 1 for name in DIMENSIONS] for prompt in prompts]
+    np.testing.assert_array_equal(read_labels_of(request.labels, corpus).vad[:8], np.array(wanted, dtype=np.float32))
+    assert set(done.quality.human_agreement) == set(DIMENSIONS)
+    assert read_card(request.labels / "talk")["recipe"]["prompts"]["questions"] == "one"
+
+
+def test_an_answer_without_one_dimension_is_no_label(endpoint: FakeEndpoint, make_request: MakeRequest) -> None:
+    endpoint.handler = lambda request, body, number: (
+        web.json_response(completion("Valence: 3, Arousal: 2")) if "say 3" in prompt_of(body) else None
+    )
+    request = make_request(talk([f"say {row}" for row in range(12)]), prompts=PromptConfig(questions="one"))
+    done = label_corpus(request)
+    assert done.quality.errors == {"no score": 1}
+    [error] = [error for error in pq.read_table(done.folder / "vad.parquet")["error"].to_pylist() if error]
+    assert error.startswith("valence: no score: ")
+
+
+def test_samples_are_averaged_and_their_spread_stands_beside(endpoint: FakeEndpoint, make_request: MakeRequest) -> None:
+    asked: Counter[str] = Counter()
+
+    def drawn(request: web.Request, body: dict[str, Any], number: int) -> web.Response | None:
+        if "brief phrase" in prompt_of(body):
+            return None
+        asked[prompt_of(body)] += 1
+        return web.json_response(completion(str(asked[prompt_of(body)])))
+
+    endpoint.handler = drawn
+    corpus = talk([f"say {row}" for row in range(12)])
+    request = make_request(corpus, samples=3, temperature=0.7)
+    done = label_corpus(request)
+    assert set(asked.values()) == {3}
+    table = pq.read_table(done.folder / "vad.parquet")
+    columns = ["utterance_id", *DIMENSIONS, "error", *(f"{name}_sd" for name in DIMENSIONS)]
+    assert table.column_names == columns
+    assert table["valence"].to_pylist() == [2] * 8, "the mean of 1, 2 and 3"
+    assert table["dominance_sd"].to_pylist() == [1] * 8
+    card = read_card(done.folder)
+    assert (card["recipe"]["samples"], card["sample_spread"]) == (3, dict.fromkeys(DIMENSIONS, 1))
+    assert read_labels_of(request.labels, corpus).labelled.sum() == 8
+    before = len(endpoint.requests)
+    one = label_corpus(make_request(corpus, samples=1, temperature=0.7, retest=2))
+    assert len(endpoint.requests) == before, "a retest takes samples that are paid for"
+    assert one.quality.retest_agreement["valence"].n == 2
+    assert pq.read_table(one.folder / "vad.parquet").column_names == ["utterance_id", *DIMENSIONS, "error"]
+
+
+def test_several_templates_label_into_folders_of_their_own(
+    endpoint: FakeEndpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_corpus(talk([f"say {row}" for row in range(12)], scored=True), tmp_path / "corpus")
+    (tmp_path / "short.json").write_text(json.dumps({"score": "{dimension} of {utterance}?"}))
+    options = LabelOptions(
+        corpus=tmp_path / "corpus",
+        labels=tmp_path / "labels",
+        storage=tmp_path / "runs",
+        model="judge",
+        prompt=("paper", str(tmp_path / "short.json")),
+        decoding="text",
+        retest=0,
+    )
+    assert label(options=options) == 0
+    assert len(endpoint.requests) == 2 * 8 * 3 + 2 * 3, "descriptions of the same query are asked for once"
+    templates = [
+        read_card(tmp_path / "labels" / name / "talk")["recipe"]["prompts"]["score_template"]
+        for name in ("paper", "short")
+    ]
+    assert templates == [PromptConfig().score_template, "{dimension} of {utterance}?"]
+    told = capsys.readouterr().out
+    assert "Label sets by templates" in told
+    drafts = sorted(path.name for path in (tmp_path / "runs" / "labelling" / "talk").glob("*.json"))
+    assert drafts == ["descriptions-paper.json", "descriptions-short.json"]
+
+
 def test_emobank_is_a_corpus_of_sentences(shared_data: Path) -> None:
     corpus = read_source(shared_data / "emobank" / "emobank.csv")
     assert (corpus.name, corpus.vad_range, len(corpus.dialogues)) == ("emobank", (1.0, 5.0), 10062)
@@ -237,6 +324,7 @@ def test_emobank_is_a_corpus_of_sentences(shared_data: Path) -> None:
     ("changes", "what"),
     [
         ({"limits": Limits(budget=1.0)}, "--budget: no price is known"),
+        ({"samples": 3}, "--samples: 3 answers at temperature 0 would be the same one"),
         ({"corpus": talk([" "] * 12)}, "no text in train, validation of talk"),
     ],
 )

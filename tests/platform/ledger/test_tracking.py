@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from mlflow.exceptions import MlflowException
 from fmerl.config import CellConfig
 from fmerl_platform.ledger.cells import unfinished
 from fmerl_platform.ledger.experiment import CellRun, Experiment
+from fmerl_platform.ledger.publish import RunSummary, RunView, publish
+from fmerl_platform.ledger.runs import StudyRuns
+from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.study.cells import Cell
 
 
@@ -53,6 +57,25 @@ def test_a_seed_run_carries_the_contracts_tags_and_params(experiment: Experiment
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert run.data.params["regression.dimensions"] == "['valence', 'arousal', 'dominance']"
     assert set(run.data.params) == set(CellConfig().flatten())
+
+
+def test_what_a_summary_no_longer_says_is_taken_back(experiment: Experiment) -> None:
+    study = experiment.find_or_create("study", None, level="study")
+    variant = experiment.find_or_create("c · v", study, level="variant", corpus="c", variant="v")
+    runs = StudyRuns(study=study, variants={("c", "v"): variant})
+    view = RunView(columns=(), order="")
+
+    def said(warning: str, **metrics: float) -> tuple[dict[str, float], list[str | None]]:
+        summary = RunSummary(corpus="c", variant="v", metrics=metrics, tags={}, note="", warning=warning)
+        publish(experiment, runs, [summary], "note", warning, view)
+        found = [experiment.client().get_run(run_id).data for run_id in (variant, study)]
+        return found[0].metrics, [each.tags.get(Tag.WARNING) for each in found]
+
+    assert said("predicts joy alone", n_seeds=1.0, p_value_equivalent_holm=0.03)[1] == ["predicts joy alone"] * 2
+    metrics, warnings = said("", n_seeds=2.0)
+    assert warnings == [None, None]
+    assert metrics["n_seeds"] == 2
+    assert math.isnan(metrics["p_value_equivalent_holm"])
 
 
 def test_epochs_and_results_are_logged_once(experiment: Experiment, tmp_path: Path) -> None:

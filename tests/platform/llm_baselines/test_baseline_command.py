@@ -98,7 +98,7 @@ def test_the_papers_models_are_the_default() -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        ("no JSON", "cannot be read"),
+        ("no JSON", "no JSON"),
         ("[]", "no list of models"),
         ('{"models": [{"name": "a"}]}', "model 1 has not the fields"),
         ('{"models": [{"name": "a", "id": "a", "size": 3}]}', "model 1 has not the fields"),

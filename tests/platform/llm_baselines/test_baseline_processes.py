@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from helpers.labelling_endpoint import FakeEndpoint
 from helpers.llama_server import llama_server
-from helpers.repository import EXPERIMENTS, REPOSITORY
+from helpers.processes import start, succeed, wait_until
 
 from fmerl.corpus import Corpus, write_corpus
 from fmerl_platform.asking.journal import JournalReader
@@ -34,25 +32,15 @@ def test_killed_driver_pays_for_nothing_twice(
     endpoint.delay = 0.1
     write_corpus(make_corpus(42, 40), tmp_path / "corpus")
     log, runs = tmp_path / "log", tmp_path / "runs"
-    command: list[str | Path] = [sys.executable, EXPERIMENTS / "llm_baselines.py", "--corpus", tmp_path / "corpus"]
-    command += ["--model", "small", "--seeds", "0", "--shots", "1", "--decoding", "text", "--storage", runs]
-    command += ["--concurrency", str(IN_FLIGHT)]
-    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-
-    def start() -> subprocess.Popen[bytes]:
-        with log.open("ab") as output:
-            return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)
-
-    driver = start()
-    deadline = time.monotonic() + 240
-    while len(endpoint.requests) < CALLS // 3:
-        assert driver.poll() is None, log.read_text()[-3000:]
-        assert time.monotonic() < deadline, log.read_text()[-3000:]
-        time.sleep(0.02)
+    arguments: list[str | Path] = ["--corpus", tmp_path / "corpus", "--model", "small", "--seeds", "0", "--shots", "1"]
+    arguments += ["--decoding", "text", "--storage", runs, "--concurrency", str(IN_FLIGHT)]
+    ask = partial(start, "llm_baselines.py", log, *arguments)
+    driver = ask()
+    wait_until(lambda: len(endpoint.requests) >= CALLS // 3, driver, log)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
     assert Experiment.existing(runs, "llm-baselines").find(level="seed") == []
-    assert start().wait(timeout=300) == 0, log.read_text()[-3000:]
+    succeed(ask(), log)
     entries = JournalReader(runs / "llm-baselines" / "talk" / "journal").entries
     assert len(entries) == CALLS
     assert all(len(found) == 1 for found in entries.values()), "an answer that was kept was asked for again"
@@ -60,7 +48,7 @@ def test_killed_driver_pays_for_nothing_twice(
     [run] = Experiment.existing(runs, "llm-baselines").find(level="seed")
     assert run.data.metrics["test_accuracy"] == 1
     before = len(endpoint.requests)
-    assert start().wait(timeout=120) == 0
+    succeed(ask(), log)
     assert len(endpoint.requests) == before
 
 

@@ -12,18 +12,21 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
-from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of
+from helpers.batch_endpoint import BatchEndpoint
+from helpers.labelling_endpoint import FakeEndpoint, completion, prompt_of, true_class
 from sklearn.metrics import f1_score
 
 from fmerl.errors import InputError
+from fmerl.supervision.templates import PAPERS, Templates
 from fmerl.training.evaluation import classification_scores
+from fmerl_platform.asking.batch.sending import BatchPolicy
 from fmerl_platform.asking.limiter import Limits
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.results import labelled_predictions
-from fmerl_platform.llm_baselines.models import LanguageModel
+from fmerl_platform.llm_baselines.models import LanguageModel, under_templates
 from fmerl_platform.llm_baselines.request import BaselineRequest
 from fmerl_platform.llm_baselines.run import run_baselines
-from fmerl_platform.llm_baselines.summary import estimates, summary_table
+from fmerl_platform.llm_baselines.summary import comparison_table, estimates, summary_table
 from fmerl_platform.statistics import UNANSWERED
 from fmerl_platform.studies.zero_shot.language_models import read_language_models
 
@@ -194,6 +197,47 @@ def test_the_budget_is_of_all_models_together(
     left = estimates(make_request(models=models, prices=prices))
     assert (left["One"].calls, left["Two"].calls) == (0, 20 - (len(endpoint.requests) - 20))
     assert asked <= len(endpoint.requests)
+
+
+def test_templates_are_variants_with_paired_verdicts(
+    endpoint: FakeEndpoint, make_request: MakeRequest, tracking: str
+) -> None:
+    def misled(request: web.Request, body: dict[str, Any], number: int) -> web.Response | None:
+        if not prompt_of(body).startswith("Guess."):
+            return None
+        right = true_class(prompt_of(body))
+        odd = sum(map(ord, prompt_of(body).removesuffix("\nEmotion:").splitlines()[-1])) % 3
+        return web.json_response(completion(right if odd else {"joy": "anger", "anger": "joy"}[right]))
+
+    endpoint.handler = misled
+    guess = Templates(name="guess", classification="Guess. Choose one of: {classes}.", system="Be quick.")
+    models = under_templates((LanguageModel(name="Small", id="small"),), (PAPERS, guess))
+    request = make_request(study=tracking, models=models, seeds=(0, 1, 2))
+    done = run_baselines(request)
+    assert not done.failures
+    assert {run.variant for run in done.runs} == {"Small", "Small · guess"}
+    assert len(endpoint.requests) == 2 * 3 * 20
+    assert endpoint.requests[-1]["messages"][0] == {"role": "system", "content": "Be quick."}
+    comparison = done.comparisons["Small · guess"]
+    assert (comparison.n_pairs, comparison.verdict) == (3, "hurts")
+    mean = sum(run.metrics["test_weighted_f1"] for run in done.runs if run.variant == "Small · guess") / 3
+    assert comparison.delta == pytest.approx(mean - 1)
+    table = comparison_table(done, request)
+    assert table is not None
+    assert table.rows[0][0] == "Small · guess"
+    assert table.rows[0][-1] == "hurts"
+    assert comparison_table(run_baselines(make_request(study=tracking, seeds=(0,))), make_request()) is None
+
+
+def test_all_seeds_wait_in_batches_together(server: BatchEndpoint, make_request: MakeRequest, tracking: str) -> None:
+    policy = BatchPolicy(first_poll=0.01, settle=0.01)
+    request = make_request(study=tracking, seeds=(0, 1, 2), decoding="schema", batches=policy)
+    done = run_baselines(request)
+    assert not done.failures
+    assert [run.metrics["test_accuracy"] for run in done.runs] == [1, 1, 1]
+    assert "".join(stage[0] for stage in server.reached if stage in ("created", "look")).startswith("ccclll")
+    assert sum(server.charged.values()) + len(server.requests) == 60
+    assert set(server.charged.values()) == {1}
 
 
 def test_a_limit_takes_whole_dialogues_the_same_ones_each_time(make_request: MakeRequest) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.repository import EXPERIMENTS, REPOSITORY
+from helpers.processes import start, succeed, wait_until
 
 from fmerl_platform.ledger.experiment import Experiment
 
@@ -21,13 +20,10 @@ EPOCHS = 40
 pytestmark = pytest.mark.slow
 
 
-def start(storage: Path, log: Path, workers: int, *arguments: str) -> subprocess.Popen[bytes]:
-    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-    command: list[str | Path] = [sys.executable, EXPERIMENTS / "ablation_grid.py", "--corpus", "synthetic-meld"]
-    command += ["--scale", "0.1", "--axis", "modalities=text", "--seeds", "0", "--cells-at-once", "1"]
-    command += ["--workers-per-cell", str(workers), "--cpus-per-cell", "0.5", "--storage", storage, *arguments]
-    with log.open("ab") as output:
-        return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)
+def train(storage: Path, log: Path, workers: int, *arguments: str) -> subprocess.Popen[bytes]:
+    small = ["--corpus", "synthetic-meld", "--scale", "0.1", "--axis", "modalities=text", "--seeds", "0"]
+    placed = ["--cells-at-once", "1", "--workers-per-cell", str(workers), "--cpus-per-cell", "0.5"]
+    return start("ablation_grid.py", log, *small, *placed, "--storage", storage, *arguments)
 
 
 def runs(storage: Path) -> dict[str, tuple[list[float], list[int], dict[str, float], pa.Table]]:
@@ -54,8 +50,8 @@ def test_one_two_and_four_workers_give_the_same_losses(tmp_path: Path) -> None:
     found = {}
     for workers in (1, 2, 4):
         storage, log = tmp_path / str(workers), tmp_path / "log"
-        grid = start(storage, log, workers, "--epochs", "3", "--config", str(tmp_path / "config.json"))
-        assert grid.wait(timeout=400) == 0, log.read_text()[-3000:]
+        config = ("--config", str(tmp_path / "config.json"))
+        succeed(train(storage, log, workers, "--epochs", "3", *config), log)
         found[workers] = runs(storage)
     for workers in (2, 4):
         for variant, (losses, steps, _, predictions) in found[workers].items():
@@ -70,7 +66,7 @@ def test_cells_that_each_need_the_whole_machine_take_turns(tmp_path: Path) -> No
     """More cells are let loose than fit: two that each held half of their workers would wait for ever."""
     log, whole = tmp_path / "log", str((os.cpu_count() or 1) / 2)
     options = ("--epochs", "1", "--seeds", "0", "1", "--cells-at-once", "3", "--cpus-per-cell", whole)
-    assert start(tmp_path / "runs", log, 2, *options).wait(timeout=500) == 0, log.read_text()[-3000:]
+    succeed(train(tmp_path / "runs", log, 2, *options), log)
     experiment = Experiment.open(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}", "ablation", None)
     assert [run.info.status for run in experiment.find(level="seed")] == ["FINISHED"] * 4
 
@@ -79,16 +75,16 @@ def test_cells_that_each_need_the_whole_machine_take_turns(tmp_path: Path) -> No
 def test_killed_rank_and_killed_driver_end_at_the_same_numbers(tmp_path: Path) -> None:
     log, unbroken, broken = tmp_path / "log", tmp_path / "unbroken", tmp_path / "broken"
     arguments = ("--epochs", str(EPOCHS), "--checkpoint-seconds", "0")
-    assert start(unbroken, log, 2, *arguments).wait(timeout=500) == 0, log.read_text()[-3000:]
+    succeed(train(unbroken, log, 2, *arguments), log)
 
-    driver = start(broken, log, 2, *arguments)
+    driver = train(broken, log, 2, *arguments)
     victim = wait_for_state(broken, driver, log)
     os.kill(victim.pid, signal.SIGKILL)
     wait_for_state(broken, driver, log, older=time.time())
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
     assert list((broken / "checkpoints").glob("*.resume")), "the killed cell left no state"
-    assert start(broken, log, 2, *arguments).wait(timeout=500) == 0, log.read_text()[-3000:]
+    succeed(train(broken, log, 2, *arguments), log)
 
     expected, found = runs(unbroken), runs(broken)
     for variant, (losses, steps, scores, predictions) in expected.items():
@@ -101,15 +97,15 @@ def test_killed_rank_and_killed_driver_end_at_the_same_numbers(tmp_path: Path) -
 
 def wait_for_state(storage: Path, driver: subprocess.Popen[bytes], log: Path, older: float = 0.0) -> psutil.Process:
     """A training worker, once a cell's state was written after `older`."""
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline:
-        assert driver.poll() is None, log.read_text()[-3000:]
-        written = [path.stat().st_mtime for path in (storage / "checkpoints").glob("*.resume") if path.exists()]
-        workers = [child for child in psutil.Process(driver.pid).children(recursive=True) if title(child)]
-        if workers and any(time_ > older for time_ in written):
-            return workers[0]
-        time.sleep(0.05)
-    raise AssertionError(log.read_text()[-3000:])
+    workers: list[psutil.Process] = []
+
+    def written() -> bool:
+        times = [path.stat().st_mtime for path in (storage / "checkpoints").glob("*.resume") if path.exists()]
+        workers[:] = [child for child in psutil.Process(driver.pid).children(recursive=True) if title(child)]
+        return bool(workers) and any(time_ > older for time_ in times)
+
+    wait_until(written, driver, log)
+    return workers[0]
 
 
 def title(process: psutil.Process) -> bool:

@@ -6,26 +6,22 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
-from helpers.repository import EXPERIMENTS, REPOSITORY
+from helpers.processes import start, succeed, tail, wait_until
 
 from fmerl_platform.ledger.experiment import Experiment
 
 CELLS = 14
 
 
-def _start(storage: Path, log: Path) -> subprocess.Popen[bytes]:
-    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "platform")])
-    command: list[str | Path] = [sys.executable, EXPERIMENTS / "ablation_grid.py", "--corpus", "synthetic-meld"]
-    command += ["--scale", "0.1", "--epochs", "3", "--seeds", "0", "1", "--storage", storage]
-    with log.open("ab") as output:
-        return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=output, stderr=output)
+def _start(storage: Path, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    small = ("--corpus", "synthetic-meld", "--scale", "0.1", "--epochs", "3", "--seeds", "0", "1")
+    return start("ablation_grid.py", log, *small, "--storage", storage, *arguments)
 
 
 def _finished(storage: Path) -> set[str]:
@@ -42,14 +38,6 @@ def _finished(storage: Path) -> set[str]:
             return {row[0] for row in database.execute(query)}
         except sqlite3.OperationalError:  # tables are being made
             return set()
-
-
-def _wait(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, f"ended with {process.returncode}: {log.read_text()[-3000:]}"
-        assert time.monotonic() < deadline, log.read_text()[-3000:]
-        time.sleep(0.1)
 
 
 def _workers(driver: int) -> list[psutil.Process]:
@@ -69,16 +57,16 @@ def _title(process: psutil.Process) -> str:
 def test_killed_driver_and_killed_worker_lose_and_repeat_nothing(tmp_path: Path) -> None:
     storage, log = tmp_path / "runs", tmp_path / "log"
     driver = _start(storage, log)
-    _wait(lambda: len(_finished(storage)) >= 3, driver, log)
+    wait_until(lambda: len(_finished(storage)) >= 3, driver, log)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
 
     kept = _finished(storage)
     driver = _start(storage, log)
-    _wait(lambda: len(_finished(storage)) >= len(kept) + 2 and bool(_workers(driver.pid)), driver, log)
+    wait_until(lambda: len(_finished(storage)) >= len(kept) + 2 and bool(_workers(driver.pid)), driver, log)
     victim = _workers(driver.pid)[0]
     os.kill(victim.pid, signal.SIGKILL)
-    assert driver.wait(timeout=300) == 0, log.read_text()[-3000:]
+    succeed(driver, log)
 
     assert kept <= _finished(storage), "a finished cell was trained again"
     experiment = Experiment.open(f"sqlite:///{storage / 'mlflow.db'}", "ablation", None)
@@ -93,15 +81,44 @@ def test_killed_driver_and_killed_worker_lose_and_repeat_nothing(tmp_path: Path)
 
     before = _finished(storage)
     third = _start(storage, log)
-    assert third.wait(timeout=240) == 0
+    succeed(third, log)
     assert _finished(storage) == before
 
 
-@pytest.mark.timeout(120)
-def test_an_interrupt_leaves_with_130_and_says_how_to_resume(tmp_path: Path) -> None:
+@pytest.mark.timeout(800)
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_study_says_how_to_resume(sent: signal.Signals, code: int, tmp_path: Path) -> None:
     storage, log = tmp_path / "runs", tmp_path / "log"
     driver = _start(storage, log)
-    _wait(lambda: len(_finished(storage)) >= 1, driver, log)
-    driver.send_signal(signal.SIGINT)
-    assert driver.wait(timeout=60) == 130, log.read_text()[-3000:]
-    assert "the same command resumes" in log.read_text()
+    wait_until(lambda: len(_finished(storage)) >= 1, driver, log)
+    driver.send_signal(sent)
+    assert driver.wait() == code, tail(log)
+    assert log.read_text().splitlines()[-1].endswith("the same command resumes")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(800)
+def test_two_commands_at_once_make_one_database(tmp_path: Path) -> None:
+    storage = tmp_path / "runs"
+    logs = [tmp_path / name for name in ("one", "two")]
+    drivers = [_start(storage, log, "--study", log.name) for log in logs]
+    for driver, log in zip(drivers, logs, strict=True):
+        succeed(driver, log)
+    for log in logs:
+        runs = Experiment.open(f"sqlite:///{storage / 'mlflow.db'}", log.name, None).find(level="seed")
+        assert [run.info.status for run in runs] == ["FINISHED"] * CELLS
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(800)
+def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
+    storage, log = tmp_path / "runs", tmp_path / "log"
+    driver = _start(storage, log)
+    wait_until(lambda: len(_finished(storage)) >= 1, driver, log)
+    with closing(sqlite3.connect(storage / "mlflow.db", isolation_level=None, timeout=60)) as other:
+        other.execute("begin exclusive")
+        time.sleep(30)  # MLflow gives up after 20
+        other.execute("rollback")
+    succeed(driver, log)
+    assert len(_finished(storage)) == CELLS
+    assert "locked" not in log.read_text()

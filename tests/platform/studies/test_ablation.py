@@ -18,6 +18,7 @@ from fmerl.errors import InputError
 from fmerl_platform.cli.grid import plan_and_run
 from fmerl_platform.cli.options import StudyOptions
 from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.models.bundles import read_kept
 from fmerl_platform.ledger.runs import read_study
 from fmerl_platform.running.lock import exclusive
 from fmerl_platform.running.options import KeepOptions
@@ -225,9 +226,11 @@ def test_the_report_script(
     assert not code or printed.err.count("\n") == 1
 
 
-def test_weights_are_kept_where_asked(storage: Path, experiment: Experiment) -> None:
-    kept = {path.stem for path in (storage / "checkpoints").glob("*.pt")}
-    assert kept == {run.data.tags["fmerl.fingerprint"] for run in _seed_runs(experiment).values()}
+def test_models_are_kept_where_asked(experiment: Experiment) -> None:
+    for run_id, run in _seed_runs(experiment).items():
+        kept = read_kept(experiment.client(), run_id)
+        assert kept is not None
+        assert [member.fingerprint for member in kept.manifest.members] == [run.data.tags["fmerl.fingerprint"]]
 
 
 def test_a_rerun_trains_nothing_and_more_seeds_train_only_themselves(

@@ -15,7 +15,9 @@ from fmerl.corpus.readers.iemocap.ids import LABELS, VAD_RANGE, gender_of, sessi
 from fmerl.errors import InputError
 
 _NUMBER = r"\d+(?:\.\d+)?"
-_SUMMARY = re.compile(rf"\[({_NUMBER}) - ({_NUMBER})\]\t(\S+)\t(\w+)\t\[([^,\]]+), ([^,\]]+), ([^,\]]+)\]", re.ASCII)
+_SCORE = r" ?([^,\]]+?) ?"
+_SUMMARY = re.compile(rf"\[ ?({_NUMBER}) ?- ?({_NUMBER}) ?\] ?(\S+) (\w+) \[{_SCORE},{_SCORE},{_SCORE}\]", re.ASCII)
+"""An utterance's line, its white space brought to single spaces."""
 _KNOWN = re.compile(r"%|[CA]-\w+:", re.ASCII)
 """Lines to skip: the header, and those of single annotators."""
 
@@ -78,28 +80,31 @@ def _read_file(root: Path, path: Path, problems: list[Problem]) -> list[Evaluati
     for row, line in numbered_lines(root, path, problems):
         if _KNOWN.match(line):
             continue
-        match = _SUMMARY.fullmatch(line)
+        match = _SUMMARY.fullmatch(" ".join(line.split()))
         if match is None:
             problems.append(Problem(where=where, row=row, what=f"unreadable line {line!r}", action="left out"))
             continue
-        name, label = match[3], match[4]
+        name, label = match[3], match[4].lower()
         if gender_of(name, path.stem) is None:
             what = f"{name} is no utterance of {path.stem}"
             problems.append(Problem(where=where, row=row, what=what, action="left out"))
             continue
         if name in found:
             first = found[name]
-            if first[0] != line:
+            if first[0] != match[0]:
                 what = f"{name} is evaluated otherwise in row {first[1].row}"
                 raise InputError(path, what, "keep the right line", row=row)
             problems.append(Problem(where=where, row=row, what=f"repeats row {first[1].row}", action="left out"))
             continue
+        if label != match[4]:
+            what = f"{name} is labelled {match[4]}"
+            problems.append(Problem(where=where, row=row, what=what, action=f"read as {label!r}"))
         scores = _scores(match[5], match[6], match[7])
         if scores is None:
             what = f"{name} is scored [{match[5]}, {match[6]}, {match[7]}], not 1 to 5"
             problems.append(Problem(where=where, row=row, what=what, action="scores left out"))
         found[name] = (
-            line,
+            match[0],
             Evaluation(
                 utterance_id=name,
                 start=float(match[1]),

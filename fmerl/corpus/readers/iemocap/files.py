@@ -8,6 +8,7 @@ from pathlib import Path
 from fmerl.corpus.dialogue import Problem
 from fmerl.corpus.readers.cp1252 import repair_cp1252
 from fmerl.errors import InputError
+from fmerl.user_text import read_text
 
 SESSIONS = ("Session1", "Session2", "Session3", "Session4", "Session5")
 
@@ -51,7 +52,7 @@ def text_files(root: Path, folder: Path, problems: list[Problem]) -> list[Path]:
 def numbered_lines(root: Path, path: Path, problems: list[Problem]) -> Iterator[tuple[int, str]]:
     """Lines that are not blank with their numbers from 1, cp1252 bytes mended and listed."""
     where = str(path.relative_to(root))
-    content = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+    content = read_text(path, errors="surrogateescape")
     for row, raw in enumerate(content.split("\n"), start=1):
         try:
             line = repair_cp1252(raw)

@@ -61,7 +61,7 @@ def read_iemocap(
     emotions = _emotions(evaluations, ids or (), "kept as context" if keep_context else "left out", problems)
     if len(emotions) != TARGETS[protocol]:
         what = f"{len(emotions)} targets, the whole release has {TARGETS[protocol]}"
-        problems.append(Problem(where=protocol, row=0, what=what, action="kept"))
+        problems.append(Problem(where=protocol, row=0, what=what, action="kept", on_screen=True))
     dialogues = []
     for name, items in evaluations.items():
         _note_order(items, problems)

@@ -14,6 +14,7 @@ from fmerl_platform.ledger.publish import RunSummary, RunView
 from fmerl_platform.ledger.results import CorpusCells
 from fmerl_platform.report.document import Report
 from fmerl_platform.study.cells import CorpusInputs
+from fmerl_platform.study.options import check_margin
 from fmerl_platform.study.record import StudyRecord
 from fmerl_platform.study.variant import Variant
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Ablation:
     """A study whose variants are compared with its control by weighted F1, paired by seed."""
+
+    margin: float | None = None
+    """Points of weighted F1 within which a variant counts as equivalent; None judges no equivalence."""
 
     name: ClassVar[str] = "ablation"
     view: ClassVar[RunView] = RunView(
@@ -39,6 +43,9 @@ class Ablation:
         order="metrics.`delta_weighted_f1`",
     )
 
+    def __post_init__(self) -> None:
+        check_margin(self.margin)
+
     def variants(self, inputs: CorpusInputs) -> Sequence[Variant]:
         """No further variants: all are the study's own."""
         return ()
@@ -52,7 +59,8 @@ class Ablation:
     ) -> tuple[CorpusAnalysis, ...]:
         from fmerl_platform.studies.ablation.analysis import analyse
 
-        return tuple(map(analyse, corpora))
+        margin = None if self.margin is None else self.margin / 100
+        return tuple(analyse(results, margin=margin) for results in corpora)
 
     def report(self, record: StudyRecord, analyses: Sequence[CorpusAnalysis]) -> Report:
         from fmerl_platform.studies.ablation.sections import ablation_report

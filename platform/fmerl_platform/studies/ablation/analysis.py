@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import math
 import statistics as moments
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
-from fmerl_platform.statistics import Comparison, Estimate, compare, estimate
+from fmerl_platform.statistics import (
+    CellPredictions,
+    Comparison,
+    Estimate,
+    balanced_accuracy,
+    class_f1,
+    compare,
+    confusion_by_dialogue,
+    estimate,
+)
+from fmerl_platform.studies.ablation.ranking import Ranking, rank_systems
 from fmerl_platform.studies.paper_results import PublishedScore, published_score
 
 
@@ -23,9 +34,14 @@ class VariantRow:
     macro_f1: float
     """Mean over seeds."""
     oracle_weighted_f1: float
-    """Mean over seeds of each seed's best test epoch: not a result, only a measure of what peeking would gain."""
+    """Mean over seeds of each seed's best test epoch: not a result, only a measure of what peeking would gain. NaN for
+    predictions that no training of ours made."""
     comparison: Comparison | None
     """Comparison with the control; None for the control."""
+    balanced_accuracy: float = math.nan
+    """Unweighted average recall (UAR), mean over seeds."""
+    class_f1: Mapping[str, float] = field(default_factory=dict)
+    """F1 by class, means over seeds."""
     seed_deltas: tuple[float, ...] = ()
     """Weighted F1 minus the control's, of each seed that both have."""
     published: PublishedScore | None = None
@@ -44,6 +60,14 @@ class CorpusAnalysis:
 
     results: CorpusCells
     rows: tuple[VariantRow, ...]
+    ranking: Ranking | None = None
+    """All pairs of systems; None where variants are changes of one system, or fewer than three systems finished."""
+
+    @property
+    def margin(self) -> float | None:
+        """Margin of equivalence, in [0, 1]; None unless one was stated."""
+        found = (row.comparison.equivalence for row in self.rows if row.comparison)
+        return next((each.margin for each in found if each), None)
 
     @property
     def compared(self) -> tuple[tuple[VariantRow, Comparison], ...]:
@@ -52,11 +76,12 @@ class CorpusAnalysis:
         return tuple((row, comparison) for row, comparison in pairs if comparison and comparison.n_pairs)
 
 
-def analyse(results: CorpusCells, *, resamples: int = 10_000) -> CorpusAnalysis:
+def analyse(results: CorpusCells, *, margin: float | None = None, resamples: int = 10_000) -> CorpusAnalysis:
     """Make the table's rows: estimates, comparisons with the control, and the paper's numbers where it has any.
 
     Args:
         results: Finished cells of one corpus.
+        margin: Largest difference of weighted F1, in [0, 1], that counts as none.
         resamples: Bootstrap resamples behind intervals and p-values.
 
     Raises:
@@ -70,27 +95,36 @@ def analyse(results: CorpusCells, *, resamples: int = 10_000) -> CorpusAnalysis:
     predictions = {variant: results.predictions_of(variant) for variant in finished}
     others = {variant: predictions[variant] for variant in finished if variant != results.control}
     n_classes = len(results.classes)
-    compared = compare(predictions.get(results.control, []), others, n_classes, resamples=resamples) if others else {}
+    control = predictions.get(results.control, [])
+    compared = compare(control, others, n_classes, resamples=resamples, margin=margin) if others else {}
+    ranked = results.compares_systems and len(finished) > 2
     return CorpusAnalysis(
         results,
         tuple(
             _row(
                 results,
                 cells[variant],
+                predictions[variant],
                 estimate(predictions[variant], n_classes, resamples=resamples),
                 compared.get(variant),
             )
             for variant in finished
         ),
+        rank_systems(predictions, n_classes, resamples=resamples, margin=margin) if ranked else None,
     )
 
 
 def _row(
-    results: CorpusCells, cells: tuple[CellRecord, ...], weighted_f1: Estimate, comparison: Comparison | None
+    results: CorpusCells,
+    cells: tuple[CellRecord, ...],
+    predictions: Sequence[CellPredictions],
+    weighted_f1: Estimate,
+    comparison: Comparison | None,
 ) -> VariantRow:
     variant = cells[0].variant
     accuracy = [cell.metrics["test_accuracy"] for cell in cells]
-    control = {cell.seed: cell.metrics["test_weighted_f1"] for cell in results.of_variant(results.control)}
+    confusion = confusion_by_dialogue(predictions, len(results.classes)).sum(axis=1)
+    by_class = class_f1(confusion).mean(axis=0)[: len(results.classes)]
     # The paper tests on the corpora's own splits.
     published, published_control = (
         None if results.folds else published_score(results.corpus, name) for name in (variant, results.control)
@@ -101,13 +135,11 @@ def _row(
         accuracy_mean=moments.fmean(accuracy),
         accuracy_sd=moments.stdev(accuracy) if len(accuracy) > 1 else math.nan,
         macro_f1=moments.fmean(cell.metrics["test_macro_f1"] for cell in cells),
-        oracle_weighted_f1=moments.fmean(cell.metrics["test_oracle_weighted_f1"] for cell in cells),
+        oracle_weighted_f1=moments.fmean(cell.metrics.get("test_oracle_weighted_f1", math.nan) for cell in cells),
         comparison=comparison,
-        seed_deltas=tuple(
-            cell.metrics["test_weighted_f1"] - control[cell.seed]
-            for cell in cells
-            if comparison and cell.seed in control
-        ),
+        balanced_accuracy=float(balanced_accuracy(confusion).mean()),
+        class_f1=dict(zip(results.classes, by_class.tolist(), strict=True)),
+        seed_deltas=_seed_deltas(results, cells) if comparison else (),
         published=published,
         published_delta=(
             published.weighted_f1 - published_control.weighted_f1
@@ -115,3 +147,14 @@ def _row(
             else None
         ),
     )
+
+
+def _seed_deltas(results: CorpusCells, cells: Sequence[CellRecord]) -> tuple[float, ...]:
+    """Weighted F1 minus the control's, of each pair that is compared."""
+    control = {cell.seed: cell.metrics["test_weighted_f1"] for cell in results.of_variant(results.control)}
+    own = {cell.seed: cell.metrics["test_weighted_f1"] for cell in cells}
+    if results.control in results.seedless:
+        control = dict.fromkeys(own, *control.values())
+    elif cells[0].variant in results.seedless:
+        own = dict.fromkeys(control, *own.values())
+    return tuple(own[seed] - control[seed] for seed in own if seed in control)

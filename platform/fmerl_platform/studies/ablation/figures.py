@@ -16,27 +16,29 @@ from fmerl_platform.report.figure import BLUE, GREEN, INK, VERMILLION, WIDTH, Re
 from fmerl_platform.report.numbers import interval, signed
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis
 from fmerl_platform.studies.ablation.prediction_figures import anchors, confusion, dimensions, ellipses
+from fmerl_platform.studies.ablation.ranks import ranks
 from fmerl_platform.studies.ablation.wording import finding
 
-_VERDICT_COLORS = {"helps": GREEN, "hurts": VERMILLION, "inconclusive": BLUE}
+_VERDICT_COLORS = {"helps": GREEN, "hurts": VERMILLION, "inconclusive": BLUE, "equivalent": BLUE}
 
 
 def corpus_figures(analysis: CorpusAnalysis) -> list[ReportFigure]:
     """All plots that the corpus's cells have data for, most important first."""
     builders: tuple[Callable[[CorpusAnalysis], ReportFigure | None], ...] = (
-        _effects,
+        effects,
         _validation_curves,
         _loss_curves,
         confusion,
         ellipses,
         dimensions,
         anchors,
+        ranks,
     )
     with style():
         return [figure for builder in builders if (figure := builder(analysis)) is not None]
 
 
-def _effects(analysis: CorpusAnalysis) -> ReportFigure | None:
+def effects(analysis: CorpusAnalysis) -> ReportFigure | None:
     """Forest plot: each variant's Δ weighted F1 with its interval, its seeds, and the paper's Δ where it has one."""
     compared = analysis.compared
     if not compared:
@@ -44,6 +46,8 @@ def _effects(analysis: CorpusAnalysis) -> ReportFigure | None:
     figure = Figure(figsize=(WIDTH, 0.8 + 0.55 * len(compared)), layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(0, color=INK, linewidth=1)
+    if analysis.margin is not None:
+        axes.axvspan(-100 * analysis.margin, 100 * analysis.margin, color=INK, alpha=0.08, linewidth=0)
     for y, (row, comparison) in enumerate(compared):
         color = _VERDICT_COLORS[comparison.verdict]
         low, delta, high = (100 * value for value in (comparison.ci_low, comparison.delta, comparison.ci_high))

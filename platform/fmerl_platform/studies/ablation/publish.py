@@ -11,6 +11,7 @@ from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.report.numbers import interval, mean_sd, p_value, percent, seeds, signed
 from fmerl_platform.report.table import markdown_text
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, VariantRow
+from fmerl_platform.studies.ablation.collapse import collapse_warning, variant_warning
 from fmerl_platform.studies.ablation.wording import finding
 
 
@@ -20,6 +21,7 @@ def run_summary(analysis: CorpusAnalysis, row: VariantRow) -> RunSummary:
         corpus=analysis.results.corpus,
         variant=row.variant,
         metrics=variant_metrics(row),
+        warning=variant_warning(analysis.results, row.variant),
         tags={Tag.VERDICT: row.comparison.verdict if row.comparison else "control"},
         note=variant_note(analysis, row),
     )
@@ -46,12 +48,19 @@ def variant_metrics(row: VariantRow) -> dict[str, float]:
             "p_value_holm": against.p_value_holm,
             "p_value_sign_flip": against.p_value_sign_flip,
         }
+        if against.equivalence:
+            metrics["p_value_equivalent_holm"] = against.equivalence.p_value_holm
     return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
 def study_note(analyses: Sequence[CorpusAnalysis]) -> str:
     """Findings on each corpus, and where to look next."""
-    findings = [markdown_text(finding(analysis)) for analysis in analyses]
+    findings = [
+        markdown_text(text)
+        for analysis in analyses
+        for text in (collapse_warning(analysis.results), finding(analysis))
+        if text
+    ]
     where = (
         "**Artifacts** → `report/report.html` is the whole report, `study.json` all that the study was asked for. "
         f"To compare variants, filter the experiment's runs by `{PLANNED_VARIANTS}`."
@@ -72,4 +81,6 @@ def variant_note(analysis: CorpusAnalysis, row: VariantRow) -> str:
             f"Δ **{signed(100 * against.delta)}** points {interval(against.ci_low, against.ci_high)}, "
             f"Holm p {markdown_text(p_value(against.p_value_holm))}: **{against.verdict}**."
         )
+    if warning := variant_warning(results, row.variant):
+        lines.append(f"**Warning:** {markdown_text(warning)}")
     return "\n\n".join(lines)

@@ -8,11 +8,14 @@ from typing import Any
 
 from fmerl_platform.report.document import Report, Section
 from fmerl_platform.report.numbers import NONE, interval, mean_sd, p_value, percent, signed
-from fmerl_platform.report.table import Column, Table
+from fmerl_platform.report.table import Column, Table, columns
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, VariantRow
+from fmerl_platform.studies.ablation.collapse import collapse_warning
 from fmerl_platform.studies.ablation.figures import corpus_figures
+from fmerl_platform.studies.ablation.pooled import pooled_section
+from fmerl_platform.studies.ablation.ranks import rank_table
 from fmerl_platform.studies.ablation.strata import modality_table, strata_table
-from fmerl_platform.studies.ablation.wording import GUIDE, finding, table_notes
+from fmerl_platform.studies.ablation.wording import finding, guide, table_notes
 from fmerl_platform.studies.paper_results import NOT_RUN, PublishedScore, published_score
 from fmerl_platform.studies.wording import cells_table, missing_rows
 from fmerl_platform.study.record import StudyRecord
@@ -20,24 +23,28 @@ from fmerl_platform.study.record import StudyRecord
 
 def ablation_report(record: StudyRecord, analyses: Sequence[CorpusAnalysis]) -> Report:
     """Everything that the report of an ablation shows."""
+    pooled = pooled_section(analyses)
+    margin = next((analysis.margin for analysis in analyses if analysis.margin is not None), None)
     return Report(
         title=f"Ablation report: {record.study}",
-        sections=tuple(map(_section, analyses)),
+        sections=(*map(_section, analyses), *([pooled[0]] if pooled else [])),
         provenance=record.facts(),
-        guide=GUIDE,
+        guide=guide(margin),
         rows={
             "study": record.study,
             "corpora": {analysis.results.corpus: _rows(analysis) for analysis in analyses},
+            **({"pooled": pooled[1]} if pooled else {}),
         },
     )
 
 
 def _section(analysis: CorpusAnalysis) -> Section:
     results = analysis.results
-    details = (build(results) for build in (modality_table, strata_table))
+    details = (modality_table(results), strata_table(results), class_table(analysis), rank_table(analysis))
     return Section(
         title=results.corpus,
         key=results.corpus,
+        warning=collapse_warning(results),
         finding=finding(analysis),
         tables=(ablation_table(analysis),),
         figures=tuple(corpus_figures(analysis)),
@@ -47,7 +54,8 @@ def _section(analysis: CorpusAnalysis) -> Section:
 
 
 def _rows(analysis: CorpusAnalysis) -> dict[str, Any]:
-    return {"rows": [asdict(row) for row in analysis.rows], "missing": missing_rows(analysis.results)}
+    rows = {"rows": [asdict(row) for row in analysis.rows], "missing": missing_rows(analysis.results)}
+    return rows | ({"ranks": dict(analysis.ranking.ranks)} if analysis.ranking else {})
 
 
 def ablation_table(analysis: CorpusAnalysis) -> Table:
@@ -57,10 +65,10 @@ def ablation_table(analysis: CorpusAnalysis) -> Table:
     test oracle, and systems that are published only stand below.
     """
     results, systems = analysis.results, analysis.results.compares_systems
-    cells = [_cells(row) for row in analysis.rows]
+    cells = [row_cells(row) for row in analysis.rows]
     if systems and not results.folds:
         cells += [_published_only(name, score) for name in NOT_RUN if (score := published_score(results.corpus, name))]
-    columns = [
+    shown = [
         Column("System" if systems else "Variant", numeric=False),
         Column("w-F1"),
         Column("n"),
@@ -69,6 +77,7 @@ def ablation_table(analysis: CorpusAnalysis) -> Table:
         *([Column("Oracle w-F1")] if systems else [Column("Paper Δ")]),
         Column("Paper w-F1", detail=not systems),
         Column("Holm p"),
+        *([Column("Equivalent p")] if analysis.margin is not None else []),
         Column("Verdict", numeric=False, verdict=True),
         Column("Accuracy", detail=True),
         *([Column("Paper accuracy", detail=True)] if systems else []),
@@ -76,14 +85,14 @@ def ablation_table(analysis: CorpusAnalysis) -> Table:
         *([] if systems else [Column("Peek gap", detail=True)]),
     ]
     if not any(row.published for row in analysis.rows):
-        columns = [column for column in columns if not column.header.startswith("Paper")]
+        shown = [column for column in shown if not column.header.startswith("Paper")]
     return Table(
         name=results.corpus,
         caption=f"Systems against {results.control} on {results.corpus}"
         if systems
         else f"Ablation of {results.control} on {results.corpus}",
-        columns=tuple(columns),
-        rows=tuple(tuple(row.get(column.header, NONE) for column in columns) for row in cells),
+        columns=tuple(shown),
+        rows=tuple(tuple(row.get(column.header, NONE) for column in shown) for row in cells),
         notes=table_notes(analysis),
         detail_notes=()
         if systems
@@ -94,7 +103,29 @@ def ablation_table(analysis: CorpusAnalysis) -> Table:
     )
 
 
-def _cells(row: VariantRow) -> dict[str, str]:
+def class_table(analysis: CorpusAnalysis) -> Table | None:
+    """F1 of each class, a row per variant; None without any."""
+    if not analysis.rows:
+        return None
+    results = analysis.results
+    return Table(
+        name=f"{results.corpus} classes",
+        caption=f"F1 of each class on {results.corpus}",
+        columns=columns("System" if results.compares_systems else "Variant", "Macro F1", "UAR", *results.classes),
+        rows=tuple(
+            (
+                row.variant,
+                percent(row.macro_f1),
+                percent(row.balanced_accuracy),
+                *(percent(row.class_f1[name]) for name in results.classes),
+            )
+            for row in analysis.rows
+        ),
+        notes=("In percent, means over seeds. UAR: unweighted average recall, or balanced accuracy.",),
+    )
+
+
+def row_cells(row: VariantRow) -> dict[str, str]:
     """Printed cells by header; the control has nothing to be compared with."""
     cells = {
         "Variant": row.variant,
@@ -114,6 +145,7 @@ def _cells(row: VariantRow) -> dict[str, str]:
             "Δ": signed(100 * row.comparison.delta),
             "95% interval": interval(row.comparison.ci_low, row.comparison.ci_high),
             "Holm p": p_value(row.comparison.p_value_holm),
+            "Equivalent p": p_value(row.comparison.equivalence.p_value_holm) if row.comparison.equivalence else NONE,
             "Verdict": row.comparison.verdict if row.comparison.n_pairs else NONE,
         }
     return cells

@@ -34,6 +34,9 @@ _TURNS = (1, 2, 4, 8, 16)
 _LENGTHS = (1, 6, 11, 21, 41)
 """First turn number or length of each bin."""
 _SPEAKERS = (1, 2, 3)
+_REPEATS_NOTE = (
+    "Text in train: the utterance's text, letter by letter, is that of a train utterance, whichever its label."
+)
 
 
 def strata_table(results: CorpusCells) -> Table | None:
@@ -67,6 +70,7 @@ def strata_table(results: CorpusCells) -> Table | None:
             "rows suggest where to look and decide nothing.",
             "Emotion shift: the label is not that of the same speaker's last labelled utterance in the dialogue. "
             "Speaker: by order of first appearance in the dialogue.",
+            *([_REPEATS_NOTE] if results.repeats else []),
         ),
     )
 
@@ -120,6 +124,7 @@ def _strata(results: CorpusCells) -> Iterator[tuple[str, NDArray[np.bool_], Metr
         *_bins("turn", turn, _TURNS),
         *_bins("dialogue length", lengths[index], _LENGTHS),
         *_bins("speaker", order, _SPEAKERS),
+        *_repeats(results, table),
     ]
     for name, chosen, metric in members:
         if chosen[labelled].any():
@@ -154,6 +159,14 @@ def _bins(
         last = end - 1
         name = f"{start}" if last == start else f"{start} and later" if end == math.inf else f"{start} to {last}"
         yield f"{kind}: {name}", (values >= start) & (values < end), "weighted_f1"
+
+
+def _repeats(results: CorpusCells, test: pa.Table) -> Iterator[tuple[str, NDArray[np.bool_], Metric]]:
+    """With and without test rows whose text repeats in train; none where no text does."""
+    if results.repeats:
+        inside = np.isin(np.array(test["utterance_id"].to_pylist()), sorted(results.repeats))
+        yield "text in train: yes", inside, "weighted_f1"
+        yield "text in train: no", ~inside, "weighted_f1"
 
 
 def _only(cells: Sequence[CellPredictions], chosen: NDArray[np.bool_]) -> list[CellPredictions]:

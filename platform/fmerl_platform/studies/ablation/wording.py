@@ -11,6 +11,7 @@ from fmerl_platform.studies.ablation.analysis import CorpusAnalysis, VariantRow
 from fmerl_platform.studies.paper_results import NOT_RUN
 from fmerl_platform.studies.wording import missing_notes, missing_sentence
 
+_DIFFERENT = ("helps", "hurts")
 _SYSTEM_VERBS = {"helps": "is ahead", "hurts": "is behind"}
 """Verbs for another system, in place of the verdict on a change."""
 
@@ -20,7 +21,7 @@ _FOLD_NOTE = (
     "and peek gap are means over folds."
 )
 
-GUIDE = (
+_GUIDE = (
     (
         "Start with the effect and its interval.",
         "Δ is the mean over seeds of the variant's weighted F1 minus the control's with the same seed on the same "
@@ -53,6 +54,18 @@ GUIDE = (
 """Reading guide: topic and text of each paragraph."""
 
 
+def guide(margin: float | None) -> tuple[tuple[str, str], ...]:
+    """Reading guide: topic and text of each paragraph, with that of the margin where one was stated."""
+    if margin is None:
+        return _GUIDE
+    text = (
+        f"within ±{percent(margin)} points, the margin that was stated for this report: neither helps nor hurts, and "
+        "two one-sided tests, adjusted over the variants by Holm's method, rule out a difference as large as that. A "
+        "variant that helps or hurts keeps that verdict, also where its effect is smaller than the margin."
+    )
+    return (*_GUIDE[:2], ("Equivalent", text), *_GUIDE[2:])
+
+
 def finding(analysis: CorpusAnalysis) -> str:
     """Finding on one corpus, largest effect first, in one to four sentences."""
     results = analysis.results
@@ -63,18 +76,30 @@ def finding(analysis: CorpusAnalysis) -> str:
     each = f" of {len(results.folds)} folds each" if results.folds else ""
     over = f"{seeds(control.weighted_f1.n_seeds)}{each}"
     sentences = [f"On {results.corpus}, {results.control} reaches {score} weighted F1 over {over}."]
-    decided = [(row, comparison) for row, comparison in analysis.compared if comparison.verdict != "inconclusive"]
+    compared = {row.variant: comparison for row, comparison in analysis.compared}
+    sentences += verdict_sentences(compared, results.control, systems=results.compares_systems)
+    return " ".join([*sentences, *missing_sentence(results)])
+
+
+def verdict_sentences(compared: Mapping[str, Comparison], control: str, *, systems: bool = False) -> list[str]:
+    """Verdicts in words: the largest effect first, then what is equivalent, then what is open."""
+    decided = [(name, comparison) for name, comparison in compared.items() if comparison.verdict in _DIFFERENT]
     decided.sort(key=lambda pair: -abs(pair[1].delta))
+    sentences = []
     if decided:
-        verbs = _SYSTEM_VERBS if results.compares_systems else {}
-        sentences.append("; ".join(_effect(row, comparison, verbs) for row, comparison in decided) + ".")
-    open_rows = [row.variant for row, comparison in analysis.compared if comparison.verdict == "inconclusive"]
+        verbs = _SYSTEM_VERBS if systems else {}
+        sentences.append("; ".join(_effect(name, comparison, verbs) for name, comparison in decided) + ".")
+    equivalent = {name: found.equivalence for name, found in compared.items() if found.verdict == "equivalent"}
+    for margin in {found.margin for found in equivalent.values() if found}:
+        verb = "is" if len(equivalent) == 1 else "are"
+        sentences.append(f"{', '.join(equivalent)} {verb} equivalent to {control} within ±{percent(margin)} points.")
+    open_rows = [name for name, comparison in compared.items() if comparison.verdict == "inconclusive"]
     if open_rows:
-        others = "The other " if decided else "All "
-        kind = "systems" if results.compares_systems else "variants"
+        others = "The other " if len(open_rows) < len(compared) else "All "
+        kind = "systems" if systems else "variants"
         many = f"{others}{len(open_rows)} {kind} are inconclusive."
         sentences.append(many if len(open_rows) > 1 else f"{open_rows[0]} is inconclusive.")
-    return " ".join([*sentences, *missing_sentence(results)])
+    return sentences
 
 
 def table_notes(analysis: CorpusAnalysis) -> tuple[str, ...]:
@@ -87,6 +112,24 @@ def table_notes(analysis: CorpusAnalysis) -> tuple[str, ...]:
     ]
     if results.folds:
         notes.append(_FOLD_NOTE)
+    notes += comparison_notes(analysis)
+    published = any(row.published for row in analysis.rows)
+    if results.compares_systems:
+        notes += _system_notes(results.control, published)
+    elif published:
+        notes.append("Paper: Table 3 of the FMERL paper, means of five runs; it prints no deviations.")
+    return (*notes, *missing_notes(results))
+
+
+def comparison_notes(analysis: CorpusAnalysis) -> list[str]:
+    """Foot notes on tests and intervals."""
+    results = analysis.results
+    notes = []
+    if analysis.margin is not None:
+        notes.append(
+            f"Equivalent p: that the true Δ is as large as the stated margin of ±{percent(analysis.margin)} points; "
+            "two one-sided tests, adjusted over the variants."
+        )
     most_pairs = max((comparison.n_pairs for _, comparison in analysis.compared), default=0)
     if most_pairs > 1:
         notes.append(_sign_flip_note(most_pairs))
@@ -99,12 +142,7 @@ def table_notes(analysis: CorpusAnalysis) -> tuple[str, ...]:
         for row in analysis.rows
         if row.comparison and not row.comparison.n_pairs
     ]
-    published = any(row.published for row in analysis.rows)
-    if results.compares_systems:
-        notes += _system_notes(results.control, published)
-    elif published:
-        notes.append("Paper: Table 3 of the FMERL paper, means of five runs; it prints no deviations.")
-    return (*notes, *missing_notes(results))
+    return notes
 
 
 def _system_notes(control: str, published: bool) -> list[str]:
@@ -122,10 +160,10 @@ def _system_notes(control: str, published: bool) -> list[str]:
     return notes
 
 
-def _effect(row: VariantRow, comparison: Comparison, verbs: Mapping[str, str]) -> str:
+def _effect(name: str, comparison: Comparison, verbs: Mapping[str, str]) -> str:
     low, high = sorted((abs(comparison.ci_low), abs(comparison.ci_high)))
     size = f"{percent(abs(comparison.delta))} points [{percent(low)}, {percent(high)}]"
-    return f"{row.variant} {verbs.get(comparison.verdict, comparison.verdict)} by {size}"
+    return f"{name} {verbs.get(comparison.verdict, comparison.verdict)} by {size}"
 
 
 def _sign_flip_note(n_pairs: int) -> str:

@@ -36,7 +36,12 @@ def full_length(trials: Sequence[FrozenTrial]) -> optuna.Study:
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
-    """Share of the objective's variance that each field explains (fANOVA, Hutter et al. 2014), largest first."""
+    """Share of the objective's variance that each field explains (fANOVA, Hutter et al. 2014), largest first.
+
+    Empty where all trials have one objective, which leaves no variance to explain.
+    """
+    if len({trial.value for trial in study.trials}) < 2:
+        return {}
     return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
 
 

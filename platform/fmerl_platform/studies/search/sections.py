@@ -12,8 +12,10 @@ from fmerl_platform.report.figure import ReportFigure
 from fmerl_platform.report.numbers import NONE, percent
 from fmerl_platform.report.table import Column, Table
 from fmerl_platform.studies.ablation.analysis import CorpusAnalysis
+from fmerl_platform.studies.ablation.collapse import collapse_warning
 from fmerl_platform.studies.ablation.sections import ablation_table
 from fmerl_platform.studies.ablation.wording import finding
+from fmerl_platform.studies.search.figures import FEWEST
 from fmerl_platform.studies.search.trial_store import Outcome, start_name
 
 
@@ -43,6 +45,7 @@ def search_report(found: SearchFindings) -> Report:
         sections=(
             Section(
                 title=found.corpus,
+                warning=collapse_warning(found.evaluation.results) if found.evaluation else "",
                 finding=headline(found),
                 tables=(best_table(found), *comparison),
                 figures=tuple(found.figures),
@@ -82,7 +85,11 @@ def best_table(found: SearchFindings) -> Table:
         for field in fields
     ]
     last = ("objective", *(_value(trial) for trial in (found.best, *starts.values())), NONE)
-    notes = ("Objective: validation weighted F1, averaged over the search's seeds.",)
+    notes = (
+        "Objective: validation weighted F1, averaged over the search's seeds.",
+        "Importance: share of its variance that a field explains, by fANOVA; there is none before "
+        f"{FEWEST} trials ran to their end, nor where these have one objective.",
+    )
     return Table("best", f"Best of {len(found.trials)} trials", tuple(columns), (*rows, last), notes, ())
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import optuna
+from filelock import FileLock
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -25,8 +26,11 @@ def open_study(path: Path, name: str) -> tuple[optuna.Study, RDBStorage]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     path.parent.mkdir(parents=True, exist_ok=True)
-    storage = RDBStorage(f"sqlite:///{path.resolve()}")
-    return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True), storage
+    # Optuna does not expect another process while it makes a database: the second one waits.
+    with FileLock(path.with_suffix(".lock")):
+        storage = RDBStorage(f"sqlite:///{path.resolve()}")
+        study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+    return study, storage
 
 
 def repair(study: optuna.Study, starts: Mapping[str, Mapping[str, float]]) -> None:

@@ -16,10 +16,11 @@ from ray.tune.search.optuna import OptunaSearch
 from fmerl.config import CellConfig
 from fmerl.training.dataset import ConversationData
 from fmerl.training.loop import build_model, deterministic, train_epochs
+from fmerl_platform.running.nodes import given_device, nodes_of_cluster
 from fmerl_platform.running.options import Resources
-from fmerl_platform.running.placement import nodes_at_hand
 from fmerl_platform.running.progress import RunEvents
 from fmerl_platform.running.tuning import Listener, quiet_run
+from fmerl_platform.studies.search.placement import place_trials
 from fmerl_platform.studies.search.samplers import create_sampler
 from fmerl_platform.studies.search.space import NUMBER, OBJECTIVE, SearchSpace
 from fmerl_platform.studies.search.stopping import NoImprovement
@@ -52,7 +53,7 @@ def run_trials(
         trials: Number of trials to add to the study.
         study: The search's study, repaired.
         storage: Storage of `study`.
-        resources: Resources of each trial.
+        resources: Resources of each trial, as asked for.
         folder: Folder of Tune's own files.
         progress: Shows every trial that starts or ends.
         random_seed: Seed of the sampler.
@@ -62,7 +63,7 @@ def run_trials(
     Returns:
         Error of each failed trial, by number.
     """
-    slots = resources.slots(nodes_at_hand())
+    placement = place_trials(inputs, seeds, resources, nodes_of_cluster())
     epochs = inputs.control.training.epochs
     unseen = inputs.control.training
     data = inputs.data.subset("train", "validation").without_classes(unseen.unseen_classes, unseen.unseen_utterances)
@@ -78,12 +79,12 @@ def run_trials(
     )
     listener = _Listener(progress, stop)
     tune.Tuner(
-        tune.with_resources(trainable, resources.by_name),
+        tune.with_resources(trainable, placement.by_name),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=_early_stopping(epochs),
             num_samples=trials,
-            max_concurrent_trials=slots,
+            max_concurrent_trials=placement.at_once,
             reuse_actors=True,
         ),
         run_config=quiet_run(study.study_name, folder, _RETRIES, listener, _Stopper(stop)),
@@ -115,11 +116,13 @@ def _train_trial(
     seeds: Sequence[int],
 ) -> None:
     cell = control.with_values({path: value for path, value in config.items() if path != NUMBER})
-    for objective in objectives(cell, data, anchors, seeds):
+    for objective in objectives(cell, data, anchors, seeds, given_device()):
         tune.report({OBJECTIVE: objective})
 
 
-def objectives(cell: CellConfig, data: ConversationData, anchors: Any, seeds: Sequence[int]) -> Iterator[float]:
+def objectives(
+    cell: CellConfig, data: ConversationData, anchors: Any, seeds: Sequence[int], device: torch.device
+) -> Iterator[float]:
     """Train all seeds side by side, an epoch of each at a time, so that a bad trial can be stopped at any epoch.
 
     Args:
@@ -127,11 +130,11 @@ def objectives(cell: CellConfig, data: ConversationData, anchors: Any, seeds: Se
         data: Train and validation splits.
         anchors: Encoded descriptions in label order, [C, E].
         seeds: Seeds to train.
+        device: Device to train on.
 
     Yields:
         The objective after each epoch.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with deterministic(cell.training.threads):
         models = [build_model(cell, data.subset("train"), anchors, seed).to(device) for seed in seeds]
         runs = [train_epochs(model, data, seed, device) for model, seed in zip(models, seeds, strict=True)]

@@ -31,10 +31,8 @@ def run_summaries(analysis: ZeroShotAnalysis) -> Iterator[RunSummary]:
     for variant, changes in results.changes.items():
         unseen = changes.get(UNSEEN_CLASSES, analysis.unseen)
         note = [change_note(variant, results.corpus, results.control, changes), f"Unseen: {', '.join(unseen)}."]
-        tags = {Tag.UNSEEN: ",".join(unseen)}
         if warning:
             note.append(markdown_text(warning))
-            tags[Tag.WARNING] = warning
         metrics = row_metrics(rows[variant]) if variant in rows else {}
         if variant == results.control and analysis.calibrated is not None:
             metrics |= row_metrics(analysis.calibrated, "calibrated_")
@@ -43,9 +41,10 @@ def run_summaries(analysis: ZeroShotAnalysis) -> Iterator[RunSummary]:
             corpus=results.corpus,
             variant=variant,
             metrics=metrics,
-            tags=tags,
+            tags={Tag.UNSEEN: ",".join(unseen)},
             note="\n\n".join(note),
             cells={cell.run_id: cell_metrics(cell, analysis) for cell in cells},
+            warning=warning,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from fmerl.corpus import Corpus, Problem, read_corpus, write_corpus
 from fmerl.corpus.readers import read_meld
 from fmerl.corpus.readers.cp1252 import repair_cp1252
+from fmerl.corpus.readers.sizes import unusual_sizes
 from fmerl.errors import InputError
 
 HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
@@ -116,6 +118,18 @@ def test_white_space_empty_texts_and_repeated_rows_are_listed(tmp_path: Path) ->
     assert problems_at(problems, 4) == [("repeats row 3", "left out")]
 
 
+def test_columns_that_only_advise_may_be_absent_and_capitals_are_mended(tmp_path: Path) -> None:
+    write_release(tmp_path)
+    header = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
+    rows = "1,What is that?,Ann,surprise,positive,0,0\n2,A cake.,Bob,Joy,positive,0,1\n"
+    (tmp_path / "train_sent_emo.csv").write_text(header + rows)
+    corpus, problems = read_meld(tmp_path)
+    assert [item.emotion for item in corpus.utterances()][:2] == ["surprise", "joy"]
+    assert problems_at(problems, 1) == [("no StartTime and no EndTime", "spans of clips are not checked")]
+    assert problems_at(problems, 3) == [("Emotion 'Joy'", "read as 'joy'")]
+    assert len(problems) == 2
+
+
 @pytest.mark.parametrize(
     ("rows", "row", "fragments"),
     [
@@ -164,6 +178,14 @@ def test_real_release_has_its_published_size(meld: tuple[Corpus, list[Problem]])
     assert max(len(dialogue.utterances) for dialogue in corpus.dialogues) == 33
     emotions = Counter(u.emotion for u in corpus.utterances())
     assert [emotions[name] for name in corpus.classes] == [6436, 1636, 358, 1002, 2308, 361, 1607]
+
+
+def test_the_real_release_has_no_unusual_size_and_a_part_of_it_has(meld: tuple[Corpus, list[Problem]]) -> None:
+    corpus, _ = meld
+    assert unusual_sizes(corpus) == []
+    (problem,) = unusual_sizes(replace(corpus, dialogues=corpus.dialogues[1:]))
+    assert problem.what.endswith("in 1,037 dialogues, where MELD's train has 9,989 in 1,038")
+    assert problem.on_screen
 
 
 def test_real_release_has_its_known_oddities(meld: tuple[Corpus, list[Problem]]) -> None:

@@ -84,8 +84,18 @@ def test_paths_survive_the_corpus_folder(tmp_path: Path) -> None:
         assert media_file(tmp_path / "corpus", utterance.video_path).is_file()
 
 
-def test_absent_clip_folder_is_named(tmp_path: Path) -> None:
+def test_absent_clips_of_a_split_are_listed_and_those_of_all_named(tmp_path: Path) -> None:
     write_meld(plain(), tmp_path)
     shutil.rmtree(tmp_path / "dev_splits_complete")
-    with pytest.raises(InputError, match="dev_splits_complete: no such folder; unpack the clips"):
+    (tmp_path / "output_repeated_splits_test").rename(tmp_path / "final_videos_test")
+    corpus, problems = with_media(read_meld(tmp_path)[0], tmp_path)
+    paths = {item.split: item.video_path for item in corpus.utterances()}
+    assert paths["validation"] is None
+    assert paths["test"] == str(tmp_path / "final_videos_test" / "dia0_utt0.mp4")
+    assert [(problem.what, problem.action, problem.on_screen) for problem in problems] == [
+        ("no folder dev_splits_complete", "1 utterances without audio and video", True)
+    ]
+    for name in ("train_splits", "final_videos_test"):
+        shutil.rmtree(tmp_path / name)
+    with pytest.raises(InputError, match=r"none of train_splits, dev_splits_complete.* is there; unpack the clips"):
         with_media(read_meld(tmp_path)[0], tmp_path)

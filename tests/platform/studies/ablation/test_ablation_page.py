@@ -98,7 +98,7 @@ def test_pictures_and_tables_speak(page: Page) -> None:
     drawings = [attrs for tag, attrs in page.tags if tag == "svg"]
     assert len(drawings) == 14
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in drawings)
-    assert page.count("table") == page.count("caption") == 6
+    assert page.count("table") == page.count("caption") == 8
     assert page.count("h1") == 1
     assert ("html", {"lang": "en"}) in page.tags
 
@@ -133,7 +133,7 @@ def test_files_are_complete_and_named_by_corpus(paths: ReportPaths, analyses: tu
     assert written == {paths.html, paths.markdown, paths.latex, paths.rows, *paths.figures}
     assert all(path.stat().st_size for path in written)
     assert paths.latex.read_text(encoding="utf-8").count(r"\begin{table*}") == len(analyses)
-    assert paths.markdown.read_text(encoding="utf-8").count("\n## ") == 2 * len(analyses)
+    assert paths.markdown.read_text(encoding="utf-8").count("\n## ") == 3 * len(analyses)
 
 
 def test_rows_as_json_are_the_analysis(paths: ReportPaths, analyses: tuple[CorpusAnalysis, ...]) -> None:

@@ -77,6 +77,23 @@ def test_emotion_shift_and_speaker_follow_the_dialogue(results: CorpusCells) -> 
     assert (counts["dialogue length: 1 to 5"], counts["turn: 2 to 3"], counts["turn: 4 to 7"]) == (5, 1, 2)
 
 
+def test_rows_whose_text_is_in_train_are_a_stratum(results: CorpusCells) -> None:
+    assert not any(label.startswith("text in train") for label in by_label(strata_table(results)))
+    cells = [cell.labelled_test() for cell in results.of_variant("FMERL")]
+    ids = cells[0]["utterance_id"].to_pylist()
+    repeats = frozenset(ids[::5])
+    rows = by_label(strata_table(replace(results, repeats=repeats)))
+    assert (int(rows["text in train: yes"][0]), int(rows["text in train: no"][0])) == (
+        len(repeats),
+        len(ids) - len(repeats),
+    )
+    scores = []
+    for cell in cells:
+        outside = cell.filter(pa.array([name not in repeats for name in ids]))
+        scores.append(f1_score(outside["gold"].to_pylist(), outside["predicted"].to_pylist(), average="weighted"))
+    assert float(rows["text in train: no"][1]) == pytest.approx(100 * np.mean(scores), abs=0.01)
+
+
 def with_masked_text(cell: CellRecord) -> CellRecord:
     masked = cell.conditions.set_column(
         cell.conditions.column_names.index("condition"), "condition", pa.array(["text masked"] * len(cell.conditions))

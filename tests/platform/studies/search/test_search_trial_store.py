@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from wsgiref.util import setup_testing_defaults
 
@@ -11,6 +13,7 @@ import optuna_dashboard
 import pytest
 from optuna.trial import TrialState
 
+from fmerl_platform.studies.search.figures import full_length, importances
 from fmerl_platform.studies.search.trial_store import ended, open_study, repair, start_name
 
 STARTS = {"paper": {"x": 0.5}}
@@ -31,6 +34,25 @@ def finish(study: optuna.Study, trial: optuna.Trial, value: float, steps: int) -
 @pytest.fixture
 def study(tmp_path: Path) -> optuna.Study:
     return open_study(tmp_path / "search" / "optuna.db", "s")[0]
+
+
+def test_who_opens_a_study_while_it_is_made_waits(tmp_path: Path) -> None:
+    together = threading.Barrier(4)
+
+    def opened(_: int) -> str:
+        together.wait()
+        return open_study(tmp_path / "optuna.db", "s")[0].study_name
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(opened, range(4))) == ["s"] * 4
+
+
+def test_trials_of_one_objective_say_nothing_of_importance(study: optuna.Study) -> None:
+    for _ in range(5):
+        finish(study, suggest(study), 0.5, 4)
+    assert importances(full_length(study.trials)) == {}
+    finish(study, suggest(study), 0.6, 4)
+    assert set(importances(full_length(study.trials))) == {"x"}
 
 
 def test_starting_points_are_enqueued_once(study: optuna.Study) -> None:

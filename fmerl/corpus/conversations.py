@@ -1,0 +1,227 @@
+"""Conversations to predict, from files that need no more than a speaker and a text for each turn.
+
+CSV, Parquet, JSON lines, chat JSON (messages with role and content, or segments of a transcript), or a corpus folder.
+What a turn does not say is filled in: without `dialogue_id` all turns are one conversation, without `turn` they are in
+the order of the file, without `utterance_id` they are numbered. Files of any size are read piece by piece.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fmerl.config import DIMENSIONS
+from fmerl.corpus.checks import SPAN_COLUMNS, TIME_COLUMNS, checked_utterances
+from fmerl.corpus.dialogue import SPLITS, Corpus, Dialogue, Utterance
+from fmerl.corpus.parquet_tables import stream_parquet
+from fmerl.corpus.tables import Row, stream_csv
+from fmerl.errors import InputError
+from fmerl.user_text import read_json, text_file
+
+PIECE = 20_000
+"""Utterances of a piece; a longer conversation makes a longer one."""
+
+_REQUIRED = ("speaker", "text")
+_MEDIA = ("audio_path", "video_path", *SPAN_COLUMNS, "video_side", *TIME_COLUMNS)
+_OPTIONAL = ("utterance_id", "dialogue_id", "turn", "split", *_MEDIA)
+_TURNS = ("messages", "segments", "turns")
+_SAME = {"role": "speaker", "name": "speaker", "content": "text", "id": "utterance_id", "index": "turn"}
+_SPANS = {"start": "video_start", "end": "video_end"}
+_CHAT = 'write [{"speaker": …, "text": …}, …], or {"messages": […]} for each conversation'
+
+
+def read_turns(path: Path, split: str | None = None) -> Iterator[Row]:
+    """Turns in the order of a file, or of the table of a corpus folder.
+
+    Args:
+        path: `.csv`, `.parquet`, `.jsonl`, `.json` or a folder.
+        split: Take the turns of this split alone.
+
+    Raises:
+        InputError: A file of another kind, or a row that cannot be read, when it is reached.
+    """
+    path = table_of(path)
+    readers: dict[str, Callable[[Path], Iterator[Row]]] = {
+        ".csv": lambda table: stream_csv(table, _REQUIRED, _OPTIONAL),
+        ".parquet": lambda table: stream_parquet(table, _REQUIRED, _OPTIONAL),
+        ".jsonl": _json_lines,
+        ".json": _chat,
+    }
+    if not path.exists():
+        raise InputError(path, "no such file or folder", "check its name")
+    if path.suffix not in readers or (path.is_dir() and path.suffix != ".parquet"):
+        raise InputError(path, "no conversation", f"give a corpus folder, or a file that ends in {', '.join(readers)}")
+    rows = readers[path.suffix](path)
+    if split is None:
+        yield from rows
+        return
+    for row in rows:
+        if "split" not in row.cells:
+            raise row.error("there is no split", "leave --split out")
+        if row["split"] == split:
+            yield row
+
+
+def table_of(path: Path) -> Path:
+    """The table that `read_turns` reads: a corpus folder's, or the file itself; a Parquet table may be a folder too."""
+    if not path.is_dir() or path.suffix == ".parquet":
+        return path
+    return next((table for name in ("parquet", "csv") if (table := path / f"utterances.{name}").exists()), path)
+
+
+def turns_of(records: Iterable[Mapping[str, Any]], source: Path = Path("conversation")) -> Iterator[Row]:
+    """Turns of plain records, such as `{"speaker": "A", "text": "Hi"}`.
+
+    Raises:
+        InputError: A record without speaker or text, or with a value that is neither text nor number.
+    """
+    for number, record in enumerate(records, start=1):
+        yield _row(source, number, record)
+
+
+def pieces(rows: Iterable[Row], vad_range: tuple[float, float], size: int = PIECE) -> Iterator[list[Utterance]]:
+    """Utterances in the order of their rows, whole dialogues at a time.
+
+    Within a piece a dialogue's rows may stand anywhere; dialogues of a long file must stand together.
+
+    Args:
+        rows: Turns.
+        vad_range: Unused scores' range, for the checks.
+        size: Utterances after which a piece ends with its dialogue.
+
+    Raises:
+        InputError: A row that is no utterance, clashes with another, or comes back to a dialogue that is over.
+    """
+    header = Corpus(name="conversations", classes=(), vad_range=vad_range, dialogues=())
+    waiting: list[Row] = []
+    over: set[str] = set()
+    for row in rows:
+        dialogue = _dialogue(row)
+        if len(waiting) >= size and dialogue != _dialogue(waiting[-1]):
+            over.update(map(_dialogue, waiting))
+            yield checked_utterances(_filled(waiting), header)
+            waiting = []
+        if dialogue in over:
+            what = f"dialogue {dialogue!r} comes back after others"
+            raise row.error(what, f"in a file of more than {size} utterances put each dialogue's rows together")
+        waiting.append(row)
+    if waiting:
+        yield checked_utterances(_filled(waiting), header)
+
+
+def dialogues_of(utterances: Iterable[Utterance]) -> tuple[Dialogue, ...]:
+    """Dialogues in the order of their first utterances, each sorted by turn."""
+    turns: dict[str, list[Utterance]] = defaultdict(list)
+    for utterance in utterances:
+        turns[utterance.dialogue_id].append(utterance)
+    return tuple(
+        Dialogue(dialogue_id=name, utterances=tuple(sorted(members, key=lambda utterance: utterance.turn)))
+        for name, members in turns.items()
+    )
+
+
+def _dialogue(row: Row) -> str:
+    return row.cells.get("dialogue_id", row.path.stem.strip() or "conversation")
+
+
+def _filled(rows: list[Row]) -> list[Row]:
+    """Rows with every cell of an utterance: no emotion or score, and names and numbers where they have none."""
+    unknown = dict.fromkeys((*DIMENSIONS, *_MEDIA, "emotion"), "")
+    counts: dict[str, int] = defaultdict(int)
+    filled = []
+    for row in rows:
+        dialogue = _dialogue(row)
+        counts[dialogue] += 1
+        turn = row.cells.get("turn", str(counts[dialogue]))
+        names = {"dialogue_id": dialogue, "turn": turn, "utterance_id": f"{dialogue}_{turn}"}
+        filled.append(Row(row.path, row.number, {**unknown, **names, **row.cells, "split": SPLITS[-1]}))
+    return filled
+
+
+def _json_lines(path: Path) -> Iterator[Row]:
+    """A turn, or a whole conversation, in each line."""
+    with text_file(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield from _turns(path, number, _parsed(path, line, number), str(number), same_row=True)
+
+
+def _chat(path: Path) -> Iterator[Row]:
+    """A list of turns, a conversation, or a list of conversations."""
+    content = read_json(path, _CHAT)
+    if isinstance(content, dict):
+        content = content.get("conversations", [content])
+    if not isinstance(content, list) or not content:
+        raise InputError(path, "no list of turns and no conversation", _CHAT)
+    number = 1
+    for place, item in enumerate(content, start=1):
+        for row in _turns(path, number, item, str(place), same_row=False):
+            yield row
+            number += 1
+
+
+def _turns(path: Path, number: int, item: Any, name: str, *, same_row: bool) -> Iterator[Row]:
+    """The turn, or turns of a conversation, that a JSON object is.
+
+    Args:
+        path: Its file.
+        number: Row of its first turn.
+        item: The object.
+        name: Name of a conversation that has none.
+        same_row: True if all its turns are of one row.
+    """
+    if not isinstance(item, dict):
+        raise InputError(path, f"{json.dumps(item)[:60]} is no turn and no conversation", _CHAT, row=number)
+    key = next((key for key in _TURNS if key in item), None)
+    if key is None:
+        yield _row(path, number, item)
+        return
+    turns = item[key]
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        raise InputError(path, f"{key} is no list of turns", _CHAT, row=number)
+    shared = {column: item[column] for column in _MEDIA if column in item}
+    shared["dialogue_id"] = item.get("dialogue_id", item.get("id", f"{path.stem}_{name}"))
+    for place, turn in enumerate(turns):
+        spans = _SPANS if key == "segments" and "video_path" in {**shared, **turn} else {}
+        named = {spans.get(column, column): value for column, value in turn.items()}
+        if key == "segments":  # segments are numbered anew in each file of a transcript
+            named.pop("id", None)
+        yield _row(path, number if same_row else number + place, shared | named)
+
+
+def _row(path: Path, number: int, record: Mapping[str, Any]) -> Row:
+    cells: dict[str, str] = {}
+    for key, value in record.items():
+        column = key if key in (*_REQUIRED, *_OPTIONAL) else _SAME.get(key)
+        if column is None or (column != key and column in record) or value is None:
+            continue
+        if key == "role" and "name" in record:  # of several users, the name says which
+            continue
+        cells[column] = _cell(path, number, key, value)
+    for column in _REQUIRED:
+        if column not in cells:
+            raise InputError(path, f"a turn has no {column}", _CHAT, row=number)
+    return Row(path, number, cells)
+
+
+def _cell(path: Path, number: int, key: str, value: Any) -> str:
+    """A value as text; of a message in parts, its texts."""
+    if isinstance(value, list) and all(isinstance(part, dict) for part in value):
+        return " ".join(part["text"] for part in value if isinstance(part.get("text"), str))
+    if isinstance(value, str):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise InputError(path, f"{key} holds half of a surrogate pair", "save the file as UTF-8", row=number)
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(int(value)) if float(value).is_integer() and key in ("turn", "index") else str(value)
+    raise InputError(path, f"{key} is neither text nor number", _CHAT, row=number)
+
+
+def _parsed(path: Path, text: str, row: int) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, f"no JSON ({error})", _CHAT, row=row) from None

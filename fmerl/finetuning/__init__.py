@@ -1,0 +1,1 @@
+"""Tuning of a text encoder on a corpus's emotions."""

@@ -1,0 +1,162 @@
+"""`fmerl finetune-text`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from fmerl.config import DEFAULT_TEXT_ENCODER
+from fmerl.errors import InputError
+from fmerl_platform.cli.asking_options import Count
+from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
+from fmerl_platform.cli.options import FLAT, OutputFolder
+from fmerl_platform.cli.ready import check_ready
+from fmerl_platform.running.options import Resources
+
+if TYPE_CHECKING:
+    from fmerl_platform.finetuning.request import TuningRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneOptions:
+    """Options of tuning."""
+
+    corpus: Path
+    """Corpus folder."""
+    encoder: str = DEFAULT_TEXT_ENCODER
+    """Hugging Face id, folder or package:MODULE."""
+    input: tuple[Literal["utterance", "name", "past", "both", "mask"], ...] = ("utterance",)
+    """What is read of an utterance; several are compared, the first is the control."""
+    context_turns: int = 100
+    """Most turns on either side; what fits decides first."""
+    max_length: Count = 256
+    """Tokens of an input."""
+    pooling: Literal["cls", "mean"] = "cls"
+    """State that the classifier reads; mask reads its mask's."""
+    epochs: Count = 5
+    """Epochs; the best on validation is kept."""
+    batch_size: Count = 32
+    """Utterances of an update, over all workers."""
+    learning_rate: float = 1e-5
+    """Peak rate of the encoder's top layer."""
+    head_rate: float = 1e-4
+    """Peak rate of the classifier."""
+    layer_decay: float = 1.0
+    """Factor on the rate from each layer to the one below."""
+    weight_decay: float = 0.01
+    """AdamW's weight decay."""
+    warmup: float = 0.1
+    """Share of the updates in which the rate rises."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    dropout: float = 0.1
+    """Dropout of the classifier."""
+    pass_tokens: Count = 4096
+    """Most tokens of a forward pass; less takes less memory."""
+    bf16: bool = False
+    """Matrix products in bfloat16."""
+    unseen: tuple[str, ...] = ()
+    """Classes whose labels are not learned, for zero-shot studies on the features."""
+    folds: Count | None = None
+    """Tune one more encoder without each of so many parts of train, for cross-fitted features."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Seeds of every input."""
+    workers_per_cell: Count = 1
+    """Processes that tune one encoder together by DDP."""
+    resources: Annotated[Resources, FLAT] = field(default_factory=Resources)
+    checkpoint_seconds: float = 300.0
+    """Least time between two saved states of an unfinished encoder."""
+    study: str = "finetuning"
+    """Name of the MLflow experiment and of the report's folder."""
+    storage: OutputFolder = Path("runs")
+    """Folder of everything that is written."""
+    output: OutputFolder | None = None
+    """Folder of the encoders; STORAGE/encoders unless given."""
+    dry_run: bool = False
+    """Check encoder and corpus and show the cells, tune nothing."""
+
+
+def finetune_text(*, options: Annotated[FinetuneOptions, FLAT]) -> int:
+    """Tune a text encoder on a corpus's emotions, each input and seed as a cell: verdicts, and encoders for extract.
+
+    Train is learned, validation picks the epoch, test is reported. Encoders are left in
+    OUTPUT/<corpus>/<input>/seed-<seed>, with a card that says which labels they have seen; `fmerl extract
+    --text-encoder` reads them. Rerunning the same command goes on where the last one ended.
+    """
+    from fmerl_platform.cli.progress import RunProgress
+    from fmerl_platform.finetuning.run import TuningRun, run_tuning
+
+    request = request_of(options)
+    check_ready(dry_run=options.dry_run)
+    if options.dry_run:
+        say(request.check())
+        for cell in (*request.cells, *request.fold_cells):
+            say(f"{cell.name}  {cell.folder}", to=results)
+        return EXIT_OK
+    how = TuningRun(storage=options.storage, resources=options.resources, checkpoint_seconds=options.checkpoint_seconds)
+    found = run_tuning(request, how, partial(RunProgress, console))
+    show(found.published.tables)
+    for failure in found.failures:
+        say(f"failed: {failure.cell.name}: {failure.error}", "red", results)
+    say(f"encoders  {request.cells[0].folder.parents[1]}", to=results)
+    say(f"report    {found.published.paths.html}", to=results)
+    say(f"compare   mlflow ui --backend-store-uri {found.experiment.uri}", to=results)
+    return EXIT_OK if found.complete else EXIT_FAILED
+
+
+def request_of(options: FinetuneOptions) -> TuningRequest:
+    """The request that these options make.
+
+    Raises:
+        InputError: An option out of its range.
+    """
+    from fmerl.corpus import read_corpus
+    from fmerl.finetuning.config import TuningConfig
+    from fmerl_platform.finetuning.request import TuningRequest
+    from fmerl_platform.study.study import check_study_name
+
+    check_study_name(options.study)
+    place = Path(options.encoder)
+    try:
+        config = TuningConfig(
+            # Workers may start elsewhere.
+            encoder=str(place.resolve()) if place.is_dir() else options.encoder,
+            input=options.input[0] if options.input else "utterance",
+            precision="bfloat16" if options.bf16 else "float32",
+            workers=options.workers_per_cell,
+            threads=1 if options.resources.cpus_per_cell == "auto" else max(1, int(options.resources.cpus_per_cell)),
+            **{name: getattr(options, name) for name in _SAME},
+        )
+    except ValueError as error:
+        raise InputError("arguments", str(error), "see --help") from error
+    return TuningRequest(
+        corpus=read_corpus(options.corpus),
+        source=options.corpus,
+        config=config,
+        inputs=options.input,
+        seeds=options.seeds,
+        folds=options.folds,
+        unseen=options.unseen,
+        study=options.study,
+        output=options.output or options.storage / "encoders",
+    )
+
+
+_SAME = (
+    "context_turns",
+    "max_length",
+    "pooling",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "head_rate",
+    "layer_decay",
+    "weight_decay",
+    "warmup",
+    "clip",
+    "dropout",
+    "pass_tokens",
+)
+"""Options that are fields of `TuningConfig`."""

@@ -1,0 +1,1 @@
+"""Tuned encoders as a study: inputs compared by their own classifiers."""

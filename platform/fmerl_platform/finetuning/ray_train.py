@@ -1,0 +1,95 @@
+"""Cells on Ray Train: each is a `TorchTrainer` of its own, and as many run at once as the nodes hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+from ray.exceptions import RayError
+from ray.train.torch import TorchConfig, TorchTrainer, get_device
+
+from fmerl.corpus import Corpus
+from fmerl.finetuning.folder import is_tuned
+from fmerl.training.distributed import Ranks
+from fmerl_platform.finetuning.worker import TuningJob, tune_and_log
+from fmerl_platform.ledger.schema import Tag
+from fmerl_platform.running.nodes import given_device, nodes_of_cluster
+from fmerl_platform.running.options import Resources
+from fmerl_platform.running.placement import Placement, place
+from fmerl_platform.running.progress import RunEvents
+from fmerl_platform.study.cells import CellFailure
+
+_RETRIES = 2
+"""Retries of a cell after a worker died; it goes on from its last checkpoint."""
+_GIBIBYTES = 12.0
+"""Memory on a GPU, as for RoBERTa-large in float32: weights, gradients and Adam's moments, and about as much again for
+the activations of a pass."""
+
+
+def tune_cells(
+    jobs: Sequence[TuningJob], corpus: Corpus, resources: Resources, storage: Path, progress: RunEvents
+) -> list[CellFailure]:
+    """Tune cells on the connected Ray cluster; returns those that failed."""
+    workers = jobs[0].cell.config.workers
+    placement = place(resources, nodes_of_cluster(), workers=workers, gibibytes=_GIBIBYTES)
+    shared = ray.put(corpus)
+    waiting, running, failures = list(reversed(jobs)), dict[Any, TuningJob](), list[CellFailure]()
+    while waiting or running:
+        while waiting and len(running) < placement.at_once:
+            job = waiting.pop()
+            # The task itself only waits: its workers hold the CPUs and GPUs.
+            task = _fit.remote(job, [shared], placement, storage)
+            running[task] = job
+            progress.started(job.cell.fingerprint)
+        (ended,), _ = ray.wait(list(running), num_returns=1)
+        job = running.pop(ended)
+        try:
+            error = ray.get(ended)
+        except RayError as failure:
+            error = f"its driver died: {failure}"
+        if error:
+            failures.append(CellFailure(cell=job.cell, error=error))
+        progress.ended(job.cell.fingerprint, job.cell.name, error)
+    return failures
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _fit(job: TuningJob, corpus: list[Any], placement: Placement, storage: Path) -> str:
+    """Tune one cell over `config.workers` processes: NCCL on GPUs, else Gloo. Returns what went wrong, or nothing."""
+    cell, on_gpu = job.cell, placement.gpus > 0
+    trainer = TorchTrainer(
+        _train,
+        train_loop_config={"job": job, "corpus": corpus[0]},
+        torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=cell.config.workers, use_gpu=on_gpu, resources_per_worker=placement.by_name
+        ),
+        run_config=ray.train.RunConfig(
+            name=f"encoder-{cell.fingerprint[:16]}",
+            storage_path=str((storage / "train").resolve()),
+            logging_config=ray.train.LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg, unused-ignore]
+            failure_config=ray.train.FailureConfig(max_failures=_RETRIES),
+        ),
+    )
+    try:
+        trainer.fit()
+    except ray.train.ControllerError as error:
+        return f"its workers could not be started: {error}"
+    except ray.train.TrainingFailedError as error:
+        return f"its workers died {_RETRIES + 1} times: {error}"
+    if is_tuned(cell.folder, cell.fingerprint):
+        return ""
+    runs = job.experiment.find(fingerprint=cell.fingerprint)
+    return next((run.data.tags[Tag.ERROR] for run in runs if Tag.ERROR in run.data.tags), "left no encoder")
+
+
+def _train(config: dict[str, Any]) -> None:
+    context = ray.train.get_context()
+    device = given_device()
+    if device.type == "cuda":
+        device = get_device()  # which gives a worker without any GPU the first one
+    ranks = Ranks(context.get_world_rank(), context.get_world_size())
+    tune_and_log(config["job"], ray.get(config["corpus"]), ranks, device)

@@ -1,0 +1,1 @@
+"""After a study: bundles of its models, and predictions of conversations by them."""

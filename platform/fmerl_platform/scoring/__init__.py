@@ -1,0 +1,1 @@
+"""Anyone's predictions, scored as the cells of a study are."""

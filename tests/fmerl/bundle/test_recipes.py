@@ -1,0 +1,82 @@
+"""Encoders made again from their recipes, and recipes that name another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.face_weights import seeded
+from helpers.tiny_bert import save_tiny_bert
+
+from fmerl.bundle.recipes import Places, RecipeSpec, check_same
+from fmerl.corpus import Corpus
+from fmerl.corpus.conversations import dialogues_of, pieces, turns_of
+from fmerl.errors import InputError
+from fmerl.features.audio.encoder import AudioSpec
+from fmerl.features.encoder import EncoderSpec, Item
+from fmerl.features.text.utterances import TextSpec
+from fmerl.features.visual.densenet import DenseNet
+from fmerl.features.visual.encoder import VisualSpec
+
+
+def talk_of(*texts: str) -> Corpus:
+    rows = turns_of({"speaker": "A", "text": text} for text in texts)
+    (utterances,) = pieces(rows, (1, 5))
+    return Corpus(name="talk", classes=(), vad_range=(1, 5), dialogues=dialogues_of(utterances))
+
+
+def again(spec: EncoderSpec, places: Places | None = None, **changes: Any) -> dict[str, Any]:
+    """Recipe of the encoder that is made from a spec's recipe."""
+    recipe = {**spec.build().recipe(), "source": "a corpus", **changes}
+    return RecipeSpec(modality=spec.modality, recipe=recipe, places=places or Places()).build().recipe()
+
+
+def test_text_layer_pooling_length_and_context_come_back(tmp_path: Path) -> None:
+    save_tiny_bert(tmp_path / "bert", positions=32)
+    spec = TextSpec(encoder=str(tmp_path / "bert"), pooling="mean", layer=1, max_length=9, context=2)
+    recipe = spec.build().recipe()
+    assert again(spec) == recipe
+    made = RecipeSpec(modality="text", recipe=recipe, places=Places())
+    (item,) = made.items(talk_of("what a day", "leave me alone", "oh my god !"), tmp_path)[2:]
+    assert item.context == ("what a day", "leave me alone")
+    items = [Item(utterance_id="u", text="oh my god !", context=("what a day", "leave me alone"))]
+    np.testing.assert_array_equal(made.build().encode(items).values, spec.build().encode(items).values)
+
+
+def test_an_opensmile_set_comes_back() -> None:
+    spec = AudioSpec(feature_set="eGeMAPSv02", sampling_rate=8000)
+    assert again(spec) == spec.build().recipe()
+    with pytest.raises(InputError, match="IS99"):
+        again(spec, feature_set="IS99")
+
+
+def test_faces_frames_pixels_and_weights_come_back(tmp_path: Path) -> None:
+    weights, others = tmp_path / "a.pt", tmp_path / "b.pt"
+    for seed, path in enumerate((weights, others)):
+        torch.save(seeded(DenseNet(), seed), path)
+    spec = VisualSpec(weights=weights, faces="centre", frames=5, pixel_mean=120.0, pixel_sd=60.0)
+    assert again(spec, Places(visual_weights=weights)) == spec.build().recipe()
+    with pytest.raises(InputError, match="no weights are given"):
+        again(spec)
+    with pytest.raises(InputError, match=r"weights is .* give the same one with --visual-weights"):
+        again(spec, Places(visual_weights=others))
+
+
+@pytest.mark.parametrize("modality", ["text", "audio", "visual"])
+def test_a_recipe_of_another_origin_is_refused_by_name(modality: str) -> None:
+    recipe = {"file": "iemocap_features.pkl", "sha256": "0"}
+    with pytest.raises(InputError, match=rf"{modality} features of the bundle: .* \(file iemocap_features.pkl"):
+        RecipeSpec(modality=modality, recipe=recipe, places=Places()).build()
+
+
+def test_other_versions_are_told_and_other_settings_refused(caplog: pytest.LogCaptureFixture) -> None:
+    recipe = {"encoder": "x", "layer": 2, "libraries": {"torch": "1"}, "source": "a"}
+    with caplog.at_level("INFO"):
+        check_same({**recipe, "libraries": {"torch": "2"}, "source": "b"}, recipe, "text", "mend it")
+    assert "torch 1 then, 2 now" in caplog.text
+    for other in ({**recipe, "layer": 3}, {**recipe, "pooling": "mean"}):
+        with pytest.raises(InputError, match="mend it"):
+            check_same(other, recipe, "text", "mend it")

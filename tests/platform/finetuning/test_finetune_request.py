@@ -1,0 +1,165 @@
+"""What is asked of tuning: cells, their fingerprints, the record, and bad input."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fmerl.card import read_card
+from fmerl.corpus import read_corpus
+from fmerl.errors import InputError
+from fmerl.features.text.utterances import TextSpec
+from fmerl.finetuning.cell import finetune
+from fmerl.finetuning.features import TunedTextSpec
+from fmerl.finetuning.folder import write_tuned
+from fmerl_platform.cli import extract, finetune_text
+from fmerl_platform.cli.main import options_of, single
+from fmerl_platform.extraction.run import ExtractionRequest
+from fmerl_platform.finetuning.request import TuningRequest
+from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.studies.reproduce import reproduce
+from fmerl_platform.study.inputs import _may_know
+from fmerl_platform.study.record import StudyRecord
+
+
+def request_of(place: Path, *more: str) -> TuningRequest:
+    arguments = ["--corpus", str(place / "corpus"), "--encoder", str(place / "bert"), "--max-length", "60", *more]
+    return finetune_text.request_of(options_of("finetune-text", arguments))
+
+
+def test_cells_are_inputs_times_seeds_and_folds_come_beside(place: Path) -> None:
+    request = request_of(place, "--input", "utterance", "past", "--seeds", "0", "1", "--folds", "3")
+    assert [cell.name for cell in request.cells] == [
+        "spoken · utterance · seed 0",
+        "spoken · utterance · seed 1",
+        "spoken · past · seed 0",
+        "spoken · past · seed 1",
+    ]
+    assert len(request.fold_cells) == 12
+    assert request.fold_cells[0].folder.name == "seed-0-fold-1-of-3"
+    every = [*request.cells, *request.fold_cells]
+    assert len({cell.fingerprint for cell in every}) == len({cell.folder for cell in every}) == len(every)
+
+
+def test_a_fingerprint_follows_content_not_places(place: Path, tmp_path: Path) -> None:
+    first = request_of(place).cells[0].fingerprint
+    shutil.copytree(place / "bert", tmp_path / "bert")
+    moved = request_of(place, "--encoder", str(tmp_path / "bert"), "--output", str(tmp_path))
+    assert moved.cells[0].fingerprint == first
+    (tmp_path / "bert" / "config.json").write_text((place / "bert" / "config.json").read_text() + "\n")
+    changed = (
+        request_of(place, "--encoder", str(tmp_path / "bert")),
+        request_of(place, "--learning-rate", "1e-4"),
+        request_of(place, "--unseen", "joy"),
+    )
+    assert first not in {request.cells[0].fingerprint for request in changed}
+
+
+def test_the_record_is_a_studys(place: Path) -> None:
+    request = request_of(place, "--input", "name", "both", "--seeds", "3")
+    record = request.record("command", {"code_digest": "c"})
+    assert StudyRecord.parse(record.json()) == record
+    (corpus,) = record.corpora
+    assert record.control == "name"
+    assert corpus.changes == {"name": {}, "both": {"tuning.input": "both"}}
+    assert corpus.control["tuning.input"] == "name"
+    assert [cell.fingerprint for cell in corpus.cells] == [cell.fingerprint for cell in request.cells]
+
+
+def test_an_encoder_is_not_trained_again_as_a_cell(place: Path, tmp_path: Path, tracking_uri: str) -> None:
+    record = request_of(place).record("command", {"code_digest": "c"})
+    with pytest.raises(InputError, match="tuning\\."):
+        reproduce(Experiment.open(tracking_uri, "finetuning", None), record, "spoken/utterance/0", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--seeds", "0", "0"], "--seeds"),
+        (["--input", "name", "name"], "--input"),
+        (["--unseen", "fear"], "no class"),
+        (["--unseen", "joy", "anger"], "fewer than two"),
+        (["--folds", "1"], "at least 2"),
+        (["--folds", "1000"], "fewer folds"),
+        (["--layer-decay", "2"], "layer_decay"),
+        (["--encoder", "nowhere/at-all"], "encoder"),
+    ],
+)
+def test_bad_arguments_are_one_line(place: Path, arguments: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        request_of(place, *arguments).check()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_length_beyond_the_model_is_refused(place: Path) -> None:
+    with pytest.raises(InputError, match="takes 64"):
+        request_of(place, "--max-length", "100").check()
+
+
+def test_a_dry_run_lists_cells_and_writes_nothing(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--corpus", str(place / "corpus"), "--encoder", str(place / "bert"), "--max-length", "60"]
+    code = single("fmerl", "finetune-text")([*arguments, "--storage", str(tmp_path / "runs"), "--dry-run"])
+    assert code == 0
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture(scope="module")
+def tuned(place: Path) -> Path:
+    """A tuned encoder that has not seen `joy`."""
+    request = request_of(place, "--epochs", "1", "--unseen", "joy", "--output", str(place / "encoders"))
+    cell = request.cells[0]
+    result = finetune(request.corpus, cell.config, cell.seed, unseen=request.unseen)
+    write_tuned(cell.folder, result, {"recipe": cell.recipe, "labels_seen": request.labels_seen})
+    return cell.folder
+
+
+def extraction(place: Path, folder: Path, *more: str) -> ExtractionRequest:
+    arguments = ["--corpus", str(place / "corpus"), "--features", str(place / "features"), *more]
+    return extract.request_of(options_of("extract", [*arguments, "--text-encoder", str(folder)]))
+
+
+def test_extraction_takes_its_supervision_from_the_card(place: Path, tuned: Path) -> None:
+    request = extraction(place, tuned)
+    assert isinstance(request.specs[0], TunedTextSpec)
+    corpus = read_corpus(place / "corpus")
+    (plan,) = request.plans(corpus)
+    assert plan.card["supervised_on_labels"] is True
+    assert plan.card["labels_seen"]["classes"] == ["neutral", "anger"]
+    assert plan.card["recipe"]["tuned"] == read_card(tuned)["content_digest"]
+    (plain,) = replace(request, specs=[TextSpec(encoder=str(tuned))]).plans(corpus)
+    assert plain.card["supervised_on_labels"] is True
+    (frozen,) = extraction(place, place / "bert", "--text-length", "60").plans(corpus)
+    assert frozen.card["supervised_on_labels"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--text-context", "2"], "the card"),
+        (["--text-pooling", "mean"], "the card"),
+        (["--text-layer", "0"], "the card"),
+    ],
+)
+def test_what_the_card_decides_is_no_option(place: Path, tuned: Path, arguments: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        extraction(place, tuned, *arguments)
+
+
+def test_folds_need_a_tuned_encoder(place: Path) -> None:
+    with pytest.raises(InputError, match="--text-folds"):
+        extraction(place, place / "bert", "--text-folds", "2")
+
+
+def test_only_labels_that_were_seen_make_zero_shot_a_leak() -> None:
+    seen = {"supervised_on_labels": True, "labels_seen": {"classes": ["neutral", "anger"]}}
+    assert not _may_know(seen, ["joy"])
+    assert _may_know(seen, ["joy", "anger"])
+    assert _may_know(seen, [])
+    assert _may_know({"supervised_on_labels": True}, ["joy"])
+    assert _may_know({}, ["joy"])
+    assert not _may_know({"supervised_on_labels": False}, ["joy"])
