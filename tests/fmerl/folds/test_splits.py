@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
-from fmerl.folds.splits import Fold, folds_of
+from fmerl.folds.splits import Fold, folds_of, repeats_in_folds
 
 SPEAKERS = ("Ann", "Bob", "Cy", "Dee")
 
@@ -151,3 +151,20 @@ def test_folds_of_a_file(tmp_path: Path, rows: str, message: str | None) -> None
 def test_folds_that_cannot_be_are_refused(scheme: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         folds_of(corpus_of([["Ann", "Bob"]] * 4 + [["Cy"]], [True] * 4 + [False]), scheme)
+
+
+def test_a_text_repeats_where_train_of_the_fold_that_tests_it_has_it() -> None:
+    corpus = corpus_of([["Ann", "Bob", "Ann"], ["Bob", "Cy"], ["Cy", "Ann"]], [True, True, True])
+    texts = {"d0_0": "hi", "d0_1": "oh", "d0_2": " ", "d1_0": "hi", "d1_1": " ", "d2_0": "oh", "d2_1": "hi"}
+    said = tuple(
+        replace(each, utterances=tuple(replace(item, text=texts[item.utterance_id]) for item in each.utterances))
+        for each in corpus.dialogues
+    )
+    corpus = replace(corpus, dialogues=said)
+    first = Fold(name="1", split={"d0": "test", "d1": "train", "d2": "validation"})
+    second = Fold(name="2", split={"d0": "validation", "d1": "test", "d2": "train"})
+    assert repeats_in_folds(corpus, [first]) == ("d0_0",), "d1_0 has a label; validation does not count"
+    assert repeats_in_folds(corpus, [second]) == (), "d2_1 is context only"
+    third = Fold(name="3", split={"d0": "train", "d1": "train", "d2": "test"})
+    assert repeats_in_folds(corpus, [first, second, third]) == ("d0_0", "d2_1")
+    assert repeats_in_folds(corpus, [replace(third, speaker="Cy")]) == (), "Ann's turn is context there"

@@ -151,3 +151,18 @@ def test_folds_that_do_not_differ_change_nothing() -> None:
     assert same.fold_variance == 0
     assert same.p_value() == crossed_mean(values.mean(axis=1), resampled, 60).p_value()
     assert same.interval(0.05) == crossed_mean(values.mean(axis=1), resampled, 60).interval(0.05)
+
+
+def test_one_seed_in_folds_is_not_tested() -> None:
+    alone = CrossedMean(
+        mean=0.0,
+        seed_variance=math.nan,
+        dialogue_variance=1e-6,
+        n_seeds=1,
+        n_dialogues=60,
+        fold_variance=1e-6,
+        n_folds=5,
+    )
+    assert math.isnan(alone.p_value())
+    assert math.isnan(alone.p_equivalent(0.5))
+    assert seeds_to_decide(alone, alpha=0.05, power=0.8) is None

@@ -21,6 +21,8 @@ effects = st.builds(
     dialogue_variance=st.one_of(st.just(0.0), st.floats(1e-8, 1e-3)),
     n_seeds=st.integers(2, 20),
     n_dialogues=st.integers(2, 300),
+    fold_variance=st.one_of(st.just(0.0), st.floats(1e-8, 1e-3)),
+    n_folds=st.sampled_from([1, 2, 5, 10]),
 )
 
 

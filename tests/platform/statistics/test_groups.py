@@ -12,13 +12,16 @@ from simulated_studies import StudyModel, simulate_study
 from sklearn.metrics import balanced_accuracy_score, f1_score, precision_recall_fscore_support
 
 from fmerl_platform.statistics import (
+    SCORES,
     CellPredictions,
+    PairedScores,
     balanced_accuracy,
     class_f1,
     class_precision,
     class_recall,
     compare,
     confusion_by_dialogue,
+    estimate,
     macro_f1,
 )
 
@@ -73,3 +76,49 @@ def test_scores_of_classes_equal_scikit_learn(rows: list[tuple[int, int]]) -> No
     )
     if len(present) > 1 and set(predicted) <= set(gold):  # scikit-learn warns of one class, and of others
         assert balanced_accuracy(confusion) == pytest.approx(balanced_accuracy_score(gold, predicted))
+
+
+# Folds
+
+
+def in_folds(fold_sd: float) -> tuple[Cells, Cells]:
+    model = StudyModel(effects=(0.3,), n_dialogues=60, n_folds=5, fold_sd=fold_sd)
+    control, variants = simulate_study(np.random.default_rng(3), model)
+    return control, variants["variant 1"]
+
+
+def test_whole_folds_are_drawn_where_cells_come_from_folds() -> None:
+    groups = in_folds(fold_sd=1.0)
+    bare = [[replace(cell, fold=None) for cell in cells] for cells in groups]
+    with_folds, without = (PairedScores(each, 7, SCORES, resamples=2000, seed=0) for each in (groups, bare))
+    wide, narrow = (paired.effect("weighted_f1", paired.pairs(1, 0)) for paired in (with_folds, without))
+    assert (wide.n_folds, narrow.n_folds, narrow.fold_variance) == (5, 1, 0.0)
+    assert replace(wide, fold_variance=0.0, n_folds=1) == narrow, "seeds and dialogues are as without folds"
+    drawn = [[replace(cell, dialogue=np.asarray(cell.fold), fold=None) for cell in cells] for cells in groups]
+    by_fold = PairedScores(drawn, 7, SCORES, resamples=2000, seed=0)
+    whole = by_fold.effect("weighted_f1", by_fold.pairs(1, 0))
+    assert wide.dialogue_variance + wide.fold_variance == pytest.approx(whole.dialogue_variance)
+    assert wide.fold_variance > narrow.dialogue_variance
+
+
+def test_verdicts_and_estimates_cover_new_folds() -> None:
+    control, variant = in_folds(fold_sd=1.0)
+    bare = [[replace(cell, fold=None) for cell in cells] for cells in (control, variant)]
+    found = compare(control, {"v": variant}, 7, resamples=500, margin=0.1)["v"]
+    plain = compare(bare[0], {"v": bare[1]}, 7, resamples=500, margin=0.1)["v"]
+    assert (found.delta, found.p_value_sign_flip) == (plain.delta, plain.p_value_sign_flip)
+    assert found.p_value > plain.p_value
+    assert found.dialogue_variance > plain.dialogue_variance
+    assert found.equivalence is not None
+    assert plain.equivalence is not None
+    assert found.equivalence.p_value != plain.equivalence.p_value
+    wide, narrow = (estimate(cells, 7, resamples=500) for cells in (variant, bare[1]))
+    assert wide.mean == narrow.mean
+    assert wide.ci_high - wide.ci_low > narrow.ci_high - narrow.ci_low
+
+
+def test_cells_of_folds_beside_cells_of_none_are_compared_by_dialogues() -> None:
+    control, variant = in_folds(fold_sd=1.0)
+    bare = [replace(cell, fold=None) for cell in variant]
+    found = compare(control, {"v": bare}, 7, resamples=100)["v"]
+    assert found == compare([replace(cell, fold=None) for cell in control], {"v": bare}, 7, resamples=100)["v"]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fmerl.errors import InputError
 from fmerl_platform.ledger.cells import unfinished
+from fmerl_platform.prediction.export import ExportRequest, export
 from fmerl_platform.studies.results import StudyResults, open_study
 from fmerl_platform.studies.run import run_study
 from fmerl_platform.study.options import InputOptions
@@ -51,6 +53,12 @@ def test_a_seed_is_all_its_folds_and_every_utterance_is_tested_once(results: Stu
     assert sorted(rows["utterance_id"]) == sorted([*tested[0]["utterance_id"], *tested[1]["utterance_id"]])
     for fold, part in zip("12", tested, strict=True):
         assert set(rows[rows["fold"] == fold]["utterance_id"]) == set(part["utterance_id"])
+
+
+def test_no_bundle_is_made_of_it(results: StudyResults, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="some folds of the corpus alone"):
+        export(results, ExportRequest(), tmp_path / "bundle", tmp_path)
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_the_report_says_what_its_scores_are(results: StudyResults, tmp_path: Path) -> None:

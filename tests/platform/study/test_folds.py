@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fmerl.errors import InputError
 from fmerl_platform.studies.ablation import Ablation
-from fmerl_platform.studies.plan import StudyPlan, fold_tables, plan_study, plan_table
+from fmerl_platform.studies.plan import StudyPlan, fold_tables, plan_study, plan_table, warnings
 from fmerl_platform.study.cells import plan_cells
 from fmerl_platform.study.fingerprint import fingerprint
 from fmerl_platform.study.hold_out import HoldOut
@@ -70,6 +71,24 @@ def test_a_dry_run_shows_the_sizes_of_every_fold(plan: StudyPlan) -> None:
     assert sum(utterances for utterances, _ in tested) == (data.label >= 0).sum()
     assert sum(dialogues for _, dialogues in tested) == len(data.split)
     assert [row[2:4] for row in plan_table(plan).rows] == [("0 1", "3"), ("0 1", "3")]
+
+
+def test_a_cell_is_bundled_with_its_folds_data(plan: StudyPlan) -> None:
+    (inputs,) = plan.inputs
+    first, second = (cell.facts(inputs)["data"] for cell in plan.cells[:2])
+    assert (first.digests, second.digests) == tuple(inputs.data_of(fold).digests for fold in "12")
+    assert first.digests["corpus"] != second.digests["corpus"] != inputs.data.digests["corpus"]
+
+
+def test_a_class_that_a_folds_train_lacks_is_told_with_the_fold(plan: StudyPlan) -> None:
+    (inputs,) = plan.inputs
+    data = inputs.data_of("2")
+    tested = set(data.subset("test").dialogue_id.tolist())
+    rare = np.where((inputs.data.label == 0) & ~np.isin(inputs.data.dialogue_id, sorted(tested)), 1, inputs.data.label)
+    item = replace(inputs, data=replace(inputs.data, label=rare), supervised=())
+    assert list(warnings(replace(plan, inputs=(item,)))) == [
+        f"synthetic-iemocap: train of fold 2 has no utterance of {data.classes[0]}; it cannot be learned"
+    ]
 
 
 def test_the_record_keeps_the_folds(plan: StudyPlan) -> None:

@@ -80,5 +80,5 @@ def _mean(effects: Sequence[CrossedMean]) -> CrossedMean:
         n_seeds=min(effect.n_seeds for effect in effects),
         n_dialogues=min(effect.n_dialogues for effect in effects),
         fold_variance=sum(effect.fold_variance for effect in effects) / len(effects) ** 2,
-        n_folds=min(effect.n_folds for effect in effects),
+        n_folds=min((effect.n_folds for effect in effects if effect.n_folds > 1), default=1),
     )

@@ -87,3 +87,12 @@ def test_the_report_opens_with_the_warning(results: CorpusCells) -> None:
     report = ablation_report(record_of("s"), [analyse(collapsed, resamples=50)])
     assert report.warnings == (report.sections[0].warning,)
     assert "predicts joy alone" in report.warnings[0]
+
+
+def test_a_collapsed_cell_of_a_fold_is_named_with_its_fold(results: CorpusCells) -> None:
+    cells = [replace(cell, fold=fold) for cell in results.cells for fold in "ab"]
+    cells = [
+        saying(cell, ["joy"]) if (cell.variant, cell.seed, cell.fold) == ("FMERL", 1, "b") else cell for cell in cells
+    ]
+    folded = replace(results, cells=tuple(cells), folds=("a", "b"), pooled=results.cells)
+    assert collapse_warning(folded) == f"Warning, meld: FMERL (seed 1 in fold b) predicts joy alone. {TO_TRY}"

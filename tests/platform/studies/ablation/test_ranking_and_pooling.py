@@ -79,3 +79,19 @@ def test_corpora_weigh_the_same_and_their_variances_add_up() -> None:
     assert found.delta == pytest.approx(np.mean([each.delta for each in alone]))
     assert found.seed_variance == pytest.approx(sum(each.seed_variance for each in alone) / 4)
     assert found.dialogue_variance == pytest.approx(sum(each.dialogue_variance for each in alone) / 4)
+
+
+def test_folds_count_in_ranks_and_over_corpora() -> None:
+    model = StudyModel(effects=(0.3, 0.0), n_dialogues=60, n_folds=5, fold_sd=1.0)
+    control, variants = simulate_study(np.random.default_rng(3), model)
+    cells = {"FMERL": control, **variants}
+    alone = compare(control, variants, 7, resamples=200)
+    pooled = compare_pooled([pooled_side(cells), pooled_side(cells)], resamples=200)
+    plain = {name: [replace(cell, fold=None) for cell in found] for name, found in cells.items()}
+    ranking, without = (rank_systems(each, 7, resamples=200) for each in (cells, plain))
+    assert ranking.ranks == without.ranks
+    for name in variants:
+        assert pooled[name].dialogue_variance == pytest.approx(alone[name].dialogue_variance / 2)
+        pair = ("FMERL", name) if ("FMERL", name) in ranking.pairs else (name, "FMERL")
+        assert ranking.pairs[pair].p_value == pytest.approx(alone[name].p_value)
+        assert ranking.pairs[pair].p_value > without.pairs[pair].p_value
