@@ -21,7 +21,7 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus.conversations import dialogues_of, pieces, turns_of
 from fmerl.corpus.dialogue import SPLITS, Corpus, Utterance
 from fmerl.errors import InputError
-from fmerl.features.encoder import Encoder, Item
+from fmerl.features.encoder import Encoder
 from fmerl.features.store import FeatureTable
 from fmerl.training.dataset import CONTEXT_ONLY, ConversationData
 
@@ -93,15 +93,14 @@ class Predictor:
             media_roots: Folders beside it that may hold media.
         """
         corpus = corpus_of(utterances, self.bundle.manifest)
-        return self.predict_features(
-            utterances, [self._encoded(spec, spec.items(corpus, folder, media_roots), corpus) for spec in self.specs]
-        )
+        features = [self._encoded(spec, corpus, (folder, *media_roots)) for spec in self.specs]
+        return self.predict_features(utterances, features)
 
-    def _encoded(self, spec: RecipeSpec, items: Sequence[Item], corpus: Corpus) -> FeatureTable:
+    def _encoded(self, spec: RecipeSpec, corpus: Corpus, folders: Sequence[Path]) -> FeatureTable:
         ids = tuple(utterance.utterance_id for utterance in corpus.utterances())
         if not is_given(spec.modality, corpus.utterances()):
             return absent_table(spec.modality, ids, self.bundle.manifest.widths[spec.modality])
-        encoded = self._encoder(spec).encode(items)
+        encoded = self._encoder(spec).encode(spec.items(corpus, folders[0], folders[1:]))
         return FeatureTable(spec.modality, ids, encoded.values, encoded.missing, {})
 
     def _encoder(self, spec: RecipeSpec) -> Encoder:

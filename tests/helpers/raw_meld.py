@@ -95,6 +95,8 @@ def _write_split(written: Written, prefix: str, split: Mapping[str, Any], root: 
                     split=SPLITS[prefix],
                     audio_path=clip,
                     video_path=clip,
+                    start=60.0,
+                    end=121.5 if turn["oddity"] == "long span" else 62.5,
                 )
             )
         written.utterances += sorted(found, key=lambda item: item.turn)
