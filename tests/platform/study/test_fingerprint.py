@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import fmerl
-import fmerl_platform
 from fmerl.config import CellConfig, SystemConfig, SystemName
 from fmerl.config.systems import SDTConfig
 from fmerl.model import SYSTEMS
@@ -110,17 +109,3 @@ def test_a_new_setting_of_one_system_leaves_the_others(monkeypatch: pytest.Monke
     config = SystemConfig(sdt=WithOneMore())
     after = {name: CellConfig(system=replace(config, name=name)).flatten() for name in SYSTEMS}
     assert {name for name in SYSTEMS if after[name] != before[name]} == {"SDT"}
-
-
-def test_the_method_is_small_enough_to_read() -> None:
-    root = Path(fmerl.__file__).parent
-    assert sum(lines_of(root / part) for part in ("config", "model", "training")) <= 3000
-
-
-def test_the_core_of_the_engine_is_small_enough_to_read() -> None:
-    root = Path(fmerl_platform.__file__).parent
-    assert sum(lines_of(root / part) for part in ("study", "ledger", "running", "statistics")) <= 3000
-
-
-def lines_of(folder: Path) -> int:
-    return sum(path.read_bytes().count(b"\n") for path in folder.rglob("*.py"))
