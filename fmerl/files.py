@@ -48,7 +48,7 @@ def replaced_file(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         fresh.replace(path)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             error.filename = str(path)  # which a failed write, as on a full disk, does not say
         with suppress(OSError):
             fresh.unlink(missing_ok=True)

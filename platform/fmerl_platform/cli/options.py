@@ -13,7 +13,14 @@ from fmerl.files import check_writable
 from fmerl_platform.running.options import KeepOptions, Resources
 from fmerl_platform.study.options import InputOptions, check_margin
 
-OutputFolder = Annotated[Path, Parameter(validator=lambda _, folder: check_writable(folder))]
+
+def _check_folder(hint: object, folder: Path | None) -> None:
+    """Refuse a folder that cannot be written in; an option that is left out names none."""
+    if folder is not None:
+        check_writable(folder)
+
+
+OutputFolder = Annotated[Path, Parameter(validator=_check_folder)]
 """A folder to write in, refused before any work if that cannot be done."""
 FLAT = Parameter(name="*")
 """A dataclass whose fields are options of the command."""

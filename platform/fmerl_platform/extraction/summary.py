@@ -20,7 +20,7 @@ def plan_table_of(plans: Sequence[TablePlan], placements: Sequence[Placement]) -
         plans: Tables to make.
         placements: Placement of each one's workers.
     """
-    rows = []
+    rows, notes = [], []
     for plan, placement in zip(plans, placements, strict=True):
         distinct = len(set(plan.fingerprints))
         waiting = 0 if plan.current else len(plan.waiting()[0])
@@ -34,18 +34,15 @@ def plan_table_of(plans: Sequence[TablePlan], placements: Sequence[Placement]) -
             f"{sum(not path.is_file() for path in files):,} of {len(files):,}" if files else "-",
             f"{longer_than(plan.items, plan.spec.longest):,}" if isinstance(plan.spec, AudioSpec) else "-",
             "there" if plan.current else "to write",
-            f"{placement.at_once} x ({placement.cpus:g} CPU, {placement.gpus:g} GPU)",
         )
         rows.append(row)
-    headings = columns(
-        "modality", "width", "utterances", "to encode", "encoded", "files absent", "to cut", "table", "workers"
-    )
-    notes = tuple(
-        f"to cut: utterances of more than {plan.spec.longest:g} s of sound (--audio-seconds)"
-        for plan in plans
-        if isinstance(plan.spec, AudioSpec)
-    )
-    return Table(name="plan", caption="Feature tables to make", columns=headings, rows=tuple(rows), notes=notes)
+        notes.append(
+            f"{plan.modality} on {placement.at_once} workers of {placement.cpus:g} CPU and {placement.gpus:g} GPU"
+        )
+        if isinstance(plan.spec, AudioSpec):
+            notes.append(f"to cut: utterances of more than {plan.spec.longest:g} s of sound (--audio-seconds)")
+    headings = columns("modality", "width", "utterances", "to encode", "encoded", "files absent", "to cut", "table")
+    return Table(name="plan", caption="Feature tables to make", columns=headings, rows=tuple(rows), notes=tuple(notes))
 
 
 def summary_table(done: Sequence[Extracted]) -> Table:

@@ -175,6 +175,7 @@ def killed_work(
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_rank_goes_on_to_the_same_bits(
     corpus: Corpus, config: TuningConfig, tmp_path: Path, killed: int

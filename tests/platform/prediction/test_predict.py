@@ -71,6 +71,7 @@ def test_a_short_talk_is_shown_and_a_dry_run_says_what_would_be_done(
     assert sorted(path.name for path in talk.parent.iterdir()) == ["talk.csv"]
 
 
+@pytest.mark.slow
 def test_a_large_input_goes_piece_by_piece_and_resumes(
     finished: Finished, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

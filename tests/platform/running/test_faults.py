@@ -53,6 +53,7 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(800)
 def test_killed_driver_and_killed_worker_lose_and_repeat_nothing(tmp_path: Path) -> None:
     storage, log = tmp_path / "runs", tmp_path / "log"
@@ -86,7 +87,9 @@ def test_killed_driver_and_killed_worker_lose_and_repeat_nothing(tmp_path: Path)
 
 
 @pytest.mark.timeout(800)
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("sent", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+)
 def test_an_interrupted_study_says_how_to_resume(sent: signal.Signals, code: int, tmp_path: Path) -> None:
     storage, log = tmp_path / "runs", tmp_path / "log"
     driver = _start(storage, log)

@@ -57,6 +57,7 @@ def pretended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_cells_share_the_gpus_and_train_where_ray_put_them(pretended: dict[str, Any]) -> None:
     assert pretended["shares"] == {"cpus": 2.0, "gpus": 1.0, "at_once": 2}, "48 GiB a cell: one on each GPU"
     assert {tuple(gpus) for gpus, _ in pretended["auto"]} == {(0,), (1,)}

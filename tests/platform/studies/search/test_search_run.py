@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import optuna
+import pytest
 from helpers.processes import start, succeed, wait_until
 from optuna.storages import RDBStorage
 
@@ -32,6 +33,7 @@ def trials(storage: Path) -> list[optuna.trial.FrozenTrial]:
         return []
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_search_loses_and_doubles_nothing(tmp_path: Path) -> None:
     storage, log = tmp_path / "runs", tmp_path / "log"
     arguments = ("--trials", str(TRIALS), "--evaluation-seeds", "5", "6", "7")
