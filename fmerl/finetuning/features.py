@@ -3,7 +3,7 @@
 With folds, an utterance of train is encoded by the encoder that was tuned without its dialogue's labels. Validation and
 test are encoded by the one tuned on all of train, which has not seen their labels either: it is the encoder that new
 dialogues would meet. All encoders of a seed start from the same weights and the same classifier, so that their spaces
-stay close; `docs/finetuning.md` says how close.
+stay close, though not equal; how close has not been measured.
 
 Shapes: n utterances, D width of the encoder.
 """

@@ -23,7 +23,7 @@ _ACCELERATOR = "accelerator_type:"
 _GIBIBYTES = {
     "P4": 8,
     "K80": 12,
-    "P100": 16,
+    "P100": 12,
     "T4": 16,
     "V100": 16,
     "A10G": 24,
@@ -36,7 +36,7 @@ _GIBIBYTES = {
     "H200": 141,
     "B200": 180,
 }
-"""Memory of a GPU by Ray's name of its type, the smallest sold, from the makers' data sheets."""
+"""Memory of a GPU by Ray's name of its type; where several sizes were sold, a smaller one."""
 
 
 def nodes_at_hand() -> list[Node]:
