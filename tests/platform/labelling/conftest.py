@@ -26,7 +26,6 @@ def make_request(tmp_path: Path) -> Callable[..., LabelRequest]:
             "prompts": PromptConfig(),
             "decoding": "text",
             "retest": 0,
-            "timeout": 5.0,
         }
         return LabelRequest(**{**fields, **changes})
 

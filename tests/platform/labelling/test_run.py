@@ -233,7 +233,6 @@ def test_label_set_of_another_scale_or_corpus_is_refused_by_the_grid(
         read_labels_of(request.labels, talk([f"say {row}" for row in range(4)], turns=1))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("decoding", ["text", "schema"])
 def test_one_question_for_all_dimensions_is_a_third_of_the_calls(
     endpoint: FakeEndpoint, make_request: MakeRequest, decoding: str

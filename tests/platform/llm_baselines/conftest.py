@@ -50,7 +50,6 @@ def make_request(tmp_path: Path) -> Callable[..., BaselineRequest]:
             "context": 1,
             "seeds": (0,),
             "decoding": "text",
-            "timeout": 5.0,
             "retries": RetryPolicy(answers=2, backoff=Backoff(tries=1)),
             "storage": tmp_path / "runs",
         }
