@@ -118,6 +118,7 @@ class Predictor:
         data = conversation_data(utterances, features, self.bundle.manifest)
         found = self.bundle.predict(data, torch.device(self._device))
         row_of = {name: row for row, name in enumerate(data.utterance_id.tolist())}
+        texts = {utterance.utterance_id: utterance.text for utterance in utterances}
         order = np.array([row_of[utterance.utterance_id] for utterance in utterances], dtype=np.int64)
         names = np.array(self.bundle.classes)
         absent = np.stack([data.missing[name] for name in self.bundle.modalities], axis=1)
@@ -128,7 +129,7 @@ class Predictor:
                 "dialogue_id": data.dialogue_id,
                 "turn": data.turn,
                 "speaker": data.speaker_name,
-                "text": pa.array([utterance.text for utterance in _in_turn_order(utterances)], pa.string()),
+                "text": pa.array([texts[name] for name in row_of], pa.string()),
                 "predicted": names[found.predicted],
                 **{probability_column(name): found.probabilities[:, column] for column, name in enumerate(names)},
                 **{name: pa.array(found.vad[:, column], from_pandas=True) for column, name in enumerate(DIMENSIONS)},
@@ -210,7 +211,3 @@ def conversation_data(
         missing={table.modality: table.missing for table in features},
         digests={},
     )
-
-
-def _in_turn_order(utterances: Sequence[Utterance]) -> list[Utterance]:
-    return [utterance for dialogue in dialogues_of(utterances) for utterance in dialogue.utterances]

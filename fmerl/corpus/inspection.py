@@ -88,8 +88,13 @@ def repeated_texts(corpus: Corpus, split: Split) -> list[RepeatedText]:
 
 def repeats_of_train(corpus: Corpus) -> tuple[str, ...]:
     """Ids of the test utterances whose text is, letter by letter, that of a labelled train utterance."""
-    train = _emotions_by_text(_of(corpus, "train"))
-    return tuple(item.utterance_id for item in _of(corpus, "test") if item.text in train)
+    return tuple(repeated_ids(_of(corpus, "train"), _of(corpus, "test")))
+
+
+def repeated_ids(train: Iterable[Utterance], test: Iterable[Utterance]) -> Iterator[str]:
+    """Ids of test utterances whose text is, letter by letter, that of a labelled train utterance; none if blank."""
+    texts = {item.text for item in train if item.emotion is not None and item.text.strip()}
+    return (item.utterance_id for item in test if item.text in texts)
 
 
 def inertia(dialogues: Iterable[Dialogue]) -> dict[str, Inertia]:

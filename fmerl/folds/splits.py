@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fmerl.card import recipe_digest
 from fmerl.corpus.dialogue import Corpus, Dialogue, Split
+from fmerl.corpus.inspection import repeated_ids
 from fmerl.corpus.readers.iemocap.ids import session_of
 from fmerl.corpus.tables import read_csv
 from fmerl.errors import InputError
@@ -79,12 +80,12 @@ def repeats_in_folds(corpus: Corpus, folds: Collection[Fold]) -> tuple[str, ...]
     """Ids of the utterances whose text is, letter by letter, that of a labelled train utterance of the fold that tests
     them.
     """
-    spoken = [item for item in corpus.utterances() if item.text.strip()]
+    spoken = list(corpus.utterances())
     found: set[str] = set()
     for fold in folds:
-        train = {item.text for item in spoken if item.emotion is not None and fold.split[item.dialogue_id] == "train"}
+        train = (item for item in spoken if fold.split[item.dialogue_id] == "train")
         tested = (item for item in spoken if fold.split[item.dialogue_id] == "test")
-        found |= {item.utterance_id for item in tested if fold.speaker in (None, item.speaker) and item.text in train}
+        found.update(repeated_ids(train, (item for item in tested if fold.speaker in (None, item.speaker))))
     return tuple(item.utterance_id for item in spoken if item.utterance_id in found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -36,14 +36,10 @@ class CallPlan(ABC):
         found = (answer_from_journal(call, journal.answers(key), most_answers) for key, call in self.calls.items())
         return {outcome.key: outcome for outcome in found if outcome is not None}
 
-    def unanswered(self, config: WorkerConfig) -> list[Call]:
+    def unanswered(self, journal: JournalReader, most_answers: int) -> list[Call]:
         """Calls that the journal does not answer."""
-        answered = self.answered(JournalReader(config.journal), config.retries.answers)
+        answered = self.answered(journal, most_answers)
         return [call for key, call in self.calls.items() if key not in answered]
-
-    def in_batches(self, config: WorkerConfig) -> int:
-        """Number of calls without an answer that are in batches not read yet."""
-        return len({call.key for call in self.unanswered(config)} & BatchStore(config.journal).keys())
 
     def entries(self, journal: JournalReader) -> Iterator[tuple[Call, Entry]]:
         """Entries of the journal for these calls."""
@@ -100,7 +96,7 @@ def ask_plan(
                 return await asker.ask(waiting)
 
         return outcomes | asyncio.run(ask(batches))
-    if in_batches := plan.in_batches(config):
+    if in_batches := _in_batches(waiting, config):
         what = f"{in_batches:,} of {len(waiting):,} calls to make are in batches that were sent before"
         raise InputError("--batch", what, "give it to read their answers; without it they would be paid for twice")
     spent += plan.cost(journal, config.price)
@@ -127,9 +123,14 @@ def send_plan(plan: CallPlan, config: WorkerConfig, limits: Limits, batches: Bat
 
     async def send() -> None:
         async with _batch_asker(plan, config, limits, batches, spent) as asker:
-            await asker.send(plan.unanswered(config))
+            await asker.send(plan.unanswered(JournalReader(config.journal), config.retries.answers))
 
     asyncio.run(send())
+
+
+def _in_batches(waiting: Iterable[Call], config: WorkerConfig) -> int:
+    """Number of these calls that are in batches not read yet."""
+    return len({call.key for call in waiting} & BatchStore(config.journal).keys())
 
 
 @asynccontextmanager
@@ -149,8 +150,8 @@ async def _batch_asker(
 
     asker = BatchAsker(replace(config, ways=plan.ways(known)), limits, spent_with_plan, counting, batches)
     try:
-        waiting = plan.unanswered(config)
-        if waiting and not any(True for _ in plan.entries(known)) and not plan.in_batches(config):
+        waiting = plan.unanswered(known, config.retries.answers)
+        if waiting and not any(True for _ in plan.entries(known)) and not _in_batches(waiting, config):
             await asker.ask_first(waiting[0])
         yield asker
     finally:

@@ -7,23 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import ray
-import ray.train
 from ray.exceptions import RayError
-from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from fmerl.corpus import Corpus
 from fmerl.finetuning.folder import is_tuned
-from fmerl.training.distributed import Ranks
 from fmerl_platform.finetuning.worker import TuningJob, tune_and_log
 from fmerl_platform.ledger.schema import Tag
-from fmerl_platform.running.nodes import given_device, nodes_of_cluster
+from fmerl_platform.running.ddp import fit_on_workers, this_rank
+from fmerl_platform.running.nodes import nodes_of_cluster
 from fmerl_platform.running.options import Resources
 from fmerl_platform.running.placement import Placement, place
 from fmerl_platform.running.progress import RunEvents
 from fmerl_platform.study.cells import CellFailure
 
-_RETRIES = 2
-"""Retries of a cell after a worker died; it goes on from its last checkpoint."""
 _GIBIBYTES = 12.0
 """Memory on a GPU, as for RoBERTa-large in float32: weights, gradients and Adam's moments, and about as much again for
 the activations of a pass."""
@@ -59,27 +55,10 @@ def tune_cells(
 @ray.remote(num_cpus=0, max_retries=0)
 def _fit(job: TuningJob, corpus: list[Any], placement: Placement, storage: Path) -> str:
     """Tune one cell over `config.workers` processes: NCCL on GPUs, else Gloo. Returns what went wrong, or nothing."""
-    cell, on_gpu = job.cell, placement.gpus > 0
-    trainer = TorchTrainer(
-        _train,
-        train_loop_config={"job": job, "corpus": corpus[0]},
-        torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=cell.config.workers, use_gpu=on_gpu, resources_per_worker=placement.by_name
-        ),
-        run_config=ray.train.RunConfig(
-            name=f"encoder-{cell.fingerprint[:16]}",
-            storage_path=str((storage / "train").resolve()),
-            logging_config=ray.train.LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg, unused-ignore]
-            failure_config=ray.train.FailureConfig(max_failures=_RETRIES),
-        ),
-    )
-    try:
-        trainer.fit()
-    except ray.train.ControllerError as error:
-        return f"its workers could not be started: {error}"
-    except ray.train.TrainingFailedError as error:
-        return f"its workers died {_RETRIES + 1} times: {error}"
+    cell = job.cell
+    config, name = {"job": job, "corpus": corpus[0]}, f"encoder-{cell.fingerprint[:16]}"
+    if error := fit_on_workers(_train, config, name, cell.config.workers, placement, storage / "train"):
+        return error
     if is_tuned(cell.folder, cell.fingerprint):
         return ""
     runs = job.experiment.find(fingerprint=cell.fingerprint)
@@ -87,9 +66,5 @@ def _fit(job: TuningJob, corpus: list[Any], placement: Placement, storage: Path)
 
 
 def _train(config: dict[str, Any]) -> None:
-    context = ray.train.get_context()
-    device = given_device()
-    if device.type == "cuda":
-        device = get_device()  # which gives a worker without any GPU the first one
-    ranks = Ranks(context.get_world_rank(), context.get_world_size())
+    ranks, device = this_rank()
     tune_and_log(config["job"], ray.get(config["corpus"]), ranks, device)

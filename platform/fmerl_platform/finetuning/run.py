@@ -9,15 +9,15 @@ from pathlib import Path
 
 from fmerl.finetuning.folder import is_tuned
 from fmerl_platform.finetuning.request import TuningCell, TuningRequest
-from fmerl_platform.ledger.cells import mark_failed, unfinished
+from fmerl_platform.ledger.cells import unfinished
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import command_line, provenance
 from fmerl_platform.ledger.runs import StudyRuns, open_runs
-from fmerl_platform.running.lock import exclusive
 from fmerl_platform.running.options import KeepOptions, Resources
 from fmerl_platform.running.progress import Progress, silent
 from fmerl_platform.studies.ablation import Ablation
 from fmerl_platform.studies.results import StudyResults
+from fmerl_platform.studies.run import finish_study, study_lock
 from fmerl_platform.study.cells import CellFailure
 
 _log = logging.getLogger(__name__)
@@ -45,30 +45,20 @@ def run_tuning(request: TuningRequest, how: TuningRun, progress: Progress = sile
         InputError: Before anything is tuned.
     """
     storage, planned = how.storage, (*request.cells, *request.fold_cells)
-    if not all(is_tuned(cell.folder, cell.fingerprint) for cell in planned):
+    absent = [cell for cell in planned if not is_tuned(cell.folder, cell.fingerprint)]
+    if absent:
         _log.info(request.check())
     storage.mkdir(parents=True, exist_ok=True)
-    with exclusive(storage / f".{request.study}.lock", "this study is running already", "wait for it, or name another"):
+    with study_lock(storage, request.study):
         experiment = Experiment.in_storage(storage, request.study)
         record = request.record(command_line(), provenance())
         runs = open_runs(experiment, record)
         open_cells = {cell.fingerprint for cell in unfinished(experiment, request.cells)}
-        waiting = [
-            cell for cell in planned if cell.fingerprint in open_cells or not is_tuned(cell.folder, cell.fingerprint)
-        ]
+        # Another command may have left some of the absent ones before this one had the lock.
+        open_cells |= {cell.fingerprint for cell in absent if not is_tuned(cell.folder, cell.fingerprint)}
+        waiting = [cell for cell in planned if cell.fingerprint in open_cells]
         failures = _tune(waiting, request, how, experiment, runs, progress)
-        mark_failed(experiment, failures)
-        results = StudyResults(
-            experiment=experiment,
-            record=record,
-            runs=runs,
-            kind=Ablation(),
-            folder=storage / "reports" / request.study,
-            failures=tuple(failures),
-        )
-        _ = results.published
-        runs.close(experiment, complete=not failures)
-    return results
+        return finish_study(experiment, record, runs, Ablation(), storage, failures)
 
 
 def _tune(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import torch
 
 from fmerl.checkpoint import Checkpoint
@@ -16,10 +15,9 @@ from fmerl.corpus import Corpus
 from fmerl.finetuning.cell import finetune
 from fmerl.finetuning.folder import write_tuned
 from fmerl.training.distributed import Ranks
-from fmerl.training.loop import DivergedError
 from fmerl_platform.finetuning.request import TuningCell
 from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.ledger.schema import CONDITIONS, PREDICTIONS
+from fmerl_platform.running.worker import end_failed, write_tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,16 +71,9 @@ def tune_and_log(job: TuningJob, corpus: Corpus, ranks: Ranks, device: torch.dev
             write_tuned(cell.folder, result, fields)
             if run is not None:
                 with tempfile.TemporaryDirectory() as folder:
-                    tables = {PREDICTIONS: result.predictions, CONDITIONS: result.conditions}
-                    for name, table in tables.items():
-                        pq.write_table(table, Path(folder) / name)
-                    run.finish(result.metrics, cell.config.epochs, [Path(folder) / name for name in tables])
+                    write_tables(Path(folder), result.predictions, result.conditions)
+                    run.finish(result.metrics, cell.config.epochs, sorted(Path(folder).iterdir()))
             checkpoint.discard()
     except Exception as error:
-        if run is not None:
-            run.fail(error)
-        # All ranks diverge together; after any other error of one, the rest would wait for it for ever.
-        if ranks.size > 1 and not isinstance(error, DivergedError):
-            raise
-        return f"{type(error).__name__}: {error}"
+        return end_failed(run, error, ranks)
     return ""

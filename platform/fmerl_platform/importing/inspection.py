@@ -49,6 +49,17 @@ def corpus_report(folder: Path) -> Report:
     )
 
 
+def _counts(repeats: Sequence[RepeatedText]) -> dict[str, int]:
+    """Numbers of a split's repeated texts, in the order of the table's columns."""
+    return {
+        "texts": len(repeats),
+        "texts_with_several_emotions": sum(item.differs for item in repeats),
+        "utterances": sum(item.rows for item in repeats),
+        "other_emotion": sum(item.unusual_rows for item in repeats),
+        "new_emotion": sum(item.unheard_rows for item in repeats),
+    }
+
+
 def _finding(corpus: Corpus, repeats: Sequence[RepeatedText]) -> str:
     counts = class_counts(corpus, "test")
     most = max(counts, key=lambda name: counts[name])
@@ -98,17 +109,7 @@ def _repeats(repeats: Mapping[Split, Sequence[RepeatedText]]) -> Table:
         name="repeats",
         caption="Texts that train holds too",
         columns=columns("Split", "Texts", "Texts with several emotions", "Utterances", "Other emotion", "New emotion"),
-        rows=tuple(
-            (
-                split,
-                str(len(found)),
-                str(sum(item.differs for item in found)),
-                str(sum(item.rows for item in found)),
-                str(sum(item.unusual_rows for item in found)),
-                str(sum(item.unheard_rows for item in found)),
-            )
-            for split, found in repeats.items()
-        ),
+        rows=tuple((split, *map(str, _counts(found).values())) for split, found in repeats.items()),
         notes=(
             "The same text letter by letter, of labelled utterances; blank texts do not count. Several emotions: in "
             "train and the split together. Other emotion: utterances whose emotion is not the text's most frequent one "
@@ -198,16 +199,7 @@ def _rows(corpus: Corpus, repeats: Mapping[Split, Sequence[RepeatedText]]) -> di
     return {
         "corpus": corpus.name,
         "classes": {split: class_counts(corpus, split) for split in SPLITS},
-        "repeats": {
-            split: {
-                "texts": len(found),
-                "texts_with_several_emotions": sum(item.differs for item in found),
-                "utterances": sum(item.rows for item in found),
-                "other_emotion": sum(item.unusual_rows for item in found),
-                "new_emotion": sum(item.unheard_rows for item in found),
-            }
-            for split, found in repeats.items()
-        },
+        "repeats": {split: _counts(found) for split, found in repeats.items()},
         "one_turn_dialogues": {
             split: sum(len(each.utterances) == 1 for each in found) for split, found in dialogues.items()
         },

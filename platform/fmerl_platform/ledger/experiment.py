@@ -66,12 +66,12 @@ class Experiment:
         Raises:
             InputError: There is no such study.
         """
-        known = {found.name for found in client_of(storage_uri(storage)).search_experiments()}
+        uri = storage_uri(storage)
+        known = {found.name for found in client_of(uri).search_experiments()}
         if study not in known:
-            where = tracking_server() or storage / "mlflow.db"
-            names = ", ".join(sorted(known))
-            raise InputError(where, f"no study {study!r}", f"give --study, one of {names}")
-        return cls.in_storage(storage, study)
+            where = storage / "mlflow.db" if uri == database(storage) else uri
+            raise InputError(where, f"no study {study!r}", f"give --study, one of {', '.join(sorted(known))}")
+        return cls.open(uri, study, None)
 
     @classmethod
     def open(cls, uri: str, study: str, artifacts: Path | None) -> Experiment:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fmerl_platform.ledger.results import CellRecord
+from fmerl_platform.ledger.results import CellRecord, scores_on_test
 
 
 def pooled_over_folds(cells: Sequence[CellRecord], folds: Sequence[str]) -> tuple[CellRecord, ...]:
@@ -71,19 +71,15 @@ def _each_once(tables: Mapping[str, pa.Table]) -> pa.Table:
 
 
 def _metrics(cells: Sequence[CellRecord], predictions: pa.Table) -> dict[str, float]:
-    from fmerl.training.evaluation import classification_scores  # PyTorch starts slowly
-
     metrics = {
         name: moments.fmean(cell.metrics[name] for cell in cells)
         for name in cells[0].metrics
         if all(name in cell.metrics for cell in cells)
     }
-    rows = predictions.filter(pc.field("gold").is_valid())
-    gold, predicted = rows["gold"].to_numpy(zero_copy_only=False), rows["predicted"].to_numpy(zero_copy_only=False)
-    names, index = np.unique(np.concatenate([gold, predicted]).astype(str), return_inverse=True)
-    scores = classification_scores(index[: len(gold)], index[len(gold) :], len(names))
+    named = pa.chunked_array([*predictions["gold"].chunks, *predictions["predicted"].chunks]).drop_null().unique()
+    scores = scores_on_test(replace(cells[0], predictions=predictions), tuple(named.to_pylist()))
     # The oracle's predictions are not kept: its gain is the mean over folds, by what each tests.
     tested = [len(cell.labelled_test()) for cell in cells]
     gains = [cell.metrics["test_oracle_weighted_f1"] - cell.metrics["test_weighted_f1"] for cell in cells]
-    scores["oracle_weighted_f1"] = scores["weighted_f1"] + float(np.average(gains, weights=tested))
-    return metrics | {f"test_{name}": value for name, value in scores.items()}
+    oracle = scores["test_weighted_f1"] + float(np.average(gains, weights=tested))
+    return {**metrics, **scores, "test_oracle_weighted_f1": oracle}

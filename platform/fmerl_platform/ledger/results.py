@@ -108,6 +108,15 @@ class CorpusCells:
         ]
 
 
+def scores_on_test(cell: CellRecord, classes: tuple[str, ...]) -> dict[str, float]:
+    """Weighted F1, accuracy and macro F1 of a cell's labelled test rows, named as a trained cell's metrics."""
+    from fmerl_platform.statistics import accuracy, confusion_by_dialogue, macro_f1, weighted_f1
+
+    confusion = confusion_by_dialogue([labelled_predictions(cell, classes)], len(classes)).sum(axis=(0, 1))
+    scores = {"weighted_f1": weighted_f1, "accuracy": accuracy, "macro_f1": macro_f1}
+    return {f"test_{name}": float(score(confusion)) for name, score in scores.items()}
+
+
 def labelled_predictions(
     cell: CellRecord, classes: tuple[str, ...], condition: str | None = None, *, seedless: bool = False
 ) -> CellPredictions:

@@ -6,8 +6,9 @@ Shapes: C classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.report.numbers import interval, mean_sd, p_value, percent, seeds, signed
 from fmerl_platform.report.table import Column, Table, columns, markdown_text, to_markdown
-from fmerl_platform.statistics import Estimate, estimates, weighted_f1
+from fmerl_platform.statistics import Estimate, Score, class_f1, estimates, weighted_f1
 from fmerl_platform.studies.results import StudyResults
 
 
@@ -100,8 +101,8 @@ def _scores(corpus: CorpusCells, cells: Sequence[CellRecord], manifest: Manifest
     chosen = {cell.seed for cell in cells}
     found = [each for each in corpus.predictions_of(cells[0].variant) if each.seed in chosen]
     names = manifest.classes
-    scores: dict[str, Callable[[np.ndarray], np.ndarray]] = {"weighted F1": weighted_f1}
-    scores |= {name: _f1_of(index) for index, name in enumerate(names)}
+    scores: dict[str, Score] = {"weighted F1": weighted_f1}
+    scores |= {name: partial(_class_f1, index) for index, name in enumerate(names)}
     of_test = estimates(found, len(names), scores)
     counts = np.bincount(found[0].gold, minlength=len(names))
     rows = [("weighted F1", *_shown(of_test["weighted F1"]), str(len(found[0].gold)), str(sum(manifest.train_counts)))]
@@ -120,14 +121,8 @@ def _scores(corpus: CorpusCells, cells: Sequence[CellRecord], manifest: Manifest
     )
 
 
-def _f1_of(index: int) -> Callable[[np.ndarray], np.ndarray]:
-    def score(confusion: np.ndarray) -> np.ndarray:
-        hits = confusion[..., index, index]
-        total = confusion[..., index, :].sum(-1) + confusion[..., :, index].sum(-1)
-        result: np.ndarray = np.where(total > 0, 2 * hits / np.maximum(total, 1), 0.0)
-        return result
-
-    return score
+def _class_f1(index: int, confusion: np.ndarray) -> np.ndarray:
+    return class_f1(confusion)[..., index]
 
 
 def _shown(score: Estimate) -> tuple[str, str]:

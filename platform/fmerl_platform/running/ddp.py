@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ray
 import ray.train
+import torch
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from fmerl.training.distributed import Ranks
@@ -38,29 +40,60 @@ def train_on_workers(
     storage: Path,
 ) -> str:
     """Run `train_and_log` over `cell.config.training.workers` processes: NCCL on GPUs, else Gloo."""
+    config = {
+        "cell": cell,
+        "inputs": ray.put(inputs),
+        "experiment": experiment,
+        "parent": parent,
+        "files": files,
+    }
+    name, workers = f"cell-{cell.fingerprint[:16]}", cell.config.training.workers
+    if error := fit_on_workers(_train, config, name, workers, placement, storage, attempts=_PATIENCE):
+        return error
+    runs = experiment.find(fingerprint=cell.fingerprint)
+    if any(run.info.status == "FINISHED" for run in runs):
+        return ""
+    return next((run.data.tags[Tag.ERROR] for run in runs if Tag.ERROR in run.data.tags), "left no result")
+
+
+def fit_on_workers(
+    train: Callable[[dict[str, Any]], None],
+    config: dict[str, Any],
+    name: str,
+    workers: int,
+    placement: Placement,
+    storage: Path,
+    attempts: int = -1,
+) -> str:
+    """Run a function in several processes by Ray Train: NCCL on GPUs, else Gloo.
+
+    Args:
+        train: Function of each process.
+        config: Its argument.
+        name: Name of the run, by which its state is found again.
+        workers: Number of processes.
+        placement: Resources of each.
+        storage: Folder of Train's own files.
+        attempts: Attempts to get all workers at once; -1 tries for ever.
+
+    Returns:
+        What went wrong with the processes themselves; empty if they ended.
+    """
     on_gpu = placement.gpus > 0
     trainer = TorchTrainer(
-        _train,
-        train_loop_config={
-            "cell": cell,
-            "inputs": ray.put(inputs),
-            "experiment": experiment,
-            "parent": parent,
-            "files": files,
-        },
+        train,
+        train_loop_config=config,
         torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
         scaling_config=ray.train.ScalingConfig(
-            num_workers=cell.config.training.workers,
-            use_gpu=on_gpu,
-            resources_per_worker=placement.by_name,
+            num_workers=workers, use_gpu=on_gpu, resources_per_worker=placement.by_name
         ),
         run_config=ray.train.RunConfig(
-            name=f"cell-{cell.fingerprint[:16]}",
+            name=name,
             storage_path=str(storage.resolve()),
             logging_config=ray.train.LoggingConfig(log_level="ERROR"),
             failure_config=ray.train.FailureConfig(
                 max_failures=_RETRIES,
-                controller_failure_limit=_PATIENCE,  # type: ignore[call-arg]
+                controller_failure_limit=attempts,  # type: ignore[call-arg]
             ),
         ),
     )
@@ -70,23 +103,26 @@ def train_on_workers(
         return f"its workers could not be started: {error}"
     except ray.train.TrainingFailedError as error:
         return f"its workers died {_RETRIES + 1} times: {error}"
-    runs = experiment.find(fingerprint=cell.fingerprint)
-    if any(run.info.status == "FINISHED" for run in runs):
-        return ""
-    return next((run.data.tags[Tag.ERROR] for run in runs if Tag.ERROR in run.data.tags), "left no result")
+    return ""
 
 
-def _train(config: dict[str, Any]) -> None:
+def this_rank() -> tuple[Ranks, torch.device]:
+    """This process among those of its Ray Train run, and the device that Ray gave it."""
     context = ray.train.get_context()
     device = given_device()
     if device.type == "cuda":
         device = get_device()  # which gives a worker without any GPU the first one
+    return Ranks(context.get_world_rank(), context.get_world_size()), device
+
+
+def _train(config: dict[str, Any]) -> None:
+    ranks, device = this_rank()
     train_and_log(
         config["cell"],
         ray.get(config["inputs"]),
         config["experiment"],
         config["parent"],
         config["files"],
-        Ranks(context.get_world_rank(), context.get_world_size()),
+        ranks,
         device,
     )

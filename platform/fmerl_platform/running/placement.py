@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fmerl.errors import InputError
 from fmerl_platform.running.options import Resources
@@ -100,7 +100,7 @@ def place(resources: Resources, nodes: Sequence[Node], *, workers: int = 1, gibi
         has = "; ".join(f"{node.name}: {node.cpus:g} CPU, {node.gpus:g} GPU" for node in nodes)
         remedy = "ask for less, add nodes, or give --cells-at-once (--trials-at-once) where the cluster grows"
         raise InputError("cluster", f"no cell that needs {placed.needs} ever fits ({has})", remedy)
-    return Placement(**{**vars(placed), "at_once": at_once})
+    return replace(placed, at_once=at_once)
 
 
 def place_cells(

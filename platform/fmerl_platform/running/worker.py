@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
@@ -15,7 +16,7 @@ from fmerl.checkpoint import Checkpoint
 from fmerl.training.cell import train_cell
 from fmerl.training.distributed import ALONE, Ranks
 from fmerl.training.loop import DivergedError
-from fmerl_platform.ledger.experiment import Experiment
+from fmerl_platform.ledger.experiment import CellRun, Experiment
 from fmerl_platform.ledger.schema import BUNDLE, CONDITIONS, PREDICTIONS
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
@@ -80,18 +81,31 @@ def train_and_log(
         if run is None:
             return ""
         with tempfile.TemporaryDirectory() as folder:
-            tables = {PREDICTIONS: result.predictions, CONDITIONS: result.conditions}
-            for name, table in tables.items():
-                pq.write_table(table, Path(folder) / name)
+            write_tables(Path(folder), result.predictions, result.conditions)
             if files.weights:
                 write_cell_bundle(Path(folder) / BUNDLE, result, **cell.facts(inputs))
             run.finish(result.metrics, cell.config.training.epochs, sorted(Path(folder).iterdir()))
         files.checkpoint(cell).discard()
     except Exception as error:
-        if run is not None:
-            run.fail(error)
-        # All ranks diverge together; after any other error of one, the rest would wait for it for ever.
-        if ranks.size > 1 and not isinstance(error, DivergedError):
-            raise
-        return f"{type(error).__name__}: {error}"
+        return end_failed(run, error, ranks)
     return ""
+
+
+def write_tables(folder: Path, predictions: pa.Table, conditions: pa.Table) -> None:
+    """Write the tables that every cell leaves, under their names in the ledger."""
+    for name, table in {PREDICTIONS: predictions, CONDITIONS: conditions}.items():
+        pq.write_table(table, folder / name)
+
+
+def end_failed(run: CellRun | None, error: Exception, ranks: Ranks) -> str:
+    """End the run of a cell whose training raised; returns the error in words.
+
+    Raises:
+        Exception: The error itself, on several ranks: all of them diverge together, but after any other error of one
+            the rest would wait for it for ever.
+    """
+    if run is not None:
+        run.fail(error)
+    if ranks.size > 1 and not isinstance(error, DivergedError):
+        raise error
+    return f"{type(error).__name__}: {error}"

@@ -12,16 +12,10 @@ from numpy.typing import NDArray
 from fmerl.config import DIMENSIONS
 from fmerl.files import file_digest
 from fmerl.supervision.agreement import concordance
-from fmerl_platform.ledger.results import CellRecord, CorpusCells, labelled_predictions
+from fmerl_platform.ledger.results import CellRecord, CorpusCells, scores_on_test
 from fmerl_platform.scoring.calibration import CalibrationBin, calibration_bins, expected_calibration_error
 from fmerl_platform.scoring.files import PredictionFile, SeedPredictions
 from fmerl_platform.scoring.gold import Gold
-from fmerl_platform.statistics import (
-    accuracy,
-    confusion_by_dialogue,
-    macro_f1,
-    weighted_f1,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,27 +69,18 @@ def _cell(gold: Gold, file: PredictionFile, found: SeedPredictions) -> CellRecor
     table = gold.rows
     for name, column in columns.items():
         table = table.append_column(name, column)
-    return _scored(
-        CellRecord(
-            corpus=gold.corpus,
-            variant=file.name,
-            seed=found.seed or 0,
-            fingerprint=file_digest(file.path),
-            run_id=str(file.path),
-            metrics={},
-            history={},
-            predictions=table,
-            conditions=table.slice(0, 0).append_column("condition", pa.array([], pa.string())),
-        ),
-        gold.classes,
+    cell = CellRecord(
+        corpus=gold.corpus,
+        variant=file.name,
+        seed=found.seed or 0,
+        fingerprint=file_digest(file.path),
+        run_id=str(file.path),
+        metrics={},
+        history={},
+        predictions=table,
+        conditions=table.slice(0, 0).append_column("condition", pa.array([], pa.string())),
     )
-
-
-def _scored(cell: CellRecord, classes: tuple[str, ...]) -> CellRecord:
-    """The cell with the metrics that a trained one has, but the oracle."""
-    confusion = confusion_by_dialogue([labelled_predictions(cell, classes)], len(classes)).sum(axis=(0, 1))
-    scores = {"weighted_f1": weighted_f1, "accuracy": accuracy, "macro_f1": macro_f1}
-    return replace(cell, metrics={f"test_{name}": float(score(confusion)) for name, score in scores.items()})
+    return replace(cell, metrics=scores_on_test(cell, gold.classes))
 
 
 def system_scores(gold: Gold, file: PredictionFile) -> SystemScores:

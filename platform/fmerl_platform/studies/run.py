@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from fmerl_platform.studies.kind import StudyKind
 from fmerl_platform.studies.plan import StudyPlan, plan_study
 from fmerl_platform.studies.results import StudyResults
 from fmerl_platform.study.cells import Cell, CellFailure
-from fmerl_platform.study.record import record_study
+from fmerl_platform.study.record import StudyRecord, record_study
 from fmerl_platform.study.study import Study
 
 _log = logging.getLogger(__name__)
@@ -63,8 +64,7 @@ def run_plan(
     """Run a study, as `run_study` does, whose inputs were read."""
     study, kind, cells = plan.study, plan.kind, plan.cells
     storage.mkdir(parents=True, exist_ok=True)
-    # Two drivers would train each other's cells.
-    with exclusive(storage / f".{study.name}.lock", "this study is running already", "wait for it, or name another"):
+    with study_lock(storage, study.name):
         experiment = Experiment.in_storage(storage, study.name)
         kind.others(experiment)  # refused before anything is trained
         record = record_study(
@@ -86,17 +86,34 @@ def run_plan(
         failures = _train(
             waiting, plan, experiment, runs, storage, resources or Resources(), keep or KeepOptions(), progress
         )
-        mark_failed(experiment, failures)
-        results = StudyResults(
-            experiment=experiment,
-            record=record,
-            runs=runs,
-            kind=kind,
-            folder=storage / "reports" / study.name,
-            failures=tuple(failures),
-        )
-        _ = results.published
-        runs.close(experiment, complete=not failures)
+        return finish_study(experiment, record, runs, kind, storage, failures)
+
+
+def study_lock(storage: Path, study: str) -> AbstractContextManager[None]:
+    """Lock of a study that is running: two drivers would train each other's cells."""
+    return exclusive(storage / f".{study}.lock", "this study is running already", "wait for it, or name another")
+
+
+def finish_study(
+    experiment: Experiment,
+    record: StudyRecord,
+    runs: StudyRuns,
+    kind: StudyKind,
+    storage: Path,
+    failures: Sequence[CellFailure],
+) -> StudyResults:
+    """End a study whose cells were trained: failures and report on its runs, and the report in `storage`."""
+    mark_failed(experiment, failures)
+    results = StudyResults(
+        experiment=experiment,
+        record=record,
+        runs=runs,
+        kind=kind,
+        folder=storage / "reports" / record.study,
+        failures=tuple(failures),
+    )
+    _ = results.published
+    runs.close(experiment, complete=not failures)
     return results
 
 
