@@ -35,6 +35,20 @@ def read_text(path: Path, remedy: str | None = None, errors: Literal["strict", "
         content = path.read_bytes()
     except OSError as error:
         raise path_error(error, remedy) or error from None
+    return decoded(content, path, errors)
+
+
+def decoded(content: bytes, path: Path, errors: Literal["strict", "surrogateescape"] = "strict") -> str:
+    """Bytes as text, as `read_text` reads a file.
+
+    Args:
+        content: The bytes.
+        path: Where they are from, for errors.
+        errors: As for `read_text`.
+
+    Raises:
+        InputError: They are of another encoding.
+    """
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         return content.decode(encoding, errors=errors if encoding.startswith("utf-8") else "strict")
@@ -85,6 +99,26 @@ def read_json(path: Path, remedy: str) -> Any:
     except ValueError as error:
         raise InputError(path, f"no JSON ({error})", remedy) from None
     return value
+
+
+def read_json_lines(path: Path, remedy: str) -> Iterator[tuple[int, Any]]:
+    """Row number and value of every line that is not blank, read piece by piece.
+
+    Args:
+        path: The file, encoded as for `read_text`.
+        remedy: The form of a line.
+
+    Raises:
+        InputError: As `text_file`; or a line that is no JSON, when it is reached.
+    """
+    with text_file(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise InputError(path, f"no JSON ({error})", remedy, row=number) from None
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
