@@ -7,6 +7,7 @@ refused before the library sees them.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +154,7 @@ def _rows(folder: Path, frame: Any, fields: AudformatFields, problems: list[Prob
     segmented = frame.index.nlevels > 1
     split = fields.split or "split of the table"
     absent: dict[str, bool] = {}
+    partial: Counter[str] = Counter()
     found: list[tuple[str, float, dict[str, str]]] = []
     for index, values in zip(frame.index, frame.to_dict("records"), strict=True):
         file, start, end = index if segmented else (index, None, None)
@@ -172,9 +174,11 @@ def _rows(folder: Path, frame: Any, fields: AudformatFields, problems: list[Prob
         }
         if segmented:
             cells |= dict(zip(TIME_COLUMNS, times, strict=True))
-        scores = {dimension: _text(values[dimension]) for dimension in DIMENSIONS}
-        if all(scores.values()):
+        scores = {dimension: score for dimension in DIMENSIONS if (score := _text(values[dimension]))}
+        if len(scores) == len(DIMENSIONS):
             cells |= scores
+        elif scores:
+            partial[" and ".join(scores)] += 1
         path = (folder / file).resolve()
         if absent.setdefault(file, not path.is_file()):
             pass  # told below, once for each file
@@ -185,6 +189,9 @@ def _rows(folder: Path, frame: Any, fields: AudformatFields, problems: list[Prob
         found.append((dialogue, math.nan if start is None else start.total_seconds(), cells))
     for file in (file for file, gone in absent.items() if gone):
         problems.append(Problem(where=file, row=0, what="no such file", action="kept without audio and video"))
+    for given, count in partial.items():
+        what = f"{count} utterances with {given} alone"
+        problems.append(Problem(where="db.yaml", row=0, what=what, action="scores left out", on_screen=True))
     if segmented:
         found.sort(key=lambda item: item[1])
     return filled(Row(folder, number, cells) for number, (_, _, cells) in enumerate(found, start=1))

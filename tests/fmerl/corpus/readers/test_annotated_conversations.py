@@ -141,7 +141,7 @@ def test_a_corpus_folder_is_taken_as_it_is(tmp_path: Path) -> None:
         ("speaker,text,emotion\nann,Hi,joy\nann,Oh,joy\n", "a.csv: one emotion in all of it"),
         ("speaker,text,emotion\nann,Hi,joy\nann,Oh,fear\n", "a.csv: 1 labelled dialogues, to be dealt to three splits"),
         ("speaker,text,emotion,split\nann,Hi,joy,train\nann,Oh,fear,\n", "row 3: no split, which row 2 has"),
-        ("speaker,text,emotion\nann,Hi,joy\n,Oh,fear\n", "row 3: speaker '' is empty"),
+        ("speaker,text,emotion,split\nann,Hi,joy,train\n,Oh,fear,train\n", "row 3: speaker '' is empty"),
         ("speaker,emotion\nann,joy\n", "missing column text"),
         ("speaker,text,emotion\n", "no turn has a field emotion"),
     ],
