@@ -106,7 +106,8 @@ def _refuse_code(folder: Path) -> None:
         raise InputError(path, f"no YAML ({' '.join(str(error).split())[:_LONGEST]})", _FORM) from None
     if not isinstance(header, dict):
         raise InputError(path, "no header of a database", _FORM)
-    for table in (*(header.get("misc_tables") or ()), *(header.get("tables") or ())):
+    listed = (header.get(key) for key in ("misc_tables", "tables"))
+    for table in (table for tables in listed if isinstance(tables, dict | list) for table in tables):
         pickled = folder / f"db.{table}.pkl"
         if pickled.exists():
             remedy = "take it away if a CSV or Parquet file of the table is there, else save it as one with audformat"
