@@ -78,19 +78,20 @@ def text_file(path: Path) -> Iterator[IO[str]]:
         raise InputError(path, f"it is not all {name}", "save the file as UTF-8") from None
 
 
-def read_json(path: Path, remedy: str) -> Any:
+def read_json(path: Path, remedy: str, *, nan: bool = False) -> Any:
     """Read a JSON file, encoded as for `read_text`.
 
     Args:
         path: The file.
         remedy: Advice for a file that is not there or is no JSON: its form.
+        nan: Take NaN and infinity, as Python and data frames write them.
 
     Raises:
         InputError: No such file, or no JSON; NaN, infinity, a key given twice and half a surrogate pair are none.
     """
     text = read_text(path, remedy)
     try:
-        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=float if nan else _refuse_constant)
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise InputError(path, "no JSON (nested too deeply)", remedy) from None
@@ -129,5 +130,5 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse_constant(name: str) -> None:
+def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")

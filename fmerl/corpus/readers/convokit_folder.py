@@ -46,16 +46,16 @@ def read_convokit(
     turns: dict[str, list[tuple[float | None, Row]]] = {}
     fields: set[str] = set()
     for path, number, record in _records(folder):
-        cells = {key: _text(path, number, key, _field(record, key)) for key in ("id", "conversation_id", "speaker")}
+        cells = {key: _required(path, number, key, _field(record, key)) for key in ("id", "conversation_id", "speaker")}
         meta = _meta(record)
         fields.update(meta)
-        cells["text"] = "" if record.get("text") is None else cell_of(path, number, "text", record["text"])
+        cells["text"] = _optional(path, number, "text", record.get("text"))
         cells["emotion"] = _emotion(path, number, emotion, meta.get(emotion), problems)
         dialogue = cells["conversation_id"]
-        cells["split"] = ""
-        if split is not None:
-            value = meta.get(split, conversations.get(dialogue, {}).get(split))
-            cells["split"] = "" if value is None else cell_of(path, number, split, value)
+        of_conversation = conversations.get(dialogue, {})
+        cells["split"] = (
+            "" if split is None else _optional(path, number, split, meta.get(split, of_conversation.get(split)))
+        )
         row = Row(path, number, {**cells, "utterance_id": cells["id"], "dialogue_id": dialogue})
         turns.setdefault(dialogue, []).append((_time(record.get("timestamp")), row))
     if turns and emotion not in fields:
@@ -71,7 +71,7 @@ def _records(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
         records = read_json_lines(path, _FORM)
     else:
         path = folder / "utterances.json"
-        listed = read_json(path, _FORM)
+        listed = read_json(path, _FORM, nan=True)
         if not isinstance(listed, list):
             raise InputError(path, "no list of utterances", _FORM)
         records = enumerate(listed, start=1)
@@ -83,7 +83,7 @@ def _records(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
 
 def _conversations(path: Path) -> dict[str, dict[str, Any]]:
     """Metadata of the conversations by id; none without the file."""
-    found = read_json(path, _FORM) if path.exists() else {}
+    found = read_json(path, _FORM, nan=True) if path.exists() else {}
     if not isinstance(found, dict):
         raise InputError(path, "no JSON object", _FORM)
     # Before vectors there was no `meta` around it.
@@ -99,10 +99,17 @@ def _field(record: Mapping[str, Any], key: str) -> Any:
     return record.get(key, record.get(_OLDER.get(key, key)))
 
 
-def _text(path: Path, number: int, key: str, value: Any) -> str:
-    if value is None or value == "":
+def _required(path: Path, number: int, key: str, value: Any) -> str:
+    text = _optional(path, number, key, value)
+    if not text:
         raise InputError(path, f"an utterance has no {key}", _FORM, row=number)
-    return cell_of(path, number, key, value)
+    return text
+
+
+def _optional(path: Path, number: int, key: str, value: Any) -> str:
+    """A value as text; empty for none, which a corpus that was made of a data frame has as NaN."""
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return "" if missing else cell_of(path, number, key, value)
 
 
 def _emotion(path: Path, number: int, field: str, value: Any, problems: list[Problem]) -> str:
@@ -115,7 +122,7 @@ def _emotion(path: Path, number: int, field: str, value: Any, problems: list[Pro
     if isinstance(value, str) and value.startswith(_PICKLED):
         what = f"{field} is kept in a pickle, which can run code"
         raise InputError(path, what, "write it as text, and dump the corpus again", row=number)
-    return "" if value is None else cell_of(path, number, field, value)
+    return _optional(path, number, field, value)
 
 
 def _time(value: Any) -> float | None:

@@ -120,6 +120,22 @@ def test_several_emotions_are_context_and_listed(tmp_path: Path) -> None:
     ]
 
 
+def test_what_data_frames_leave_as_nan_is_missing(tmp_path: Path) -> None:
+    records = records_of([[("joy", 1), ("anger", 2)], [("joy", 1)], [("anger", 1)]])
+    for key in ("timestamp", "text"):
+        records[1][key] = float("nan")
+    records[1]["meta"] = {"emotion": float("nan"), "split": "train"}
+    write_folder(tmp_path, records)
+    conversations = json.loads((tmp_path / "conversations.json").read_text())
+    conversations["c0_0"]["meta"]["year"] = float("nan")
+    (tmp_path / "conversations.json").write_text(json.dumps(conversations))
+    corpus, _ = read(tmp_path)
+    assert [(item.text, item.emotion) for item in corpus.dialogues[0].utterances] == [("text 0 0", "joy"), ("", None)]
+    records[1]["speaker"] = float("nan")
+    with pytest.raises(InputError, match="row 2: an utterance has no speaker"):
+        read(write_folder(tmp_path, records))
+
+
 def test_without_a_split_dialogues_are_dealt_alike_in_any_order(tmp_path: Path) -> None:
     records = records_of([*[[("joy", 1), ("anger", 2)] for _ in range(20)], [(None, 1)]])
     dealt = []
