@@ -10,7 +10,7 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus.conversations import filled, read_turns
 from fmerl.corpus.dialogue import Corpus, Problem
 from fmerl.corpus.folder import media_file, read_corpus
-from fmerl.corpus.readers.assembly import corpus_name, corpus_of
+from fmerl.corpus.readers.assembly import corpus_of
 from fmerl.corpus.tables import Row
 from fmerl.errors import InputError
 
@@ -19,7 +19,6 @@ def read_conversations(
     path: Path,
     *,
     emotion: str = "emotion",
-    name: str | None = None,
     vad_range: tuple[float, float] | None = None,
 ) -> tuple[Corpus, list[Problem]]:
     """Read CSV, Parquet, JSON lines, chat JSON or segments of a transcript; or a corpus folder, as it is.
@@ -30,21 +29,21 @@ def read_conversations(
     Args:
         path: The file, or the folder.
         emotion: Field of the emotion; turns without one are context.
-        name: Name of the corpus; the file's unless given.
         vad_range: Range of the scores, where there are any.
 
     Raises:
         InputError: See `read_turns` and `corpus_of`; or no turn with such a field.
     """
     if (path / "corpus.json").is_file():
-        corpus = _with_absolute_media(read_corpus(path), path)
-        return (corpus if name is None else replace(corpus, name=corpus_name(name))), []
+        if emotion != "emotion" or vad_range is not None:
+            raise InputError(path, "a corpus folder is taken as it is", "leave --emotion and --vad-range out")
+        return _with_absolute_media(read_corpus(path), path), []
     rows = [_named(row, emotion) for row in read_turns(path, also=(emotion, *DIMENSIONS))]
     if not any("emotion" in row.cells for row in rows):
         raise InputError(path, f"no turn has a field {emotion}", "name the field that holds the emotion: --emotion")
     problems: list[Problem] = []
     rows = [_from_file(row) for row in filled(rows)]
-    return corpus_of(rows, name or path.stem, problems, vad_range=vad_range), problems
+    return corpus_of(rows, path.stem, problems, vad_range=vad_range), problems
 
 
 def _named(row: Row, emotion: str) -> Row:

@@ -28,6 +28,7 @@ from fmerl.user_text import read_text
 _FORM = "give a folder that audformat's Database.save wrote, with db.yaml and its tables"
 _LONGEST = 160
 """Characters of the library's own words in an error."""
+_TABLES_SPLIT = "split of the tables"
 _VIDEO = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 
 
@@ -49,20 +50,18 @@ def read_audformat(
     fields: AudformatFields,
     *,
     tables: Sequence[str] | None = None,
-    name: str | None = None,
     vad_range: tuple[float, float] | None = None,
 ) -> tuple[Corpus, list[Problem]]:
     """Read an audformat database.
 
     An utterance is a segment or a file that the emotions' tables list, or a segment of a file of theirs that has a text
-    alone, which is context. Segments of a dialogue are ordered by their start, files as their table has them. A segment
+    alone, which is context. Segments of a file are ordered by their start, files as their table has them. A segment
     gets its file as `video_path` with its span, from which its sound is read as well.
 
     Args:
         folder: With `db.yaml`.
         fields: What stands where.
         tables: Tables that the emotions are taken from, where several disagree.
-        name: Name of the corpus; the database's unless given.
         vad_range: Of valence, arousal and dominance; that of their schemes unless given.
 
     Raises:
@@ -91,7 +90,7 @@ def read_audformat(
     labelled = fields.emotion in database.schemes and database.schemes[fields.emotion].labels is not None
     order = list(map(str, database.schemes[fields.emotion].labels_as_list)) if labelled else []
     chosen = vad_range or _range(database)
-    return corpus_of(rows, name or database.name, problems, vad_range=chosen, order=order), problems
+    return corpus_of(rows, database.name, problems, vad_range=chosen, order=order), problems
 
 
 def _refuse_code(folder: Path) -> None:
@@ -134,7 +133,7 @@ def _frame(pandas: Any, database: Any, fields: AudformatFields, tables: Sequence
             spoken = spoken[spoken.index.get_level_values("file").isin(files) & ~spoken.index.isin(frame.index)]
             frame = pandas.concat([frame.astype(object), spoken.astype(object)])
     if fields.split is None:
-        frame = frame.assign(**{"split of the table": _splits(database, fields, tables, frame)})
+        frame = frame.assign(**{_TABLES_SPLIT: _splits(database, fields, tables, frame)})
     return frame.astype(object).where(frame.notna(), None)
 
 
@@ -152,50 +151,56 @@ def _splits(database: Any, fields: AudformatFields, tables: Sequence[str] | None
 
 
 def _rows(folder: Path, frame: Any, fields: AudformatFields, problems: list[Problem]) -> list[Row]:
+    """A row per utterance, those of a file together and in order of time; what is left out is listed."""
     segmented = frame.index.nlevels > 1
-    split = fields.split or "split of the table"
-    absent: dict[str, bool] = {}
+    split = fields.split or _TABLES_SPLIT
+    files: dict[str, int] = {}
+    of_dialogue: dict[str, set[str]] = {}
     partial: Counter[str] = Counter()
-    found: list[tuple[str, float, dict[str, str]]] = []
+    found: list[tuple[int, float, dict[str, str]]] = []
     for index, values in zip(frame.index, frame.to_dict("records"), strict=True):
-        file, start, end = index if segmented else (index, None, None)
-        times = [_seconds(start), _seconds(end)]
-        name = f"{file}#{'-'.join(filter(None, times))}" if segmented else file
-        dialogue = file if fields.dialogue is None else _text(values[fields.dialogue])
-        if not _text(values[fields.speaker]):
-            what = f"no {fields.speaker} of {name}"
-            raise InputError(folder, what, "name the field that holds the speakers: --speaker")
-        cells: dict[str, str] = {
+        file, start, end = (index[0], *map(_seconds, index[1:])) if segmented else (index, "", "")
+        name = f"{file}#{'-'.join(filter(None, (start, end)))}" if segmented else file
+        cells = {
             "utterance_id": name,
-            "dialogue_id": dialogue,
+            "dialogue_id": file if fields.dialogue is None else _text(values[fields.dialogue]),
             "speaker": _text(values[fields.speaker]),
             "text": _text(values[fields.text]),
             "emotion": _text(values[fields.emotion]),
             "split": _text(values[split]),
+            **dict(zip(TIME_COLUMNS, (start, end), strict=True)),
         }
-        if segmented:
-            cells |= dict(zip(TIME_COLUMNS, times, strict=True))
+        if not cells["speaker"]:
+            what = f"no {fields.speaker} of {name}"
+            raise InputError(folder, what, "name the field that holds the speakers: --speaker")
         scores = {dimension: score for dimension in DIMENSIONS if (score := _text(values[dimension]))}
         if len(scores) == len(DIMENSIONS):
             cells |= scores
         elif scores:
             partial[" and ".join(scores)] += 1
         path = (folder / file).resolve()
-        if absent.setdefault(file, not path.is_file()):
-            pass  # told below, once for each file
-        elif segmented or path.suffix.lower() in _VIDEO:
-            cells |= {"video_path": str(path), **dict(zip(SPAN_COLUMNS, times, strict=True))}
-        else:
-            cells["audio_path"] = str(path)
-        found.append((dialogue, math.nan if start is None else start.total_seconds(), cells))
-    for file in (file for file, gone in absent.items() if gone):
-        problems.append(Problem(where=file, row=0, what="no such file", action="kept without audio and video"))
+        if file not in files and not path.is_file():
+            problems.append(Problem(where=file, row=0, what="no such file", action="kept without audio and video"))
+        if path.is_file():
+            cells |= _media(path, start, end) if segmented else _media(path)
+        of_dialogue.setdefault(cells["dialogue_id"], set()).add(file)
+        found.append((files.setdefault(file, len(files)), float(start or 0), cells))
     for given, count in partial.items():
         what = f"{count} utterances with {given} alone"
         problems.append(Problem(where="db.yaml", row=0, what=what, action="scores left out", on_screen=True))
     if segmented:
-        found.sort(key=lambda item: item[1])
+        if joined := sum(len(names) > 1 for names in of_dialogue.values()):
+            what, action = f"{joined} dialogues of several files", "in the order of their files, then of time"
+            problems.append(Problem(where="db.yaml", row=0, what=what, action=action, on_screen=True))
+        found.sort(key=lambda item: item[:2])
     return filled(Row(folder, number, cells) for number, (_, _, cells) in enumerate(found, start=1))
+
+
+def _media(path: Path, *span: str) -> dict[str, str]:
+    """Cells of the media: a span needs the columns of a video, from which sound is read as well."""
+    if span or path.suffix.lower() in _VIDEO:
+        return {"video_path": str(path), **dict(zip(SPAN_COLUMNS, span, strict=False))}
+    return {"audio_path": str(path)}
 
 
 def _range(database: Any) -> tuple[float, float] | None:
@@ -209,7 +214,8 @@ def _range(database: Any) -> tuple[float, float] | None:
 
 
 def _seconds(time: Any) -> str:
-    seconds = math.nan if time is None else time.total_seconds()
+    """Seconds to the microsecond; empty for an end that is that of the file."""
+    seconds = time.total_seconds()
     return "" if math.isnan(seconds) else f"{seconds:.6f}".rstrip("0").rstrip(".")
 
 

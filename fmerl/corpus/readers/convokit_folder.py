@@ -23,9 +23,7 @@ _OLDER = {"speaker": "user", "conversation_id": "root"}
 _PICKLED = "<##bin{"
 
 
-def read_convokit(
-    folder: Path, *, emotion: str, split: str | None = None, name: str | None = None
-) -> tuple[Corpus, list[Problem]]:
+def read_convokit(folder: Path, *, emotion: str, split: str | None = None) -> tuple[Corpus, list[Problem]]:
     """Read a ConvoKit folder.
 
     A conversation's utterances are in the order of their timestamps, equal ones in that of the file; where one of them
@@ -36,7 +34,6 @@ def read_convokit(
         emotion: Field of the utterances' metadata that holds the emotion. Null, an empty list and no field make
             context; a list of one is that one; of several none is chosen: context as well, and listed.
         split: Field of the metadata of utterances or conversations that holds the split.
-        name: Name of the corpus; the folder's unless given.
 
     Raises:
         InputError: No such folder, a record that is no utterance, no utterance with such a field; see `corpus_of`.
@@ -62,7 +59,7 @@ def read_convokit(
         what = f"no utterance has the field {emotion} (found: {', '.join(sorted(fields)) or 'none'})"
         raise InputError(folder, what, "name the field that holds the emotion: --emotion")
     rows = [row for dialogue, found in turns.items() for row in _ordered(dialogue, found, problems)]
-    return corpus_of(filled(rows), name or folder.resolve().name, problems), problems
+    return corpus_of(filled(rows), folder.resolve().name, problems), problems
 
 
 def _records(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:

@@ -19,9 +19,9 @@ _TAKES = {
     "iemocap": ("protocol", "ids", "validation"),
     "emorynlp": (),
     "dailydialog": (),
-    "convokit": ("emotion", "split", "name"),
-    "audformat": ("emotion", "speaker", "text", "dialogue", "split", "tables", "name", "vad_range"),
-    "conversations": ("emotion", "name", "vad_range"),
+    "convokit": ("emotion", "split"),
+    "audformat": ("emotion", "speaker", "text", "dialogue", "split", "tables", "vad_range"),
+    "conversations": ("emotion", "vad_range"),
 }
 """Options that belong to a source, by source."""
 
@@ -45,8 +45,7 @@ class ImportCorpusOptions:
     audformat: Path | None = None
     """audformat database (pip install 'fmerl[audformat]')."""
     conversations: Path | None = None
-    """Annotated turns: CSV, Parquet, JSON lines, chat JSON or a transcript's segments, as for fmerl predict, with an
-    emotion; or a corpus folder."""
+    """Annotated turns in any file that fmerl predict reads, or a corpus folder."""
     media: tuple[Path, ...] | None = None
     """MELD: take the clips, below a folder or, without one, beside the CSVs."""
     protocol: Literal["raw-7380", "standard-7433"] | None = None
@@ -67,13 +66,12 @@ class ImportCorpusOptions:
     """ConvoKit, audformat: field of the split. Without any split, dialogues are dealt 8 to 1 to 1."""
     tables: tuple[str, ...] | None = None
     """audformat: tables that the emotions are taken from."""
-    name: str | None = None
-    """ConvoKit, audformat, conversations: name of the corpus; that of its source unless given."""
     vad_range: tuple[float, float] | None = None
     """audformat, conversations: lowest and highest of the scores that are there."""
     classes: tuple[str, ...] | None = None
-    """Classes renamed, merged or, behind an empty NEW, kept as context: OLD=NEW ..., a JSON file of them, or iemocap-4
-    or iemocap-6."""
+    """Classes renamed or merged: OLD=NEW ..., where OLD= is context; a JSON file; iemocap-4 or iemocap-6."""
+    name: str | None = None
+    """The corpus's name; that of its source unless given, with the number of classes behind it where --classes is."""
     drop_unlabelled: bool = False
     """No context without a target."""
     dry_run: bool = False
@@ -90,6 +88,8 @@ def import_corpus(*, options: Annotated[ImportCorpusOptions, FLAT]) -> int:
     corpus, problems = _read(_source(options), options)
     if options.classes is not None:
         corpus, problems = releases.with_class_map(corpus, problems, options.classes)
+    if options.name is not None:
+        corpus = releases.renamed(corpus, options.name)
     if options.drop_unlabelled:
         corpus, problems = releases.without_context(corpus, problems)
     releases.import_corpus(corpus, problems, options.output, options.dry_run, partial(say, to=results))
@@ -140,7 +140,7 @@ def _read(source: str, options: ImportCorpusOptions) -> tuple[Corpus, list[Probl
         case "dailydialog":
             return checked(path, *readers.read_dailydialog(path))
         case "convokit":
-            return checked(path, *readers.read_convokit(path, emotion=emotion, split=options.split, name=options.name))
+            return checked(path, *readers.read_convokit(path, emotion=emotion, split=options.split))
         case "audformat":
             fields = readers.AudformatFields(
                 emotion=emotion,
@@ -149,12 +149,10 @@ def _read(source: str, options: ImportCorpusOptions) -> tuple[Corpus, list[Probl
                 dialogue=options.dialogue,
                 split=options.split,
             )
-            found = readers.read_audformat(
-                path, fields, tables=options.tables, name=options.name, vad_range=options.vad_range
-            )
+            found = readers.read_audformat(path, fields, tables=options.tables, vad_range=options.vad_range)
             return checked(path, *found)
         case _:
             return checked(
                 path,
-                *readers.read_conversations(path, emotion=emotion, name=options.name, vad_range=options.vad_range),
+                *readers.read_conversations(path, emotion=emotion, vad_range=options.vad_range),
             )

@@ -14,12 +14,14 @@ from fmerl.corpus.checks import check_splits
 from fmerl.corpus.class_maps import read_class_map, told_class_map, with_classes
 from fmerl.corpus.id_lists import read_happy_ids, read_id_list
 from fmerl.corpus.readers import read_iemocap, read_meld, read_published
+from fmerl.corpus.readers.assembly import corpus_name
 from fmerl.corpus.readers.feature_pickles.reader import PublishedFeatures
 from fmerl.corpus.readers.iemocap.evaluation import by_utterance, read_evaluations
 from fmerl.corpus.readers.iemocap.ids import COSMIC_VALIDATION
 from fmerl.corpus.readers.iemocap.reader import Protocol
 from fmerl.corpus.readers.meld_media import with_media
 from fmerl.corpus.readers.sizes import unusual_sizes
+from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, write_features
 
 Tell = Callable[[str], object]
@@ -136,6 +138,8 @@ def read_iemocap_release(
 def with_class_map(corpus: Corpus, problems: Sequence[Problem], given: Sequence[str]) -> tuple[Corpus, list[Problem]]:
     """The corpus with its classes mapped, and a line for each class that is no longer itself.
 
+    It is called after its number of classes, `iemocap-4`, so that nothing published for the whole stands beside it.
+
     Raises:
         InputError: No map of this corpus's classes; a split is left without a target.
     """
@@ -154,7 +158,18 @@ def with_class_map(corpus: Corpus, problems: Sequence[Problem], given: Sequence[
         for old, new in class_map.items()
         if new != old
     ]
-    return mapped, [*problems, *changes]
+    return replace(mapped, name=f"{corpus.name}-{len(mapped.classes)}"), [*problems, *changes]
+
+
+def renamed(corpus: Corpus, name: str) -> Corpus:
+    """The corpus under another name.
+
+    Raises:
+        InputError: It cannot name a folder.
+    """
+    if corpus_name(name) != name:
+        raise InputError(f"--name {name}", "it cannot name a folder", f"write it as {corpus_name(name)}")
+    return replace(corpus, name=name)
 
 
 def without_context(corpus: Corpus, problems: Sequence[Problem]) -> tuple[Corpus, list[Problem]]:

@@ -74,7 +74,12 @@ def test_every_source_becomes_a_corpus_with_its_classes_mapped(
         assert [item.utterance_id for item in mapped.utterances()] == [
             item.utterance_id for item in corpus.utterances()
         ]
+        assert mapped.name == f"{corpus.name}-{len(corpus.classes)}"
         assert f"calm from {first}" in capfd.readouterr().out
+        assert run(monkeypatch, *command, "--name", "mine") == 0
+        assert read_corpus(output).name == "mine"
+        assert run(monkeypatch, *command, "--name", "my own") == 2
+        assert "--name my own: it cannot name a folder; write it as my-own" in capfd.readouterr().err
 
 
 def test_a_split_that_a_map_leaves_without_targets_is_refused(

@@ -92,6 +92,7 @@ def test_classes_are_mapped_and_the_folder_says_so(
     assert corpus.classes == ("happy", "sad", "neutral", "angry")
     assert [item.emotion for item in corpus.dialogues[0].utterances] == ["happy", "happy", None, "neutral", None]
     assert corpus.class_map["excited"] == "happy"
+    assert corpus.name == "iemocap-4", "the paper's scores are of six classes"
     assert ["--classes", "0", "3 utterances of excited", "read as 'happy'"] in listed(tmp_path / "four")
     assert ["--classes", "0", "3 utterances of frustrated", "kept as context"] in listed(tmp_path / "four")
     assert run(monkeypatch, *command, "--drop-unlabelled") == 0
@@ -100,7 +101,7 @@ def test_classes_are_mapped_and_the_folder_says_so(
         "happy",
         "neutral",
     ]
-    assert ["iemocap", "0", "3 utterances without a target", "left out"] in listed(tmp_path / "four")
+    assert ["iemocap-4", "0", "3 utterances without a target", "left out"] in listed(tmp_path / "four")
 
 
 def test_iemocap_by_both_protocols(
@@ -182,7 +183,7 @@ def test_ids_come_from_the_feature_pickle_as_well(
         (["--iemocap", ".", "--validation", "none.txt", "--output", "out"], "none.txt: no such file"),
         (["--emorynlp", ".", "--output", "out"], "emorynlp_train_final.csv: no such file"),
         (["--dailydialog", ".", "--output", "out"], "dialogues_train.txt: no such file"),
-        (["--dailydialog", ".", "--name", "x", "--output", "out"], "--name: not an option of --dailydialog"),
+        (["--dailydialog", ".", "--emotion", "x", "--output", "out"], "--emotion: not an option of --dailydialog"),
         (["--convokit", ".", "--output", "out"], "utterances.json: no such file"),
         (["--convokit", ".", "--vad-range", "0", "1", "--output", "out"], "--vad-range: not an option of --convokit"),
         (["--audformat", ".", "--output", "out"], "db.yaml: no such file"),

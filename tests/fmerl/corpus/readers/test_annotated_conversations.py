@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,11 @@ def write_every_kind(folder: Path, talks: Talks) -> list[Path]:
 def test_every_kind_of_file_gives_the_same_corpus(tmp_path_factory: pytest.TempPathFactory, talks: Talks) -> None:
     talks = [*PLAIN, *talks]
     found = [
-        read_conversations(path, emotion="mood", name="talks")
-        for path in write_every_kind(tmp_path_factory.mktemp("talks"), talks)
+        read_conversations(path, emotion="mood") for path in write_every_kind(tmp_path_factory.mktemp("talks"), talks)
     ]
-    assert all(each == found[0] for each in found)
-    corpus, problems = found[0]
-    assert problems == []
+    assert all(replace(corpus, name="a") == found[0][0] for corpus, _ in found)
+    assert all(problems == [] for _, problems in found)
+    corpus, _ = found[0]
     assert corpus.classes == ("anger", "joy")
     assert [
         [(item.speaker, item.text, item.emotion or "") for item in dialogue.utterances] for dialogue in corpus.dialogues
@@ -127,10 +127,12 @@ def test_a_corpus_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     header = "utterance_id,dialogue_id,turn,speaker,text,emotion,split,video_path"
     (tmp_path / "utterances.csv").write_text("\n".join([header, *rows]) + "\n")
     (tmp_path / "corpus.json").write_text('{"name": "mine", "classes": ["joy", "anger", "fear"], "vad_range": [1, 9]}')
-    corpus, problems = read_conversations(tmp_path, name="my own")
+    corpus, problems = read_conversations(tmp_path)
     kept: Corpus = read_corpus(tmp_path)
-    assert (corpus.name, corpus.classes, corpus.vad_range, problems) == ("my-own", kept.classes, kept.vad_range, [])
+    assert (corpus.name, corpus.classes, corpus.vad_range, problems) == ("mine", kept.classes, kept.vad_range, [])
     assert next(item.video_path for item in corpus.utterances()) == str(tmp_path / "clips" / "0.mp4")
+    with pytest.raises(InputError, match="a corpus folder is taken as it is; leave --emotion and --vad-range out"):
+        read_conversations(tmp_path, emotion="mood")
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,26 @@ def test_files_are_utterances_of_the_dialogue_that_a_field_names(tmp_path: Path)
     assert corpus.dialogues[1].utterances[0].audio_path == str(tmp_path / "clip3.wav")
 
 
+def test_a_dialogue_of_several_recordings_is_told(tmp_path: Path) -> None:
+    segments = segments_of()
+    write_talks(tmp_path, segments)
+    database = audformat.Database.load(str(tmp_path))
+    database["segments"]["meeting"] = audformat.Column()
+    database["segments"]["meeting"].set([item.split for item in segments])
+    database.save(str(tmp_path))
+    corpus, problems = read_audformat(tmp_path, AudformatFields(dialogue="meeting"))
+    assert {dialogue.dialogue_id: len(dialogue.utterances) for dialogue in corpus.dialogues} == dict.fromkeys(
+        ("train", "dev", "test"), 6
+    )
+    assert all(
+        [item.utterance_id for item in dialogue.utterances] == sorted(item.utterance_id for item in dialogue.utterances)
+        for dialogue in corpus.dialogues
+    )
+    assert [(problem.what, problem.action) for problem in problems if problem.on_screen] == [
+        ("3 dialogues of several files", "in the order of their files, then of time")
+    ]
+
+
 @pytest.mark.parametrize(
     ("fields", "what"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def write_older(folder: Path, records: list[dict[str, Any]]) -> Path:
 
 
 def read(folder: Path) -> tuple[Corpus, list[Problem]]:
-    return read_convokit(folder, emotion="emotion", split="split", name="talks")
+    corpus, problems = read_convokit(folder, emotion="emotion", split="split")
+    return replace(corpus, name="talks"), problems
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -137,7 +139,8 @@ def test_what_data_frames_leave_as_nan_is_missing(tmp_path: Path) -> None:
 
 
 def test_without_a_split_dialogues_are_dealt_alike_in_any_order(tmp_path: Path) -> None:
-    records = records_of([*[[("joy", 1), ("anger", 2)] for _ in range(20)], [(None, 1)]])
+    talks: Talks = [[("joy", 1), ("anger", 2)] for _ in range(20)]
+    records = records_of([*talks, [(None, 1)]])
     dealt = []
     for order in (records, records[::-1]):
         corpus, problems = read_convokit(write_folder(tmp_path, order), emotion="emotion")

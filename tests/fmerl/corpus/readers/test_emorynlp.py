@@ -16,7 +16,7 @@ from fmerl.corpus.readers.emorynlp import CLASSES
 from fmerl.corpus.readers.sizes import unusual_sizes
 from fmerl.errors import InputError
 
-NAMES = st.text(st.characters(categories=("L",), max_codepoint=0x2FF), min_size=1, max_size=8)
+NAMES = st.text(st.characters(categories=["L"], max_codepoint=0x2FF), min_size=1, max_size=8)
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=12)
 UTTERANCES = st.fixed_dictionaries(
     {"speakers": st.lists(NAMES, max_size=3), "transcript": TEXTS, "emotion": st.sampled_from(CLASSES)}
