@@ -37,6 +37,7 @@ def corpus_of(
     *,
     vad_range: tuple[float, float] | None = None,
     order: Sequence[str] = (),
+    split_field: str | None = None,
 ) -> Corpus:
     """The corpus of rows that have every column of a corpus's table.
 
@@ -49,10 +50,11 @@ def corpus_of(
         problems: Gets what is odd about the source as a whole.
         vad_range: Of the scores; needed where there are any.
         order: Classes in label order, some of which may not occur.
+        split_field: Field that the splits were asked from by name.
 
     Raises:
         InputError: A row that is no utterance or clashes with another; fewer than two classes; splits of some rows
-            only; too few dialogues to deal; scores without a range.
+            only, or none where a field was named; too few dialogues to deal; scores without a range.
     """
     if not rows:
         raise InputError(name, "no utterance in all of it", "check that it is the right source")
@@ -62,7 +64,7 @@ def corpus_of(
         raise scored.error("it has scores, whose range is not known", "give it: --vad-range LOW HIGH")
     classes = _classes(rows, order, name, problems)
     header = Corpus(name=name, classes=classes, vad_range=vad_range or VAD_RANGE, dialogues=())
-    utterances = checked_utterances(_with_splits(rows, name, problems), header)
+    utterances = checked_utterances(_with_splits(rows, name, problems, split_field), header)
     return Corpus(name=name, classes=classes, vad_range=header.vad_range, dialogues=dialogues_of(utterances))
 
 
@@ -94,8 +96,10 @@ def _classes(rows: Sequence[Row], order: Sequence[str], name: str, problems: lis
     return classes
 
 
-def _with_splits(rows: Sequence[Row], name: str, problems: list[Problem]) -> list[Row]:
+def _with_splits(rows: Sequence[Row], name: str, problems: list[Problem], field: str | None) -> list[Row]:
     given = next((row for row in rows if row["split"]), None)
+    if given is None and field is not None:
+        raise InputError(rows[0].path, f"nothing has the field {field}", "name the field of the splits: --split")
     if given is None:
         splits = _dealt(rows)
         what, action = "the source has no splits", "dialogues are dealt by a hash of their ids, 8 to 1 to 1"

@@ -89,8 +89,15 @@ def read_audformat(
         problems.append(Problem(where="db.yaml", row=0, what=what, action="texts are empty", on_screen=True))
     labelled = fields.emotion in database.schemes and database.schemes[fields.emotion].labels is not None
     order = list(map(str, database.schemes[fields.emotion].labels_as_list)) if labelled else []
-    chosen = vad_range or _range(database)
-    return corpus_of(rows, database.name, problems, vad_range=chosen, order=order), problems
+    corpus = corpus_of(
+        rows,
+        database.name,
+        problems,
+        vad_range=vad_range or _range(database),
+        order=order,
+        split_field=fields.split,
+    )
+    return corpus, problems
 
 
 def _refuse_code(folder: Path) -> None:

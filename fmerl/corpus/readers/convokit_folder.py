@@ -59,7 +59,7 @@ def read_convokit(folder: Path, *, emotion: str, split: str | None = None) -> tu
         what = f"no utterance has the field {emotion} (found: {', '.join(sorted(fields)) or 'none'})"
         raise InputError(folder, what, "name the field that holds the emotion: --emotion")
     rows = [row for dialogue, found in turns.items() for row in _ordered(dialogue, found, problems)]
-    return corpus_of(filled(rows), folder.resolve().name, problems), problems
+    return corpus_of(filled(rows), folder.resolve().name, problems, split_field=split), problems
 
 
 def _records(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:

@@ -137,13 +137,9 @@ def _utterance(item: _Found, split: Split, problems: list[Problem]) -> Utterance
     if not all(names):
         raise item.error(f"speakers {item.speakers!r} are no list of names")
     speaker = " & ".join(names) or "unknown"
-    for odd, what in (
-        (len(names) > 1, f"{item.name}: {len(names)} speakers"),
-        (not names, f"{item.name}: no speaker"),
-    ):
-        if odd:
-            action = f"said by {speaker!r}"
-            problems.append(Problem(where=item.path.name, row=item.row or 0, what=what, action=action))
+    if len(names) != 1:
+        what, action = f"{item.name}: {len(names) or 'no'} speakers", f"said by {speaker!r}"
+        problems.append(Problem(where=item.path.name, row=item.row or 0, what=what, action=action))
     if not item.text.strip():
         what = f"{item.name}: empty transcript"
         problems.append(Problem(where=item.path.name, row=item.row or 0, what=what, action="kept"))

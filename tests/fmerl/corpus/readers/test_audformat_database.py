@@ -148,6 +148,8 @@ def test_a_dialogue_of_several_recordings_is_told(tmp_path: Path) -> None:
             AudformatFields(emotion="mood"),
             "--emotion: talks has no values of mood (found: arousal, dominance, emotion, speaker",
         ),
+        (AudformatFields(split="part"), "nothing has the field part; name the field of the splits: --split"),
+        (AudformatFields(dialogue="talk"), "dialogue_id '' is empty"),
         (AudformatFields(speaker="who"), "wav#0-0.75; name the field that holds the speakers: --speaker"),
     ],
 )

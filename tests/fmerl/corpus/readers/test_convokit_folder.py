@@ -179,6 +179,8 @@ def test_what_is_no_folder_of_this_kind_is_named(tmp_path: Path) -> None:
     write_folder(tmp_path, PLAIN)
     with pytest.raises(InputError, match=r"no utterance has the field mood \(found: emotion, tags\)"):
         read_convokit(tmp_path, emotion="mood")
+    with pytest.raises(InputError, match="nothing has the field part; name the field of the splits: --split"):
+        read_convokit(tmp_path, emotion="emotion", split="part")
     with pytest.raises(InputError, match=r"utterances\.jsonl: one emotion in all of it"):
         read_convokit(write_folder(tmp_path, records_of([[("joy", 1)]] * 4)), emotion="emotion")
     (tmp_path / "utterances.jsonl").write_text('{"id": 1\n')

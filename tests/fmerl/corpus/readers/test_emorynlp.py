@@ -103,7 +103,7 @@ def test_odd_utterances_are_kept_and_listed(tmp_path: Path) -> None:
     assert (second.speaker, second.turn, third.speaker, third.dialogue_id) == ("Bob & Cy", 3, "unknown", "s02_e02_c01")
     assert [(problem.row, problem.what, problem.action) for problem in problems][:3] == [
         (3, "s01_e02_c01_u003: 2 speakers", "said by 'Bob & Cy'"),
-        (4, "s02_e02_c01_u001: no speaker", "said by 'unknown'"),
+        (4, "s02_e02_c01_u001: no speakers", "said by 'unknown'"),
         (4, "s02_e02_c01_u001: empty transcript", "kept"),
     ]
     (told, *_) = unusual_sizes(corpus)
