@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,12 @@ def test_what_runs_code_is_refused_before_the_library_reads(tmp_path: Path, monk
             read_audformat(tmp_path, FIELDS)
     header.unlink()
     with pytest.raises(InputError, match=r"db\.yaml: no such file; give a folder that audformat's Database\.save"):
+        read_audformat(tmp_path, FIELDS)
+
+
+def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "audformat", None)
+    with pytest.raises(InputError, match=r"audformat: cannot be imported .*; pip install 'fmerl\[audformat\]'"):
         read_audformat(tmp_path, FIELDS)
 
 
