@@ -35,6 +35,20 @@ def read_text(path: Path, remedy: str | None = None, errors: Literal["strict", "
         content = path.read_bytes()
     except OSError as error:
         raise path_error(error, remedy) or error from None
+    return decoded(content, path, errors)
+
+
+def decoded(content: bytes, path: Path, errors: Literal["strict", "surrogateescape"] = "strict") -> str:
+    """Bytes as text, as `read_text` reads a file.
+
+    Args:
+        content: The bytes.
+        path: Where they are from, for errors.
+        errors: As for `read_text`.
+
+    Raises:
+        InputError: They are of another encoding.
+    """
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         return content.decode(encoding, errors=errors if encoding.startswith("utf-8") else "strict")
@@ -64,19 +78,20 @@ def text_file(path: Path) -> Iterator[IO[str]]:
         raise InputError(path, f"it is not all {name}", "save the file as UTF-8") from None
 
 
-def read_json(path: Path, remedy: str) -> Any:
+def read_json(path: Path, remedy: str, *, nan: bool = False) -> Any:
     """Read a JSON file, encoded as for `read_text`.
 
     Args:
         path: The file.
         remedy: Advice for a file that is not there or is no JSON: its form.
+        nan: Take NaN and infinity, as Python and data frames write them.
 
     Raises:
         InputError: No such file, or no JSON; NaN, infinity, a key given twice and half a surrogate pair are none.
     """
     text = read_text(path, remedy)
     try:
-        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=float if nan else _refuse_constant)
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise InputError(path, "no JSON (nested too deeply)", remedy) from None
@@ -87,6 +102,26 @@ def read_json(path: Path, remedy: str) -> Any:
     return value
 
 
+def read_json_lines(path: Path, remedy: str) -> Iterator[tuple[int, Any]]:
+    """Row number and value of every line that is not blank, read piece by piece.
+
+    Args:
+        path: The file, encoded as for `read_text`.
+        remedy: The form of a line.
+
+    Raises:
+        InputError: As `text_file`; or a line that is no JSON, when it is reached.
+    """
+    with text_file(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise InputError(path, f"no JSON ({error})", remedy, row=number) from None
+
+
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -95,5 +130,5 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse_constant(name: str) -> None:
+def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")
