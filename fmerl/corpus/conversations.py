@@ -25,8 +25,8 @@ PIECE = 20_000
 """Utterances of a piece; a longer conversation makes a longer one."""
 
 _REQUIRED = ("speaker", "text")
-_MEDIA = ("audio_path", "video_path", *SPAN_COLUMNS, "video_side", *TIME_COLUMNS)
-_OPTIONAL = ("utterance_id", "dialogue_id", "turn", "split", *_MEDIA)
+MEDIA_COLUMNS = ("audio_path", "video_path", *SPAN_COLUMNS, "video_side", *TIME_COLUMNS)
+_OPTIONAL = ("utterance_id", "dialogue_id", "turn", "split", *MEDIA_COLUMNS)
 _TURNS = ("messages", "segments", "turns")
 _SAME = {"role": "speaker", "name": "speaker", "content": "text", "id": "utterance_id", "index": "turn"}
 _SPANS = {"start": "video_start", "end": "video_end"}
@@ -72,13 +72,20 @@ def table_of(path: Path) -> Path:
     return next((table for name in ("parquet", "csv") if (table := path / f"utterances.{name}").exists()), path)
 
 
-def turns_of(records: Iterable[Mapping[str, Any]], source: Path = Path("conversation")) -> Iterator[Row]:
+def turns_of(
+    records: Iterable[Mapping[str, Any]], source: Path = Path("conversation"), first: int = 1
+) -> Iterator[Row]:
     """Turns of plain records, such as `{"speaker": "A", "text": "Hi"}`.
+
+    Args:
+        records: The turns.
+        source: Names them in errors.
+        first: Number of the first one.
 
     Raises:
         InputError: A record without speaker or text, or with a value that is neither text nor number.
     """
-    for number, record in enumerate(records, start=1):
+    for number, record in enumerate(records, start=first):
         yield _row(source, number, record)
 
 
@@ -129,7 +136,7 @@ def _dialogue(row: Row) -> str:
 
 def _filled(rows: list[Row]) -> list[Row]:
     """Rows with every cell of an utterance: no emotion or score, and names and numbers where they have none."""
-    unknown = dict.fromkeys((*DIMENSIONS, *_MEDIA, "emotion"), "")
+    unknown = dict.fromkeys((*DIMENSIONS, *MEDIA_COLUMNS, "emotion"), "")
     counts: dict[str, int] = defaultdict(int)
     filled = []
     for row in rows:
@@ -182,7 +189,7 @@ def _turns(path: Path, number: int, item: Any, name: str, *, same_row: bool) -> 
     turns = item[key]
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         raise InputError(path, f"{key} is no list of turns", _CHAT, row=number)
-    shared = {column: item[column] for column in _MEDIA if column in item}
+    shared = {column: item[column] for column in MEDIA_COLUMNS if column in item}
     shared["dialogue_id"] = item.get("dialogue_id", item.get("id", f"{path.stem}_{name}"))
     for place, turn in enumerate(turns):
         spans = _SPANS if key == "segments" and "video_path" in {**shared, **turn} else {}

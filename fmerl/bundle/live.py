@@ -1,0 +1,161 @@
+"""A conversation while it goes on: each turn is predicted when it is spoken, from itself and the turns before it.
+
+Keys and values of earlier turns are kept, so a turn costs one turn and not the whole conversation again. Models that
+attend to later turns would say something else of a turn once the next one came, and are refused.
+
+Shapes: D_m width of modality m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from fmerl.bundle.predictor import Predictor, prediction_rows
+from fmerl.config import DIMENSIONS
+from fmerl.corpus.conversations import MEDIA_COLUMNS, pieces, turns_of
+from fmerl.corpus.dialogue import Utterance
+from fmerl.errors import InputError
+from fmerl.features.encoder import reads_later_turns
+from fmerl.features.store import FeatureTable
+from fmerl.model.batch import Batch
+from fmerl.model.cache import KeyValueCache
+from fmerl.training.dataset import CONTEXT_ONLY
+from fmerl.training.evaluation import arranged, predict_batches
+
+_CONVERSATION = Path("conversation")
+
+
+class LiveConversation:
+    """One conversation, turn by turn; the rows are those that the predictor gives of the whole of it.
+
+    Args:
+        predictor: A bundle of models with `backbone.attention = past`, and its encoders. Many conversations may share
+            it; a conversation is for one thread.
+        longest: Most turns. Each takes 8 M² D bytes of memory for every seed (M modalities, D the backbone's width),
+            and up to twice that.
+        folder: Folder where media paths start.
+        media_roots: Folders beside it that may hold media.
+
+    Raises:
+        InputError: Models or encoders that read later turns.
+
+    Example:
+        >>> from fmerl import read_bundle
+        >>> talk = LiveConversation(Predictor(read_bundle("bundle")))  # doctest: +SKIP
+        >>> talk.turn("Ana", "I got the job!")["predicted"]  # doctest: +SKIP
+        'joy'
+    """
+
+    def __init__(
+        self, predictor: Predictor, *, longest: int = 2_000, folder: Path = Path(), media_roots: Sequence[Path] = ()
+    ) -> None:
+        bundle = predictor.bundle
+        if bundle.manifest.cell_config().backbone.attention != "past":
+            what = "its models attend to later turns too"
+            raise InputError("bundle", what, "train with --set backbone.attention=past, and export that")
+        for modality, recipe in bundle.manifest.recipes.items():
+            if reads_later_turns(recipe):
+                what = "their encoder reads later turns too"
+                raise InputError(f"{modality} features of the bundle", what, "tune it with --input past")
+        self.longest = longest
+        self._predictor, self._media = predictor, (folder, media_roots)
+        self._models = [model.to(predictor.device) for model in bundle.models]
+        self._caches = [KeyValueCache() for _ in self._models]
+        self._turns = 0
+        self._speakers: dict[str, int] = {}
+        self._read_again = max((spec.context for spec in predictor.specs), default=0)
+        self._recent: list[Utterance] = []
+
+    def __len__(self) -> int:
+        """Turns so far."""
+        return self._turns
+
+    def turn(
+        self, speaker: str, text: str, *, features: Mapping[str, ArrayLike] | None = None, **media: Any
+    ) -> dict[str, Any]:
+        """Predict the next turn: the columns of `fmerl predict` by name. A turn that is refused was not spoken.
+
+        Args:
+            speaker: Name of the speaker.
+            text: The turn's text.
+            features: Vectors by modality, [D_m] each, in place of those that the bundle's encoders make; a modality
+                that is not among them is missing.
+            media: `audio_path`, `video_path`, `video_start`, `video_end` and `video_side` of the turn.
+
+        Raises:
+            InputError: A turn that cannot be read, features of another shape, or more turns than `longest`.
+        """
+        if self._turns >= self.longest:
+            what = f"it has {self._turns} turns, the most that are kept"
+            raise InputError(_CONVERSATION, what, "begin another one, or allow more with longest")
+        utterance = self._utterance({**media, "speaker": speaker, "text": text})
+        recent = [*self._recent, utterance]
+        if features is None:
+            tables = self._predictor.features(recent, *self._media, first=len(recent) - 1)
+        else:
+            tables = self._tables(utterance, features)
+        index = self._speakers.get(utterance.speaker, len(self._speakers))
+        batch = self._batch(tables, index)
+        found = [
+            arranged(predict_batches(model, [replace(batch, cache=cache)]))
+            for model, cache in zip(self._models, self._caches, strict=True)
+        ]
+        (row,) = prediction_rows(
+            self._predictor.bundle, [utterance], tables, self._predictor.bundle.joint(found)
+        ).to_pylist()
+        # Only now, so that a turn that failed half-way leaves the conversation as it was.
+        for cache in self._caches:
+            cache.keep(1)
+        self._turns += 1
+        self._speakers[utterance.speaker] = index
+        self._recent = recent[len(recent) - self._read_again :]
+        return dict(row)
+
+    def _utterance(self, record: Mapping[str, Any]) -> Utterance:
+        unknown = sorted({*record} - {"speaker", "text", *MEDIA_COLUMNS})
+        number = self._turns + 1
+        if unknown:
+            what = f"a turn has no {', '.join(unknown)}"
+            raise InputError(_CONVERSATION, what, f"give {', '.join(MEDIA_COLUMNS)}", row=number)
+        rows = turns_of([{**record, "turn": number}], _CONVERSATION, number)
+        ((utterance,),) = pieces(rows, self._predictor.bundle.manifest.vad_range)
+        return utterance
+
+    def _tables(self, utterance: Utterance, features: Mapping[str, ArrayLike]) -> list[FeatureTable]:
+        """The turn's features as they are given, one table per modality that the models read."""
+        widths, number = self._predictor.bundle.manifest.widths, self._turns + 1
+        tables = []
+        for modality, width in widths.items():
+            try:
+                values = np.asarray(features.get(modality, np.zeros(width)), dtype=np.float32)
+            except (TypeError, ValueError):
+                values = np.empty(0, dtype=np.float32)
+            if values.shape != (width,) or not np.isfinite(values).all():
+                remedy = f"give a vector of {width} finite numbers"
+                raise InputError(f"{modality} features", "they are none that the models read", remedy, row=number)
+            missing = np.array([modality not in features])
+            tables.append(FeatureTable(modality, (utterance.utterance_id,), values[None], missing, {}))
+        if unread := sorted({*features} - {*widths}):
+            what = f"the models read no {', '.join(unread)}"
+            raise InputError("features", what, f"give {' and '.join(widths)}", row=number)
+        return tables
+
+    def _batch(self, tables: Sequence[FeatureTable], speaker: int) -> Batch:
+        device = self._predictor.device
+        return Batch(
+            features={table.modality: torch.tensor(table.values, device=device) for table in tables},
+            present={table.modality: torch.tensor(~table.missing, device=device).float()[:, None] for table in tables},
+            speaker=torch.tensor([speaker], device=device),
+            position=torch.tensor([self._turns], device=device),
+            label=torch.tensor([CONTEXT_ONLY], device=device),
+            vad=torch.full((1, len(DIMENSIONS)), float("nan"), device=device),
+            runs=((1, 1),),
+            rows=torch.tensor([0], device=device),
+        )
