@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fmerl.bundle.predictor import Predictor, prediction_rows
 from fmerl.config import DIMENSIONS
@@ -23,13 +23,13 @@ from fmerl.corpus.conversations import MEDIA_COLUMNS, pieces, turns_of
 from fmerl.corpus.dialogue import Utterance
 from fmerl.errors import InputError
 from fmerl.features.encoder import reads_later_turns
-from fmerl.features.store import FeatureTable
 from fmerl.model.batch import Batch
 from fmerl.model.cache import KeyValueCache
 from fmerl.training.dataset import CONTEXT_ONLY
 from fmerl.training.evaluation import arranged, predict_batches
 
 _CONVERSATION = Path("conversation")
+Vector = NDArray[np.float32]
 
 
 class LiveConversation:
@@ -97,19 +97,15 @@ class LiveConversation:
             raise InputError(_CONVERSATION, what, "begin another one, or allow more with longest")
         utterance = self._utterance({**media, "speaker": speaker, "text": text})
         recent = [*self._recent, utterance]
-        if features is None:
-            tables = self._predictor.features(recent, *self._media, first=len(recent) - 1)
-        else:
-            tables = self._tables(utterance, features)
+        vectors = self._encoded(recent) if features is None else self._given(features)
         index = self._speakers.get(utterance.speaker, len(self._speakers))
-        batch = self._batch(tables, index)
+        batch = self._batch(vectors, index)
         found = [
             arranged(predict_batches(model, [replace(batch, cache=cache)]))
             for model, cache in zip(self._models, self._caches, strict=True)
         ]
-        (row,) = prediction_rows(
-            self._predictor.bundle, [utterance], tables, self._predictor.bundle.joint(found)
-        ).to_pylist()
+        bundle, missing = self._predictor.bundle, {name: np.array([each is None]) for name, each in vectors.items()}
+        (row,) = prediction_rows(bundle, [utterance], missing, bundle.joint(found)).to_pylist()
         # Only now, so that a turn that failed half-way leaves the conversation as it was.
         for cache in self._caches:
             cache.keep(1)
@@ -128,30 +124,42 @@ class LiveConversation:
         ((utterance,),) = pieces(rows, self._predictor.bundle.manifest.vad_range)
         return utterance
 
-    def _tables(self, utterance: Utterance, features: Mapping[str, ArrayLike]) -> list[FeatureTable]:
-        """The turn's features as they are given, one table per modality that the models read."""
+    def _encoded(self, recent: Sequence[Utterance]) -> dict[str, Vector | None]:
+        """Features of the last one of some turns by modality, [D_m] each; None where it is missing."""
+        tables = self._predictor.features(recent, *self._media, first=len(recent) - 1)
+        return {table.modality: None if table.missing[0] else table.values[0] for table in tables}
+
+    def _given(self, features: Mapping[str, ArrayLike]) -> dict[str, Vector | None]:
+        """Features of the turn that are at hand, as `_encoded`."""
         widths, number = self._predictor.bundle.manifest.widths, self._turns + 1
-        tables = []
-        for modality, width in widths.items():
-            try:
-                values = np.asarray(features.get(modality, np.zeros(width)), dtype=np.float32)
-            except (TypeError, ValueError):
-                values = np.empty(0, dtype=np.float32)
-            if values.shape != (width,) or not np.isfinite(values).all():
-                remedy = f"give a vector of {width} finite numbers"
-                raise InputError(f"{modality} features", "they are none that the models read", remedy, row=number)
-            missing = np.array([modality not in features])
-            tables.append(FeatureTable(modality, (utterance.utterance_id,), values[None], missing, {}))
         if unread := sorted({*features} - {*widths}):
             what = f"the models read no {', '.join(unread)}"
             raise InputError("features", what, f"give {' and '.join(widths)}", row=number)
-        return tables
+        vectors: dict[str, Vector | None] = dict.fromkeys(widths)
+        for modality, given in features.items():
+            try:
+                vector = np.asarray(given, dtype=np.float32)
+            except (TypeError, ValueError):
+                vector = np.empty(0, dtype=np.float32)
+            if vector.shape != (widths[modality],) or not np.isfinite(vector).all():
+                remedy = f"give a vector of {widths[modality]} finite numbers"
+                raise InputError(f"{modality} features", "they are none that the models read", remedy, row=number)
+            vectors[modality] = vector
+        return vectors
 
-    def _batch(self, tables: Sequence[FeatureTable], speaker: int) -> Batch:
-        device = self._predictor.device
+    def _batch(self, vectors: Mapping[str, Vector | None], speaker: int) -> Batch:
+        """The turn as models read it, from its features and the index of its speaker."""
+        device, widths = self._predictor.device, self._predictor.bundle.manifest.widths
         return Batch(
-            features={table.modality: torch.tensor(table.values, device=device) for table in tables},
-            present={table.modality: torch.tensor(~table.missing, device=device).float()[:, None] for table in tables},
+            features={
+                name: torch.zeros(1, widths[name], device=device)
+                if vector is None
+                else torch.tensor(vector[None], device=device)
+                for name, vector in vectors.items()
+            },
+            present={
+                name: torch.full((1, 1), float(each is not None), device=device) for name, each in vectors.items()
+            },
             speaker=torch.tensor([speaker], device=device),
             position=torch.tensor([self._turns], device=device),
             label=torch.tensor([CONTEXT_ONLY], device=device),

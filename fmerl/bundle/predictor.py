@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 
 from fmerl.bundle.manifest import Manifest
 from fmerl.bundle.model import Bundle, JointPredictions
@@ -140,23 +141,24 @@ class Predictor:
         in_order = [utterance for dialogue in dialogues_of(utterances) for utterance in dialogue.utterances]
         row_of = {utterance.utterance_id: row for row, utterance in enumerate(in_order)}
         order = np.array([row_of[utterance.utterance_id] for utterance in utterances], dtype=np.int64)
-        return prediction_rows(self.bundle, in_order, features, found).take(order)
+        missing = {table.modality: table.missing for table in features}
+        return prediction_rows(self.bundle, in_order, missing, found).take(order)
 
 
 def prediction_rows(
-    bundle: Bundle, utterances: Sequence[Utterance], features: Sequence[FeatureTable], found: JointPredictions
+    bundle: Bundle, utterances: Sequence[Utterance], missing: Mapping[str, NDArray[np.bool_]], found: JointPredictions
 ) -> pa.Table:
     """One row per utterance.
 
     Args:
         bundle: The models.
         utterances: U utterances.
-        features: One table per modality of their features, which tells what is missing.
+        missing: Missing flags by modality, [U].
         found: Predictions of them.
     """
     names = bundle.classes
-    absent = zip(*(table.missing.tolist() for table in features), strict=True)
-    missing = [" ".join(table.modality for table, gone in zip(features, row, strict=True) if gone) for row in absent]
+    absent = zip(*(missing[name].tolist() for name in bundle.modalities), strict=True)
+    lacking = [" ".join(name for name, gone in zip(bundle.modalities, row, strict=True) if gone) for row in absent]
     return pa.table(
         {
             "utterance_id": pa.array([each.utterance_id for each in utterances], pa.string()),
@@ -167,7 +169,7 @@ def prediction_rows(
             "predicted": pa.array([names[index] for index in found.predicted], pa.string()),
             **{probability_column(name): found.probabilities[:, column] for column, name in enumerate(names)},
             **{name: pa.array(found.vad[:, column], from_pandas=True) for column, name in enumerate(DIMENSIONS)},
-            "missing": pa.array(missing, pa.string()),
+            "missing": pa.array(lacking, pa.string()),
             "seed_agreement": found.agreement,
             "seed_sd": pa.array(found.spread, from_pandas=True),
         }

@@ -94,12 +94,13 @@ class Backbone(nn.Module):
         modalities, rows, _ = inputs.shape
         mixed = self.key_value_query(inputs).view(modalities, rows, modalities, 3, self.config.heads, -1)
         # Unbound and split, not indexed: the backward pass then writes each gradient once, into no zeros.
-        parts = mixed.unbind(3)
+        key, value, query = mixed.unbind(3)
         if len(runs) == 1:  # as of a turn that comes live, whose attention takes no longer than a split
-            context = self._attend(*parts, *runs[0], cache)
+            context = self._attend(key, value, query, *runs[0], cache)
         else:
-            by_run = (part.split([dialogues * turns for dialogues, turns in runs], dim=1) for part in parts)
-            context = torch.cat([self._attend(*part, *run) for *part, run in zip(*by_run, runs, strict=True)], dim=1)
+            rows_of_runs = [dialogues * turns for dialogues, turns in runs]
+            parts = (part.split(rows_of_runs, dim=1) for part in (key, value, query))
+            context = torch.cat([self._attend(*part, *run) for *part, run in zip(*parts, runs, strict=True)], dim=1)
         attended = self.dropout(self.attention_out(context)).unflatten(0, (modalities, modalities))
         return self.feed_forward((attended + inputs.unsqueeze(1)).flatten(0, 1))
 
@@ -143,5 +144,5 @@ class Backbone(nn.Module):
         scale, turns, known = query.shape[-1] ** -0.5, query.shape[1], key.shape[1]
         if self.config.attention == "full" or turns == 1:
             return torch.bmm(query, key.transpose(1, 2)) * scale
-        later = torch.full((turns, known), float("-inf"), dtype=query.dtype, device=query.device).triu(known - turns + 1)
+        later = query.new_full((turns, known), float("-inf")).triu(known - turns + 1)
         return torch.baddbmm(later, query, key.transpose(1, 2), alpha=scale)
