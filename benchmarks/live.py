@@ -179,7 +179,7 @@ def of_conversation(
     talk = LiveConversation(predictor)
 
     def next_turn() -> dict[str, Any]:
-        row = len(talk) % len(utterances)
+        row = talk.turns % len(utterances)
         return talk.turn(utterances[row].speaker, utterances[row].text, features=given(row))
 
     def turns() -> Iterator[Callable[[], Any]]:

@@ -73,7 +73,8 @@ class LiveConversation:
         self._read_again = max((spec.context for spec in predictor.specs), default=0)
         self._recent: list[Utterance] = []
 
-    def __len__(self) -> int:
+    @property
+    def turns(self) -> int:
         """Turns so far."""
         return self._turns
 

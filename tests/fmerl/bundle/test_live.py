@@ -63,7 +63,7 @@ def test_every_turn_is_that_of_the_whole_conversation(predictor: Predictor) -> N
     wanted = predict_records(predictor, records(TALK)).to_pylist()
     talk = LiveConversation(predictor)
     assert_same([talk.turn(*turn) for turn in TALK], wanted)
-    assert len(talk) == len(TALK)
+    assert talk.turns == len(TALK)
     assert [row["missing"] for row in wanted][2] == "text audio"
     cut = predict_records(predictor, records(TALK[:3])).to_pylist()
     assert_same(wanted[:3], cut)
@@ -135,7 +135,7 @@ def test_a_conversation_ends_at_its_longest(predictor: Predictor) -> None:
     rows = [talk.turn(*turn) for turn in TALK[:2]]
     with pytest.raises(InputError, match="it has 2 turns, the most that are kept; begin another one"):
         talk.turn(*TALK[2])
-    assert len(rows) == len(talk) == 2
+    assert len(rows) == talk.turns == 2
 
 
 def test_models_and_encoders_that_read_later_turns_are_refused(cells: TextCells, past_cells: TextCells) -> None:
