@@ -25,11 +25,11 @@ PIECE = 20_000
 """Utterances of a piece; a longer conversation makes a longer one."""
 
 _REQUIRED = ("speaker", "text")
-_MEDIA = ("audio_path", "video_path", *SPAN_COLUMNS, "video_side", *TIME_COLUMNS)
-_OPTIONAL = ("utterance_id", "dialogue_id", "turn", "split", *_MEDIA)
+MEDIA_COLUMNS = ("audio_path", "video_path", *SPAN_COLUMNS, "video_side", *TIME_COLUMNS)
+_OPTIONAL = ("utterance_id", "dialogue_id", "turn", "split", *MEDIA_COLUMNS)
 _TURNS = ("messages", "segments", "turns")
 _SAME = {"role": "speaker", "name": "speaker", "content": "text", "id": "utterance_id", "index": "turn"}
-_SHARED = (*_MEDIA, "split")
+_SHARED = (*MEDIA_COLUMNS, "split")
 """Columns that a conversation may give for all its turns."""
 _SPANS = {"start": "video_start", "end": "video_end"}
 _CHAT = 'write [{"speaker": …, "text": …}, …], or {"messages": […]} for each conversation'
@@ -76,13 +76,20 @@ def table_of(path: Path) -> Path:
     return next((table for name in ("parquet", "csv") if (table := path / f"utterances.{name}").exists()), path)
 
 
-def turns_of(records: Iterable[Mapping[str, Any]], source: Path = Path("conversation")) -> Iterator[Row]:
+def turns_of(
+    records: Iterable[Mapping[str, Any]], source: Path = Path("conversation"), first: int = 1
+) -> Iterator[Row]:
     """Turns of plain records, such as `{"speaker": "A", "text": "Hi"}`.
+
+    Args:
+        records: The turns.
+        source: Names them in errors.
+        first: Number of the first one.
 
     Raises:
         InputError: A record without speaker or text, or with a value that is neither text nor number.
     """
-    for number, record in enumerate(records, start=1):
+    for number, record in enumerate(records, start=first):
         yield _row(source, number, record, _OPTIONAL)
 
 
@@ -133,7 +140,7 @@ def _dialogue(row: Row) -> str:
 
 def filled(rows: Iterable[Row]) -> list[Row]:
     """Rows with every cell of an utterance: empty ones, and names and numbers, where they have none."""
-    unknown = dict.fromkeys((*DIMENSIONS, *_MEDIA, "emotion", "split"), "")
+    unknown = dict.fromkeys((*DIMENSIONS, *MEDIA_COLUMNS, "emotion", "split"), "")
     counts: dict[str, int] = defaultdict(int)
     complete = []
     for row in rows:
