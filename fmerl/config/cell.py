@@ -29,7 +29,8 @@ class CellConfig:
 
     def __post_init__(self) -> None:
         if self.backbone.attention == "past" and self.system.name in BIDIRECTIONAL:
-            raise ValueError(f"backbone.attention cannot be past: {self.system.name} reads a dialogue from its end too")
+            what = f"backbone.attention cannot be past: {self.system.name} reads a dialogue from its end too"
+            raise ValueError(f"{what}; keep it full, or leave that system out")
 
     def flatten(self) -> dict[str, Any]:
         """Values by dotted field path, tuples as lists; of the compared systems' settings the cell's own alone.
