@@ -154,7 +154,7 @@ def filled(rows: Iterable[Row]) -> list[Row]:
 
 def _unlabelled(rows: list[Row]) -> list[Row]:
     """Rows of a conversation to predict, of whatever split."""
-    return [Row(row.path, row.number, {**row.cells, "split": SPLITS[-1]}) for row in filled(rows)]
+    return [row.with_cells(split=SPLITS[-1]) for row in filled(rows)]
 
 
 def _json_lines(path: Path, optional: Sequence[str]) -> Iterator[Row]:

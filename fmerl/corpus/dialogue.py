@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+PAPER_VAD_RANGE = (0.0, 5.0)
+"""Range of valence, arousal and dominance that the paper's language model gives; of corpora without scores too."""
+
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Side = Literal["left", "right"]

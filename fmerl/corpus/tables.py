@@ -33,6 +33,10 @@ class Row:
     def __getitem__(self, column: str) -> str:
         return self.cells[column]
 
+    def with_cells(self, **cells: str) -> Row:
+        """The row with these cells, in place of its own of the same columns."""
+        return Row(self.path, self.number, self.cells | cells)
+
     def error(self, what: str, remedy: str) -> InputError:
         """InputError that names this row."""
         return InputError(self.path, what, remedy, row=self.number)

@@ -57,7 +57,7 @@ def _from_file(row: Row) -> Row:
     """The row with its media by absolute path: they start at their file, and the corpus is written elsewhere."""
     folder = row.path.resolve().parent
     media = {name: os.path.join(folder, row[name]) for name in ("audio_path", "video_path") if row[name]}
-    return Row(row.path, row.number, {**row.cells, **media})
+    return row.with_cells(**media)
 
 
 def _with_absolute_media(corpus: Corpus, folder: Path) -> Corpus:

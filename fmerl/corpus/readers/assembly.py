@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from fmerl.config import DIMENSIONS
 from fmerl.corpus.checks import checked_utterances, is_identifier
 from fmerl.corpus.conversations import dialogues_of
-from fmerl.corpus.dialogue import Corpus, Problem, Split
+from fmerl.corpus.dialogue import PAPER_VAD_RANGE, Corpus, Problem, Split
 from fmerl.corpus.tables import Row
 from fmerl.errors import InputError
-
-VAD_RANGE = (0.0, 5.0)
-"""Range where no utterance has scores: that of the paper's language model."""
 
 _SPLITS: dict[str, Split] = {
     "training": "train",
@@ -63,7 +60,7 @@ def corpus_of(
     if scored is not None and vad_range is None:
         raise scored.error("it has scores, whose range is not known", "give it: --vad-range LOW HIGH")
     classes = _classes(rows, order, name, problems)
-    header = Corpus(name=name, classes=classes, vad_range=vad_range or VAD_RANGE, dialogues=())
+    header = Corpus(name=name, classes=classes, vad_range=vad_range or PAPER_VAD_RANGE, dialogues=())
     utterances = checked_utterances(_with_splits(rows, name, problems, split_field), header)
     return Corpus(name=name, classes=classes, vad_range=header.vad_range, dialogues=dialogues_of(utterances))
 
@@ -104,11 +101,11 @@ def _with_splits(rows: Sequence[Row], name: str, problems: list[Problem], field:
         splits = _dealt(rows)
         what, action = "the source has no splits", "dialogues are dealt by a hash of their ids, 8 to 1 to 1"
         problems.append(Problem(where=name, row=0, what=what, action=action, on_screen=True))
-        return [_replaced(row, splits[row["dialogue_id"]]) for row in rows]
+        return [row.with_cells(split=splits[row["dialogue_id"]]) for row in rows]
     for row in rows:
         if not row["split"]:
             raise row.error(f"no split, which row {given.number} has", "give every utterance one, or none at all")
-    return [_replaced(row, _SPLITS.get(row["split"].lower(), row["split"])) for row in rows]
+    return [row.with_cells(split=_SPLITS.get(row["split"].lower(), row["split"])) for row in rows]
 
 
 def _dealt(rows: Sequence[Row]) -> dict[str, Split]:
@@ -129,7 +126,3 @@ def _dealt(rows: Sequence[Row]) -> dict[str, Split]:
 
 def _hash(dialogue_id: str) -> bytes:
     return hashlib.sha256(dialogue_id.encode()).digest()
-
-
-def _replaced(row: Row, split: str) -> Row:
-    return Row(row.path, row.number, {**row.cells, "split": split})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Split, Utterance
+from fmerl.corpus.dialogue import PAPER_VAD_RANGE, Corpus, Dialogue, Problem, Split, Utterance
 from fmerl.errors import InputError
 from fmerl.user_text import decoded, read_text
 
@@ -13,9 +13,6 @@ NAME = "dailydialog"
 
 CLASSES = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
 """Classes by the release's number; 0 is its `no emotion`, which the field calls neutral."""
-
-VAD_RANGE = (0.0, 5.0)
-"""Range of the scores that the paper's language model gives."""
 
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 _END = "__eou__"
@@ -38,7 +35,7 @@ def read_dailydialog(folder: Path) -> tuple[Corpus, list[Problem]]:
     """
     problems: list[Problem] = []
     dialogues = tuple(dialogue for split in _SPLITS for dialogue in _read_split(folder, split, problems))
-    return Corpus(name=NAME, classes=CLASSES, vad_range=VAD_RANGE, dialogues=dialogues), problems
+    return Corpus(name=NAME, classes=CLASSES, vad_range=PAPER_VAD_RANGE, dialogues=dialogues), problems
 
 
 def _read_split(folder: Path, split: Split, problems: list[Problem]) -> list[Dialogue]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Split, Utterance
+from fmerl.corpus.dialogue import PAPER_VAD_RANGE, Corpus, Dialogue, Problem, Split, Utterance
 from fmerl.corpus.readers.clock import clock_seconds
 from fmerl.corpus.tables import read_csv
 from fmerl.errors import InputError
@@ -21,9 +21,6 @@ from fmerl.user_text import read_json
 NAME = "emorynlp"
 
 CLASSES = ("neutral", "joyful", "peaceful", "powerful", "scared", "mad", "sad")
-
-VAD_RANGE = (0.0, 5.0)
-"""Range of the scores that the paper's language model gives."""
 
 _FILES: tuple[tuple[Split, str, str], ...] = (
     ("train", "emotion-detection-trn.json", "emorynlp_train_final.csv"),
@@ -82,7 +79,7 @@ def read_emorynlp(folder: Path) -> tuple[Corpus, list[Problem]]:
             Dialogue(dialogue_id=scene, utterances=tuple(sorted(turns, key=lambda item: item.turn)))
             for scene, turns in scenes.items()
         )
-    return Corpus(name=NAME, classes=CLASSES, vad_range=VAD_RANGE, dialogues=tuple(dialogues)), problems
+    return Corpus(name=NAME, classes=CLASSES, vad_range=PAPER_VAD_RANGE, dialogues=tuple(dialogues)), problems
 
 
 def _from_json(path: Path) -> Iterator[_Found]:

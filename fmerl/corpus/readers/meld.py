@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Split, Utterance
+from fmerl.corpus.dialogue import PAPER_VAD_RANGE, Corpus, Dialogue, Problem, Split, Utterance
 from fmerl.corpus.readers.clock import clock_seconds
 from fmerl.corpus.readers.cp1252 import repair_cp1252
 from fmerl.corpus.tables import Row, read_csv
@@ -15,9 +15,6 @@ NAME = "meld"
 
 CLASSES = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 """Classes in the label order of the published feature pickles."""
-
-VAD_RANGE = (0.0, 5.0)
-"""Range of the scores that the paper's language model gives."""
 
 UNSEEN_CLASS = "fear"
 
@@ -51,7 +48,7 @@ def read_meld(folder: Path) -> tuple[Corpus, list[Problem]]:
     for split, prefix in _FILES:
         dialogues += _read_split(folder / f"{prefix}_sent_emo.csv", split, prefix, problems)
     corpus = Corpus(
-        name=NAME, classes=CLASSES, vad_range=VAD_RANGE, dialogues=tuple(dialogues), unseen_class=UNSEEN_CLASS
+        name=NAME, classes=CLASSES, vad_range=PAPER_VAD_RANGE, dialogues=tuple(dialogues), unseen_class=UNSEEN_CLASS
     )
     return corpus, problems
 

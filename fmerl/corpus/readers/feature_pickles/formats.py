@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fmerl.corpus.dialogue import PAPER_VAD_RANGE
 from fmerl.corpus.readers import meld
 from fmerl.corpus.readers.iemocap import ids as iemocap_ids
 
@@ -85,7 +86,7 @@ MELD = PublishedFormat(
     corpus=meld.NAME,
     utterances=13_708,
     classes=meld.CLASSES,
-    vad_range=meld.VAD_RANGE,
+    vad_range=PAPER_VAD_RANGE,
     unseen_class=meld.UNSEEN_CLASS,
     widths={"text": 1024, "audio": 300, "visual": 342},
     supervised={"text": _FINE_TUNED_TEXT, "audio": _LABELLED_AUDIO},
