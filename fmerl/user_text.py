@@ -35,6 +35,20 @@ def read_text(path: Path, remedy: str | None = None, errors: Literal["strict", "
         content = path.read_bytes()
     except OSError as error:
         raise path_error(error, remedy) or error from None
+    return decode(path, content, errors)
+
+
+def decode(path: Path, content: bytes, errors: Literal["strict", "surrogateescape"] = "strict") -> str:
+    """The text of a file's bytes, as `read_text` reads them.
+
+    Args:
+        path: To name in errors.
+        content: The bytes.
+        errors: Handling of bytes that are not UTF-8.
+
+    Raises:
+        InputError: Bytes of another encoding.
+    """
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         return content.decode(encoding, errors=errors if encoding.startswith("utf-8") else "strict")
@@ -74,7 +88,20 @@ def read_json(path: Path, remedy: str) -> Any:
     Raises:
         InputError: No such file, or no JSON; NaN, infinity, a key given twice and half a surrogate pair are none.
     """
-    text = read_text(path, remedy)
+    return parse_json(path, read_text(path, remedy), remedy)
+
+
+def parse_json(path: Path, text: str, remedy: str) -> Any:
+    """The value of a JSON text, as `read_json` reads it.
+
+    Args:
+        path: To name in errors.
+        text: The JSON.
+        remedy: Advice for a text that is no JSON: its form.
+
+    Raises:
+        InputError: No JSON.
+    """
     try:
         value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
         json.dumps(value, ensure_ascii=False).encode()

@@ -17,9 +17,9 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus.checks import SPAN_COLUMNS, TIME_COLUMNS, checked_utterances
 from fmerl.corpus.dialogue import SPLITS, Corpus, Dialogue, Utterance
 from fmerl.corpus.parquet_tables import stream_parquet
-from fmerl.corpus.tables import Row, stream_csv
+from fmerl.corpus.tables import Row, parse_csv, stream_csv
 from fmerl.errors import InputError
-from fmerl.user_text import read_json, text_file
+from fmerl.user_text import decode, parse_json, read_json, text_file
 
 PIECE = 20_000
 """Utterances of a piece; a longer conversation makes a longer one."""
@@ -63,6 +63,23 @@ def read_turns(path: Path, split: str | None = None) -> Iterator[Row]:
             raise row.error("there is no split", "leave --split out")
         if row["split"] == split:
             yield row
+
+
+def parse_turns(name: Path, content: bytes, *, csv: bool) -> Iterator[Row]:
+    """Turns of a file's bytes, in its order.
+
+    Args:
+        name: To name in errors, and, without its ending, a conversation that has no name.
+        content: A CSV, or the chat JSON of a `.json` file.
+        csv: Whether it is a CSV.
+
+    Raises:
+        InputError: Bytes of another form, or a row that cannot be read, when it is reached.
+    """
+    text = decode(name, content)
+    if csv:
+        return parse_csv(name, text, _REQUIRED, _OPTIONAL)
+    return _conversations(name, parse_json(name, text, _CHAT))
 
 
 def table_of(path: Path) -> Path:
@@ -150,8 +167,11 @@ def _json_lines(path: Path) -> Iterator[Row]:
 
 
 def _chat(path: Path) -> Iterator[Row]:
+    yield from _conversations(path, read_json(path, _CHAT))
+
+
+def _conversations(path: Path, content: Any) -> Iterator[Row]:
     """A list of turns, a conversation, or a list of conversations."""
-    content = read_json(path, _CHAT)
     if isinstance(content, dict):
         content = content.get("conversations", [content])
     if not isinstance(content, list) or not content:
