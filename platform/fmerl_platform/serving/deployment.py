@@ -90,9 +90,9 @@ def application(request: ServingRequest, about: About) -> Any:
     )
     front = Front.options(
         max_ongoing_requests=limits.open,
-        max_queued_requests=1,
+        max_queued_requests=limits.open,
         logging_config=quiet,
         ray_actor_options={"num_cpus": 0},
     )
-    hosts = LOOPBACK if request.host in LOOPBACK else ("*",)
+    hosts = (*LOOPBACK, "[::1]") if request.host in LOOPBACK else ("*",)
     return front.bind(models.bind(request), about, limits, hosts)

@@ -25,7 +25,7 @@ class Limits:
     idle: float = 600.0
     """Seconds after which a stream without a turn is closed."""
     open: int = 1_000
-    """Most requests and streams that are open at once; further ones are turned away."""
+    """Most requests and streams that are worked on at once; as many wait, and further ones are turned away."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -149,7 +149,7 @@ function drawLegend(rows) {
 function drawTurn(row, place) {
   const share = probability(row, row.predicted);
   const filled = element("div");
-  filled.style.width = percent(share);
+  filled.style.width = `${100 * share}%`;
   filled.style.background = colourOf(row.predicted);
   const notes = [];
   if (state.model.seeds.length > 1) notes.push(`${percent(row.seed_agreement)} of seeds agree`);
@@ -177,10 +177,10 @@ function mark(place) {
 }
 
 function drawChart(rows) {
-  const [low, high] = state.model.vad_range;
   const known = DIMENSIONS.filter(({ name }) => rows.some((row) => row[name] !== null));
   at("chart").parentElement.hidden = !known.length;
   if (!known.length) return;
+  const [low, high] = shownRange(rows.flatMap((row) => known.map(({ name }) => row[name])));
   const [width, height, left, right, top, bottom] = [at("chart").clientWidth || 800, 210, 34, 84, 10, 38];
   const x = (place) => left + (width - left - right) * (rows.length > 1 ? place / (rows.length - 1) : 0.5);
   const y = (value) => top + (height - top - bottom) * (1 - (value - low) / (high - low));
@@ -215,7 +215,16 @@ function drawChart(rows) {
   });
   at("chart").setAttribute("viewBox", `0 0 ${width} ${height}`);
   at("chart").replaceChildren(...parts);
-  at("axes").textContent = `Scores from ${low} to ${high} over the turns; below them each turn's emotion.`;
+  const range = state.model.vad_range.join(" to ");
+  at("axes").textContent = `Scores over the turns (full range ${range}); below them each turn's emotion.`;
+}
+
+// The half steps that hold all values, so that small changes are seen.
+function shownRange(values) {
+  const [low, high] = state.model.vad_range;
+  const from = Math.max(low, Math.floor(2 * Math.min(...values)) / 2);
+  const to = Math.min(high, Math.ceil(2 * Math.max(...values)) / 2);
+  return from < to ? [from, to] : [low, high];
 }
 
 // Places of labels, moved apart so that none covers another.
