@@ -29,7 +29,7 @@ from fmerl.bundle.predictor import Predictor, predict_records
 
 REPOSITORY = Path(__file__).parents[1]
 TURNS = 8
-_WORDS = "what a day ! oh my god leave me alone i love this and hate that you never call why not".split()
+_TEXT = "what a day ! oh my god leave me alone i love this and hate that you never call why not"
 _REPLICA = "ray::ServeReplica:fmerl:models"
 _TOLERANCE = 1e-5
 
@@ -49,10 +49,10 @@ class Load:
 
 def talks(count: int) -> list[Turns]:
     """Conversations of different texts, whose speakers are found in no other."""
-    draw = random.Random(0)
+    draw, words = random.Random(0), _TEXT.split()
     return [
         [
-            {"speaker": f"{name} {number}", "text": " ".join(draw.choices(_WORDS, k=draw.randint(3, 12)))}
+            {"speaker": f"{name} {number}", "text": " ".join(draw.choices(words, k=draw.randint(3, 12)))}
             for _ in range(TURNS // 2)
             for name in ("Ana", "Ben")
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,13 @@ def service_of(predictor: Predictor, **limits: Any) -> Service:
         return 1
 
     return Service(about=about(predictor), limits=Limits(**limits), ask=ask, replicas=replicas)
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def assert_same_rows(found: Sequence[Any], wanted: Sequence[Any]) -> None:

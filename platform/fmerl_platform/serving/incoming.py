@@ -24,7 +24,7 @@ _SOURCE = Path("conversation")
 """Name of what was sent, in errors and as a conversation's that has none."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that is not answered.
 
     Args:
@@ -49,7 +49,7 @@ def read_conversations(
         csv: Whether it is a CSV.
 
     Raises:
-        Refused: Too much of anything, or no conversation.
+        RefusedError: Too much of anything, or no conversation.
     """
     return checked(read_rows(content, limits.conversations * limits.turns, csv=csv), limits, vad_range)
 
@@ -63,14 +63,14 @@ def read_rows(content: bytes, most: int, *, csv: bool = False) -> list[Row]:
         csv: Whether it is a CSV.
 
     Raises:
-        Refused: More turns than that, or none that can be read.
+        RefusedError: More turns than that, or none that can be read.
     """
     try:
         rows = list(islice(parse_turns(_SOURCE, content, csv=csv), most + 1))
     except InputError as error:
-        raise Refused(UNUSABLE, str(error)) from None
+        raise RefusedError(UNUSABLE, str(error)) from None
     if len(rows) > most:
-        raise Refused(TOO_LARGE, f"more than {most:,} turns; send them in parts, or use fmerl predict")
+        raise RefusedError(TOO_LARGE, f"more than {most:,} turns; send them in parts, or use fmerl predict")
     return [replace(row, cells={name: row[name] for name in _KEPT if name in row.cells}) for row in rows]
 
 
@@ -78,7 +78,7 @@ def checked(rows: Sequence[Row], limits: Limits, vad_range: tuple[float, float])
     """Rows as utterances, in their order.
 
     Raises:
-        Refused: Too much of anything, or a row that is no utterance.
+        RefusedError: Too much of anything, or a row that is no utterance.
     """
     for row in rows:
         _check_length(row, "text", limits.characters)
@@ -87,14 +87,16 @@ def checked(rows: Sequence[Row], limits: Limits, vad_range: tuple[float, float])
     try:
         utterances = next(pieces(rows, vad_range, len(rows)), None)
     except InputError as error:
-        raise Refused(UNUSABLE, str(error)) from None
+        raise RefusedError(UNUSABLE, str(error)) from None
     if utterances is None:
-        raise Refused(UNUSABLE, f"{_SOURCE}: it has no turn; send at least one")
+        raise RefusedError(UNUSABLE, f"{_SOURCE}: it has no turn; send at least one")
     lengths = [len(conversation) for conversation in by_conversation(utterances)]
     if len(lengths) > limits.conversations:
-        raise Refused(TOO_LARGE, f"{len(lengths):,} conversations, and at most {limits.conversations:,} are taken")
+        raise RefusedError(TOO_LARGE, f"{len(lengths):,} conversations, and at most {limits.conversations:,} are taken")
     if max(lengths) > limits.turns:
-        raise Refused(TOO_LARGE, f"a conversation of {max(lengths):,} turns, and at most {limits.turns:,} are taken")
+        raise RefusedError(
+            TOO_LARGE, f"a conversation of {max(lengths):,} turns, and at most {limits.turns:,} are taken"
+        )
     return utterances
 
 
@@ -109,4 +111,4 @@ def by_conversation(utterances: Iterable[Utterance]) -> list[list[Utterance]]:
 def _check_length(row: Row, name: str, most: int) -> None:
     if (length := len(row.cells.get(name, ""))) > most:
         what = f"{name} has {length:,} characters, and at most {most:,} are taken"
-        raise Refused(TOO_LARGE, str(row.error(what, "shorten it")))
+        raise RefusedError(TOO_LARGE, str(row.error(what, "shorten it")))

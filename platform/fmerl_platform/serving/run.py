@@ -52,7 +52,8 @@ def describe(request: ServingRequest, found: About) -> Iterator[str]:
     yield f"classes  {', '.join(found.classes)}"
     yield f"models   {sizes.replicas} replicas of {sizes.cpus_per_replica:g} CPUs, {sizes.gpus_per_replica:g} GPUs"
     yield f"batches  up to {sizes.batch} conversations, which wait up to {sizes.batch_wait:g} s for each other"
-    yield f"limits   {', '.join(f'{name} {value:,}' for name, value in vars(limits).items())}"
+    bounds = (f"{name.replace('_', ' ')} {value:,}" for name, value in vars(limits).items())
+    yield f"limits   {', '.join(bounds)}"
     yield f"address  {request.address}"
 
 
@@ -77,7 +78,8 @@ def serving(request: ServingRequest, found: About) -> Iterator[Served]:
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     own = not ray.is_initialized() and not os.environ.get("RAY_ADDRESS")
     with ray_session(0):
-        from fmerl_platform.serving.deployment import APPLICATION, application
+        from fmerl_platform.serving.deployment import application
+        from fmerl_platform.serving.front import APPLICATION
 
         _check_cluster(request, serve, own)
         try:

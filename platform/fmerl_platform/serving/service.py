@@ -14,7 +14,7 @@ Conversation = Sequence[Utterance]
 Rows = list[dict[str, Any]]
 """A row for each utterance, as `fmerl predict` writes it."""
 Ask = Callable[[Conversation], Awaitable[Rows]]
-"""Rows of one conversation; raises `Refused`."""
+"""Rows of one conversation; raises `RefusedError`."""
 
 
 @dataclass(frozen=True, kw_only=True)

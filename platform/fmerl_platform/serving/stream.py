@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fmerl.corpus.tables import Row
-from fmerl_platform.serving.incoming import TOO_LARGE, TOO_SLOW, Refused, checked, read_rows
+from fmerl_platform.serving.incoming import TOO_LARGE, TOO_SLOW, RefusedError, checked, read_rows
 from fmerl_platform.serving.service import Rows, Service
 
 _OF_ANOTHER_PAGE, _IDLE = 1008, 1001
@@ -45,18 +45,18 @@ class LiveConversation:
             `rows` of these turns, and `revised`: rows of earlier ones whose class is another now.
 
         Raises:
-            Refused: Turns that are not taken; the conversation stays as it was.
+            RefusedError: Turns that are not taken; the conversation stays as it was.
         """
         limits = self._service.limits
         if len(message) > limits.request_bytes:
-            raise Refused(TOO_LARGE, f"a message of more than {limits.request_bytes:,} bytes")
+            raise RefusedError(TOO_LARGE, f"a message of more than {limits.request_bytes:,} bytes")
         turns = [*self._turns, *map(_turn, read_rows(message, limits.turns))]
         utterances = checked(turns, limits, self._service.about.vad_range)
         try:
             async with asyncio.timeout(limits.timeout):
                 rows = await self._service.ask(utterances)
         except TimeoutError:
-            raise Refused(TOO_SLOW, f"no answer within {limits.timeout:g} s; send it again") from None
+            raise RefusedError(TOO_SLOW, f"no answer within {limits.timeout:g} s; send it again") from None
         before, self._turns, self._predicted = self._predicted, turns, [row["predicted"] for row in rows]
         revised = [row for row, said in zip(rows, before, strict=False) if row["predicted"] != said]
         return {"rows": rows[len(before) :], "revised": revised}
@@ -86,7 +86,7 @@ async def stream(service: Service, socket: WebSocket) -> None:
                 return
             try:
                 answer = dict(await conversation.add(message))
-            except Refused as refused:
+            except RefusedError as refused:
                 answer = {"error": refused.message}
             await socket.send_json(answer)
     except WebSocketDisconnect:

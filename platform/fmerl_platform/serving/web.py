@@ -34,7 +34,7 @@ from fmerl_platform.serving.incoming import (
     BUSY,
     TOO_LARGE,
     TOO_SLOW,
-    Refused,
+    RefusedError,
     by_conversation,
     read_conversations,
 )
@@ -42,7 +42,11 @@ from fmerl_platform.serving.service import Rows, Service
 from fmerl_platform.serving.stream import stream
 
 _JSON, _CSV = "application/json", "text/csv"
-_PAGE = {"": ("page.html", "text/html"), "page.css": ("page.css", "text/css"), "page.js": ("page.js", "text/javascript")}
+_PAGE = {
+    "": ("page.html", "text/html"),
+    "page.css": ("page.css", "text/css"),
+    "page.js": ("page.js", "text/javascript"),
+}
 """File and type of each path of the page."""
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -68,14 +72,14 @@ def web_application(service: Service) -> Starlette:
             Middleware(_Headers),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(service.hosts), www_redirect=False),
         ],
-        exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _failed},
+        exception_handlers={RefusedError: _refused, HTTPException: _no_route, Exception: _failed},
     )
 
 
 async def _predict(service: Service, request: Request) -> Response:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in (_JSON, _CSV):
-        raise Refused(BAD_FORM, f"{kind or 'no content type'} is not read; send {_JSON} or {_CSV}")
+        raise RefusedError(BAD_FORM, f"{kind or 'no content type'} is not read; send {_JSON} or {_CSV}")
     limits = service.limits
     try:
         async with asyncio.timeout(limits.timeout):
@@ -84,7 +88,7 @@ async def _predict(service: Service, request: Request) -> Response:
             utterances = await asyncio.to_thread(read, content, limits, service.about.vad_range)
             found = await asyncio.gather(*map(service.ask, by_conversation(utterances)))
     except TimeoutError:
-        raise Refused(TOO_SLOW, f"no answer within {limits.timeout:g} s; send less, or again later") from None
+        raise RefusedError(TOO_SLOW, f"no answer within {limits.timeout:g} s; send less, or again later") from None
     row_of = {row["utterance_id"]: row for rows in found for row in rows}
     rows = [row_of[utterance.utterance_id] for utterance in utterances]
     if _CSV in request.headers.get("accept", ""):
@@ -102,7 +106,7 @@ async def _body(request: Request, most: int) -> bytes:
                 break
         else:
             return bytes(content)
-    raise Refused(TOO_LARGE, f"a request of more than {most:,} bytes; send it in parts, or use fmerl predict")
+    raise RefusedError(TOO_LARGE, f"a request of more than {most:,} bytes; send it in parts, or use fmerl predict")
 
 
 def _as_csv(rows: Rows) -> bytes:
@@ -125,7 +129,7 @@ async def _file(name: str, kind: str, request: Request) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+    assert isinstance(error, RefusedError)
     return JSONResponse({"error": error.message}, status_code=error.status)
 
 
