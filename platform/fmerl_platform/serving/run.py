@@ -91,7 +91,7 @@ def serving(request: ServingRequest, found: About) -> Iterator[Served]:
             try:
                 serve.run(application(request, found), name=APPLICATION, route_prefix="/")
             except RuntimeError as error:
-                raise ServingError(" ".join(str(error).split())) from error
+                raise ServingError(_reason(serve, APPLICATION) or " ".join(str(error).split())) from error
             yield Served(address=request.address, metrics=_metrics())
         finally:
             if own:  # Serve ends with this Ray, more quietly than by itself
@@ -121,6 +121,13 @@ def _check_cluster(request: ServingRequest, serve: Any, own: bool) -> None:
         if own and sizes.replicas * each > there.get(name, 0):
             what = f"{sizes.replicas} replicas of {each:g} {name}s, and there are {there.get(name, 0):g}"
             raise InputError("--replicas", what, "ask for less")
+
+
+def _reason(serve: Any, name: str) -> str:
+    """Last line of what Serve tells of a deployment that did not start: its replicas' error."""
+    deployments = serve.status().applications[name].deployments.values()
+    told = [line.strip() for each in deployments for line in each.message.splitlines() if line.strip()]
+    return told[-1] if told else ""
 
 
 def _metrics() -> tuple[str, ...]:

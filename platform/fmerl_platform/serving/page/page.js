@@ -41,9 +41,15 @@ function complain(message) {
   at("problem").hidden = !message;
 }
 
-async function ask(kind, body) {
+const AGAIN = [500, 503]; // a process of the service died, or all are busy: asking again changes nothing but the answer
+
+async function ask(kind, body, tries = 3) {
   complain("");
   const answer = await fetch("predict", { method: "POST", headers: { "Content-Type": kind }, body });
+  if (AGAIN.includes(answer.status) && tries > 1) {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    return ask(kind, body, tries - 1);
+  }
   const said = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
   if (!answer.ok) throw new Error(said.error);
   return said.rows;
@@ -75,13 +81,17 @@ function turnsOf(text) {
 function endLive() {
   if (state.socket) state.socket.close();
   state.socket = null;
+  state.live = false;
 }
 
 function connect() {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/stream`);
   socket.addEventListener("message", (event) => hear(JSON.parse(event.data)));
   socket.addEventListener("close", () => {
-    if (state.socket === socket) state.socket = null;
+    if (state.socket !== socket) return;
+    state.socket = null; // the next turn opens another, and sends the conversation so far
+    if (at("live").querySelector("button").disabled) complain("the connection was closed; add the turn again");
+    at("live").querySelector("button").disabled = false;
   });
   return new Promise((resolve, reject) => {
     socket.addEventListener("open", () => resolve(socket));
