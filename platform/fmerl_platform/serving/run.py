@@ -50,7 +50,7 @@ def describe(request: ServingRequest, found: About) -> Iterator[str]:
     sizes, limits = request.replicas, request.limits
     yield f"bundle   {found.system} trained on {found.corpus}, seeds {' '.join(map(str, found.seeds))}"
     yield f"classes  {', '.join(found.classes)}"
-    yield f"models   {sizes.replicas} replicas of {sizes.cpus_per_replica:g} CPUs, {sizes.gpus_per_replica:g} GPUs"
+    yield f"replicas {sizes.replicas}, each of {sizes.cpus_per_replica:g} CPUs and {sizes.gpus_per_replica:g} GPUs"
     yield f"batches  up to {sizes.batch} conversations, which wait up to {sizes.batch_wait:g} s for each other"
     bounds = (f"{name.replace('_', ' ')} {value:,}" for name, value in vars(limits).items())
     yield f"limits   {', '.join(bounds)}"

@@ -118,7 +118,7 @@ def test_a_dry_run_says_what_would_be_served(bundle: Path, capsys: pytest.Captur
     for line in (
         "FMERL trained on words, seeds 0 1",
         "joy, anger, fear, pride",
-        "3 replicas of 1 CPUs, 0 GPUs",
+        "replicas 3, each of 1 CPUs and 0 GPUs",
         "up to 16 conversations, which wait up to 0.01 s",
         "request bytes 1,048,576, conversations 100, turns 500, characters 5,000",
         f"http://127.0.0.1:{PORT}",

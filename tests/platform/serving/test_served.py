@@ -18,6 +18,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 import serving_load
+from aiohttp import ClientSession, TCPConnector
 from browser import Tab, chromium, tab
 from helpers.repository import EXPERIMENTS
 from helpers.serving import free_port
@@ -66,6 +67,34 @@ def test_two_hundred_conversations_at_once_and_a_replica_killed(running: Running
     until(lambda: read(f"{running.address}/healthz") == '{"replicas":2}')
     until(lambda: value_of("ray_fmerl_serve_conversations_total", read(running.metrics)) >= 200)
     until(lambda: value_of("ray_fmerl_serve_retries_total", read(running.metrics)) > 0)
+
+
+def test_streams_outlive_a_replica(running: Running, predictor: Predictor) -> None:
+    """Forty conversations grow at once, and each turn is answered as the whole conversation is by then."""
+    until(lambda: len(serving_load.replicas(running.pid)) == 2)
+    sent = [turns[:6] for turns in serving_load.talks(40)]
+    wanted = [[predict_records(predictor, turns[: end + 1]).to_pylist()[-1] for end in range(6)] for turns in sent]
+    waiting = [lambda: serving_load.kill_a_replica(running.pid)]
+
+    async def grow(session: ClientSession, turns: serving_load.Turns) -> list[dict[str, Any]]:
+        found = []
+        async with session.ws_connect(f"{running.address}/stream") as socket:
+            for turn in turns:
+                await socket.send_json(turn)
+                answer = await socket.receive_json()
+                found.extend(answer["rows"])
+                if waiting:
+                    waiting.pop()()
+        return found
+
+    async def all_at_once() -> list[list[dict[str, Any]]]:
+        async with ClientSession(connector=TCPConnector(limit=0)) as session:
+            return list(await asyncio.gather(*(grow(session, turns) for turns in sent)))
+
+    found = asyncio.run(all_at_once())
+    assert not waiting
+    assert [len(rows) for rows in found] == [6] * 40
+    assert serving_load.differences(serving_load.Load(found, [], 0.0), wanted) == []
 
 
 def value_of(name: str, metrics: str) -> float:
