@@ -35,19 +35,19 @@ def read_text(path: Path, remedy: str | None = None, errors: Literal["strict", "
         content = path.read_bytes()
     except OSError as error:
         raise path_error(error, remedy) or error from None
-    return decode(path, content, errors)
+    return decoded(content, path, errors)
 
 
-def decode(path: Path, content: bytes, errors: Literal["strict", "surrogateescape"] = "strict") -> str:
-    """The text of a file's bytes, as `read_text` reads them.
+def decoded(content: bytes, path: Path, errors: Literal["strict", "surrogateescape"] = "strict") -> str:
+    """Bytes as text, as `read_text` reads a file.
 
     Args:
-        path: To name in errors.
         content: The bytes.
-        errors: Handling of bytes that are not UTF-8.
+        path: Where they are from, for errors.
+        errors: As for `read_text`.
 
     Raises:
-        InputError: Bytes of another encoding.
+        InputError: They are of another encoding.
     """
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
@@ -78,32 +78,34 @@ def text_file(path: Path) -> Iterator[IO[str]]:
         raise InputError(path, f"it is not all {name}", "save the file as UTF-8") from None
 
 
-def read_json(path: Path, remedy: str) -> Any:
+def read_json(path: Path, remedy: str, *, nan: bool = False) -> Any:
     """Read a JSON file, encoded as for `read_text`.
 
     Args:
         path: The file.
         remedy: Advice for a file that is not there or is no JSON: its form.
+        nan: Take NaN and infinity, as Python and data frames write them.
 
     Raises:
         InputError: No such file, or no JSON; NaN, infinity, a key given twice and half a surrogate pair are none.
     """
-    return parse_json(path, read_text(path, remedy), remedy)
+    return parse_json(path, read_text(path, remedy), remedy, nan=nan)
 
 
-def parse_json(path: Path, text: str, remedy: str) -> Any:
+def parse_json(path: Path, text: str, remedy: str, *, nan: bool = False) -> Any:
     """The value of a JSON text, as `read_json` reads it.
 
     Args:
         path: To name in errors.
         text: The JSON.
         remedy: Advice for a text that is no JSON: its form.
+        nan: As for `read_json`.
 
     Raises:
         InputError: No JSON.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=float if nan else _refuse_constant)
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise InputError(path, "no JSON (nested too deeply)", remedy) from None
@@ -114,6 +116,26 @@ def parse_json(path: Path, text: str, remedy: str) -> Any:
     return value
 
 
+def read_json_lines(path: Path, remedy: str) -> Iterator[tuple[int, Any]]:
+    """Row number and value of every line that is not blank, read piece by piece.
+
+    Args:
+        path: The file, encoded as for `read_text`.
+        remedy: The form of a line.
+
+    Raises:
+        InputError: As `text_file`; or a line that is no JSON, when it is reached.
+    """
+    with text_file(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise InputError(path, f"no JSON ({error})", remedy, row=number) from None
+
+
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -122,5 +144,5 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse_constant(name: str) -> None:
+def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")

@@ -21,7 +21,7 @@ from fmerl.bundle.manifest import Manifest
 from fmerl.model import FMERL, ModelInputs, System, create_system
 from fmerl.training.batching import BatchLoader
 from fmerl.training.dataset import ConversationData
-from fmerl.training.evaluation import predict
+from fmerl.training.evaluation import Predictions, predict
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,10 @@ class Bundle:
         device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         config = self.manifest.cell_config()
         loader = BatchLoader(data, self.modalities, config.training, device)
-        found = [predict(model.to(device), loader) for model in self.models]
+        return self.joint([predict(model.to(device), loader) for model in self.models])
+
+    def joint(self, found: Sequence[Predictions]) -> JointPredictions:
+        """Each model's predictions of the same utterances as one."""
         scores = np.stack([each.scores for each in found])
         own = probabilities(scores, self.manifest.temperature)
         mean = own.mean(axis=0)

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 
 from fmerl.bundle.manifest import Manifest
-from fmerl.bundle.model import Bundle
+from fmerl.bundle.model import Bundle, JointPredictions
 from fmerl.bundle.recipes import Places, RecipeSpec
 from fmerl.config import DIMENSIONS
 from fmerl.corpus.conversations import dialogues_of, pieces, turns_of
@@ -58,7 +59,7 @@ class Predictor:
             )
             for modality in bundle.modalities
         )
-        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._encoders: dict[str, Encoder] = {}
 
     def load(self, utterances: Sequence[Utterance]) -> None:
@@ -92,20 +93,40 @@ class Predictor:
             folder: Folder where media paths start.
             media_roots: Folders beside it that may hold media.
         """
-        corpus = corpus_of(utterances, self.bundle.manifest)
-        features = [self._encoded(spec, corpus, (folder, *media_roots)) for spec in self.specs]
-        return self.predict_features(utterances, features)
+        return self.predict_features(utterances, self.features(utterances, folder, media_roots))
 
-    def _encoded(self, spec: RecipeSpec, corpus: Corpus, folders: Sequence[Path]) -> FeatureTable:
-        ids = tuple(utterance.utterance_id for utterance in corpus.utterances())
-        if not is_given(spec.modality, corpus.utterances()):
+    def features(
+        self, utterances: Sequence[Utterance], folder: Path = Path(), media_roots: Sequence[Path] = (), first: int = 0
+    ) -> list[FeatureTable]:
+        """Features by the recipes, one table per modality, rows in the order of `corpus_of(utterances).utterances()`.
+
+        Args:
+            utterances: Whole dialogues.
+            folder: Folder where media paths start.
+            media_roots: Folders beside it that may hold media.
+            first: Row of the first utterance that is encoded; those before it are only read with others.
+
+        Raises:
+            InputError: See `RecipeSpec.build`; or media that lie elsewhere.
+        """
+        corpus = corpus_of(utterances, self.bundle.manifest)
+        wanted = list(corpus.utterances())[first:]
+        return [self._encoded(spec, corpus, wanted, (folder, *media_roots)) for spec in self.specs]
+
+    def _encoded(
+        self, spec: RecipeSpec, corpus: Corpus, wanted: Sequence[Utterance], folders: Sequence[Path]
+    ) -> FeatureTable:
+        """Features of the corpus's last utterances, those that are wanted."""
+        ids = tuple(utterance.utterance_id for utterance in wanted)
+        if not is_given(spec.modality, wanted):
             return absent_table(spec.modality, ids, self.bundle.manifest.widths[spec.modality])
-        encoded = self._encoder(spec).encode(spec.items(corpus, folders[0], folders[1:]))
+        items = spec.items(corpus, folders[0], folders[1:])
+        encoded = self._encoder(spec).encode(items[-len(ids) :])
         return FeatureTable(spec.modality, ids, encoded.values, encoded.missing, {})
 
     def _encoder(self, spec: RecipeSpec) -> Encoder:
         if spec.modality not in self._encoders:
-            self._encoders[spec.modality] = spec.build(self._device)
+            self._encoders[spec.modality] = spec.build(self.device)
         return self._encoders[spec.modality]
 
     def predict_features(self, utterances: Sequence[Utterance], features: Sequence[FeatureTable]) -> pa.Table:
@@ -116,28 +137,43 @@ class Predictor:
             features: One table per modality, rows in the order of `corpus_of(utterances).utterances()`.
         """
         data = conversation_data(utterances, features, self.bundle.manifest)
-        found = self.bundle.predict(data, torch.device(self._device))
-        row_of = {name: row for row, name in enumerate(data.utterance_id.tolist())}
-        texts = {utterance.utterance_id: utterance.text for utterance in utterances}
+        found = self.bundle.predict(data, torch.device(self.device))
+        in_order = [utterance for dialogue in dialogues_of(utterances) for utterance in dialogue.utterances]
+        row_of = {utterance.utterance_id: row for row, utterance in enumerate(in_order)}
         order = np.array([row_of[utterance.utterance_id] for utterance in utterances], dtype=np.int64)
-        names = np.array(self.bundle.classes)
-        absent = np.stack([data.missing[name] for name in self.bundle.modalities], axis=1)
-        missing = [" ".join(np.array(self.bundle.modalities)[row]) for row in absent]
-        return pa.table(
-            {
-                "utterance_id": data.utterance_id,
-                "dialogue_id": data.dialogue_id,
-                "turn": data.turn,
-                "speaker": data.speaker_name,
-                "text": pa.array([texts[name] for name in row_of], pa.string()),
-                "predicted": names[found.predicted],
-                **{probability_column(name): found.probabilities[:, column] for column, name in enumerate(names)},
-                **{name: pa.array(found.vad[:, column], from_pandas=True) for column, name in enumerate(DIMENSIONS)},
-                "missing": pa.array(missing, pa.string()),
-                "seed_agreement": found.agreement,
-                "seed_sd": pa.array(found.spread, from_pandas=True),
-            }
-        ).take(order)
+        missing = {table.modality: table.missing for table in features}
+        return prediction_rows(self.bundle, in_order, missing, found).take(order)
+
+
+def prediction_rows(
+    bundle: Bundle, utterances: Sequence[Utterance], missing: Mapping[str, NDArray[np.bool_]], found: JointPredictions
+) -> pa.Table:
+    """One row per utterance.
+
+    Args:
+        bundle: The models.
+        utterances: U utterances.
+        missing: Missing flags by modality, [U].
+        found: Predictions of them.
+    """
+    names = bundle.classes
+    absent = zip(*(missing[name].tolist() for name in bundle.modalities), strict=True)
+    lacking = [" ".join(name for name, gone in zip(bundle.modalities, row, strict=True) if gone) for row in absent]
+    return pa.table(
+        {
+            "utterance_id": pa.array([each.utterance_id for each in utterances], pa.string()),
+            "dialogue_id": pa.array([each.dialogue_id for each in utterances], pa.string()),
+            "turn": pa.array([each.turn for each in utterances], pa.int64()),
+            "speaker": pa.array([each.speaker for each in utterances], pa.string()),
+            "text": pa.array([each.text for each in utterances], pa.string()),
+            "predicted": pa.array([names[index] for index in found.predicted], pa.string()),
+            **{probability_column(name): found.probabilities[:, column] for column, name in enumerate(names)},
+            **{name: pa.array(found.vad[:, column], from_pandas=True) for column, name in enumerate(DIMENSIONS)},
+            "missing": pa.array(lacking, pa.string()),
+            "seed_agreement": found.agreement,
+            "seed_sd": pa.array(found.spread, from_pandas=True),
+        }
+    )
 
 
 def predict_records(predictor: Predictor, records: Iterable[Mapping[str, Any]]) -> pa.Table:

@@ -58,7 +58,12 @@ class RecipeSpec:
         spec = self._spec()
         if self._tuned:
             return spec.items(corpus)  # type: ignore[attr-defined]
-        return list(items_of(corpus, folder, self.modality, int(self.recipe.get("context", 0)), media_roots))
+        return list(items_of(corpus, folder, self.modality, self.context, media_roots))
+
+    @property
+    def context(self) -> int:
+        """Most earlier turns that the encoder reads with an utterance."""
+        return int(self.recipe["input"]["context_turns"] if self._tuned else self.recipe.get("context", 0))
 
     def build(self, device: str = "cpu") -> Encoder:
         """Load the encoder onto a device.

@@ -8,7 +8,7 @@ from typing import Any
 
 from fmerl.config.parts import AnchorConfig, BackboneConfig, ContrastiveConfig, RegressionConfig
 from fmerl.config.section import hints_of
-from fmerl.config.systems import SystemConfig
+from fmerl.config.systems import BIDIRECTIONAL, SystemConfig
 from fmerl.config.training import TrainingConfig
 
 
@@ -26,6 +26,11 @@ class CellConfig:
     contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
     anchors: AnchorConfig = field(default_factory=AnchorConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        if self.backbone.attention == "past" and self.system.name in BIDIRECTIONAL:
+            what = f"backbone.attention cannot be past: {self.system.name} reads a dialogue from its end too"
+            raise ValueError(f"{what}; keep it full, or leave that system out")
 
     def flatten(self) -> dict[str, Any]:
         """Values by dotted field path, tuples as lists; of the compared systems' settings the cell's own alone.
@@ -101,4 +106,4 @@ def _replaced(part: Any, values: Mapping[tuple[str, ...], Any], before: tuple[st
     try:
         return replace(part, **changes)
     except ValueError as error:
-        raise ValueError(f"{'.'.join(before)}: {error}") from error
+        raise ValueError(": ".join(filter(None, (".".join(before), str(error))))) from error

@@ -27,6 +27,8 @@ class BackboneConfig(Section):
     """Width D of every stream and of the fused representation."""
     heads: int = 8
     """Attention heads; must divide `hidden`."""
+    attention: Literal["full", "past"] = "full"
+    """Turns that a turn attends to: its whole dialogue, or itself and the turns before it, as when it is spoken."""
     dropout: float = 0.5
     """Share of activations dropped in training, in [0, 1)."""
     unimodal_gate: Literal["learned", "identity"] = "learned"

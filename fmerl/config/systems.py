@@ -18,6 +18,8 @@ SETTINGS: dict[str, SystemName] = {
     "multiemo": "MultiEMO",
 }
 """System that reads each settings field of `SystemConfig`; no other cell's fingerprint has them."""
+BIDIRECTIONAL: frozenset[SystemName] = frozenset({"BiGRU", "DialogueRNN", "SACL-LSTM", "MultiEMO"})
+"""Systems whose recurrent layers run over a dialogue from its end too, so that every turn sees the later ones."""
 
 
 @dataclass(frozen=True, kw_only=True)

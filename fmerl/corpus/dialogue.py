@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 Split = Literal["train", "validation", "test"]
@@ -73,6 +73,8 @@ class Corpus:
     dialogues: tuple[Dialogue, ...]
     unseen_class: str | None = None
     """The class that the corpus's zero-shot experiment holds out."""
+    class_map: Mapping[str, str | None] = field(default_factory=dict)
+    """Classes that were renamed, merged or left out (None) when the corpus was imported, by their first name."""
 
     def utterances(self) -> Iterator[Utterance]:
         for dialogue in self.dialogues:
@@ -81,7 +83,7 @@ class Corpus:
     def digest(self) -> str:
         """SHA-256 over the corpus, independent of the file format it came from.
 
-        `start` and `end` are left out: no feature and no model reads them.
+        `start`, `end` and `class_map` are left out: no feature and no model reads them.
         """
         header = [self.name, self.classes, [float(score) for score in self.vad_range], self.unseen_class]
         digest = hashlib.sha256(json.dumps(header).encode())

@@ -88,9 +88,11 @@ def write_corpus(corpus: Corpus, folder: Path, problems: Sequence[Problem] = ())
     pq.write_table(
         pa.Table.from_pylist([asdict(utterance) for utterance in corpus.utterances()], schema=_SCHEMA), table
     )
-    header = {"name": corpus.name, "classes": corpus.classes, "vad_range": corpus.vad_range}
+    header: dict[str, Any] = {"name": corpus.name, "classes": corpus.classes, "vad_range": corpus.vad_range}
     if corpus.unseen_class is not None:
         header["unseen_class"] = corpus.unseen_class
+    if corpus.class_map:
+        header["class_map"] = dict(corpus.class_map)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "corpus.json").unlink(missing_ok=True)
     rows = [(problem.where, problem.row, problem.what, problem.action) for problem in problems]
@@ -143,12 +145,17 @@ def read_header(path: Path) -> Corpus:
     if unseen_class is not None and unseen_class not in classes:
         remedy = f"take one of {', '.join(classes)}, or leave the key out"
         raise InputError(path, f"unseen_class {unseen_class!r} is no class", remedy)
+    class_map = header.get("class_map", {})
+    if not (isinstance(class_map, dict) and all(new is None or new in classes for new in class_map.values())):
+        what = f"class_map {class_map!r} names what is no class"
+        raise InputError(path, what, "give the class, or null, that each earlier one became, or leave the key out")
     return Corpus(
         name=name,
         classes=tuple(classes),
         vad_range=(float(vad_range[0]), float(vad_range[1])),
         dialogues=(),
         unseen_class=unseen_class,
+        class_map=class_map,
     )
 
 

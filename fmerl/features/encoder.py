@@ -5,7 +5,7 @@ Shapes: n utterances, D width of the encoder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -105,3 +105,9 @@ class EncoderSpec(Protocol):
         Raises:
             InputError: A setting, file, model or optional package that is not there or cannot be used.
         """
+
+
+def reads_later_turns(recipe: Mapping[str, Any]) -> bool:
+    """True if a recipe says that its encoder reads turns after the utterance, as a tuned one of input `both` does."""
+    choice = recipe.get("input")
+    return isinstance(choice, Mapping) and choice.get("input") == "both"

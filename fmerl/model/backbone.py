@@ -3,6 +3,9 @@
 Shapes: N utterances of B dialogues (packed, see `fmerl.model.batch.Batch`), M modalities, P = M * M encoders, D width.
 Encoder p = target * M + source takes queries and residual from `target`, keys and values from `source`.
 
+A turn attends to its whole dialogue, or, with `attention = past`, to itself and the turns before it. Nothing else here
+joins turns, so that then no output depends on later ones, and a dialogue may come turn by turn with a cache.
+
 Padding never exists: rows are packed, and attention runs over the dialogues of one length at a time. All P encoders
 run as one batched product. Against SDT's code, which draws a fresh dropout mask for both inputs of each encoder, one
 mask is drawn per modality: its expectation, and everything in evaluation, is the same.
@@ -17,6 +20,7 @@ from torch import Tensor, nn
 
 from fmerl.config import BackboneConfig
 from fmerl.model.batch import Batch
+from fmerl.model.cache import KeyValueCache
 from fmerl.model.features import Standardizers
 from fmerl.model.layers import Dropout, StackedFeedForward, StackedLinear, sinusoidal_positions
 
@@ -63,7 +67,7 @@ class Backbone(nn.Module):
     def streams(self, batch: Batch) -> Tensor:
         """Each modality's representation of the utterances after attending to all, [M, N, D]."""
         inputs = self._inputs(batch)
-        encoded = self._encode(inputs, batch.runs)
+        encoded = self._encode(inputs, batch.runs, batch.cache)
         gated = torch.sigmoid(self.unimodal_gate(encoded)) * encoded
         if len(self.config.modalities) == 1:
             return gated
@@ -78,24 +82,37 @@ class Backbone(nn.Module):
 
     def _inputs(self, batch: Batch) -> Tensor:
         """Projected features + position + speaker, [M, N, D]."""
-        longest = batch.runs[-1][1]
+        longest = batch.runs[-1][1] + (batch.cache.turns if batch.cache else 0)
         if longest > len(self.positions):
-            self.positions = sinusoidal_positions(longest, self.config.hidden).to(self.positions)
+            self.positions = sinusoidal_positions(2 * longest, self.config.hidden).to(self.positions)
         shared = self.positions[batch.position] + self.speaker(batch.speaker.clamp(max=self.speaker.num_embeddings - 1))
         streams = [self.project[name](values) + shared for name, values in self.standardize(batch).items()]
         return self.dropout(torch.stack(streams))
 
-    def _encode(self, inputs: Tensor, runs: tuple[tuple[int, int], ...]) -> Tensor:
+    def _encode(self, inputs: Tensor, runs: tuple[tuple[int, int], ...], cache: KeyValueCache | None) -> Tensor:
         """All P one-layer encoders, [M, N, D] -> [P, N, D]."""
         modalities, rows, _ = inputs.shape
         mixed = self.key_value_query(inputs).view(modalities, rows, modalities, 3, self.config.heads, -1)
         # Unbound and split, not indexed: the backward pass then writes each gradient once, into no zeros.
-        parts = (part.split([dialogues * turns for dialogues, turns in runs], dim=1) for part in mixed.unbind(3))
-        context = torch.cat([self._attend(*part, *run) for *part, run in zip(*parts, runs, strict=True)], dim=1)
+        key, value, query = mixed.unbind(3)
+        if len(runs) == 1:  # as of a turn that comes live, whose attention takes no longer than a split
+            context = self._attend(key, value, query, *runs[0], cache)
+        else:
+            rows_of_runs = [dialogues * turns for dialogues, turns in runs]
+            parts = (part.split(rows_of_runs, dim=1) for part in (key, value, query))
+            context = torch.cat([self._attend(*part, *run) for *part, run in zip(*parts, runs, strict=True)], dim=1)
         attended = self.dropout(self.attention_out(context)).unflatten(0, (modalities, modalities))
         return self.feed_forward((attended + inputs.unsqueeze(1)).flatten(0, 1))
 
-    def _attend(self, key: Tensor, value: Tensor, query: Tensor, dialogues: int, turns: int) -> Tensor:
+    def _attend(
+        self,
+        key: Tensor,
+        value: Tensor,
+        query: Tensor,
+        dialogues: int,
+        turns: int,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
         """Attention within each of some equally long dialogues.
 
         Args:
@@ -104,6 +121,7 @@ class Backbone(nn.Module):
             query: Queries by target, then source, else as `key`.
             dialogues: Number of dialogues.
             turns: Turns of each.
+            cache: Earlier turns of the only one.
 
         Returns:
             [P, dialogues * turns, D].
@@ -114,7 +132,17 @@ class Backbone(nn.Module):
             return x.unflatten(1, (dialogues, turns)).permute(target, source, 1, 4, 2, 5).flatten(0, 3)
 
         query, key, value = by_head(query, 0, 3), by_head(key, 3, 0), by_head(value, 3, 0)
-        scores = torch.bmm(query, key.transpose(1, 2)) * query.shape[-1] ** -0.5
+        if cache is not None:
+            key, value = cache.extend(key, value)
+        scores = self._scores(query, key)
         context = torch.bmm(self.dropout(torch.softmax(scores, dim=-1)), value)
         by_turn = context.unflatten(0, (-1, dialogues, self.config.heads)).transpose(2, 3)
         return by_turn.flatten(3).flatten(1, 2)
+
+    def _scores(self, query: Tensor, key: Tensor) -> Tensor:
+        """Products of the last turns' queries with all keys, scaled, [A, turns, D / heads] -> [A, turns, all turns]."""
+        scale, turns, known = query.shape[-1] ** -0.5, query.shape[1], key.shape[1]
+        if self.config.attention == "full" or turns == 1:
+            return torch.bmm(query, key.transpose(1, 2)) * scale
+        later = query.new_full((turns, known), float("-inf")).triu(known - turns + 1)
+        return torch.baddbmm(later, query, key.transpose(1, 2), alpha=scale)

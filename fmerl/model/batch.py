@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fmerl.model.cache import KeyValueCache
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -30,3 +32,5 @@ class Batch:
     """(dialogues, turns) of each group of equally long dialogues, in row order."""
     rows: Tensor
     """The utterances' rows in the data, [N]."""
+    cache: KeyValueCache | None = None
+    """Earlier turns of the dialogue, if the batch is one dialogue's next turns and models attend to the past alone."""

@@ -59,7 +59,8 @@ _LARGE = 2**24
 
 
 def _one_by_one(x: Tensor, weight: Tensor) -> bool:
-    return x.device.type == "cpu" and x.shape[1] * weight[0].numel() >= _LARGE and not torch.is_autocast_enabled("cpu")
+    multiply_adds = x.shape[1] * weight.shape[1] * weight.shape[2]
+    return x.device.type == "cpu" and multiply_adds >= _LARGE and not torch.is_autocast_enabled("cpu")
 
 
 class _OneByOne(torch.autograd.Function):

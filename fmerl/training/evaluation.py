@@ -45,7 +45,8 @@ def predict(model: System, loader: BatchLoader) -> Predictions:
 @torch.inference_mode()
 def predict_batches(model: System, batches: Iterable[Batch]) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Rows [N], scores [N, C] and VAD [N, 3] of each batch, on the CPU; leaves the model in evaluation mode."""
-    model.eval()
+    if model.training:  # else a live turn would spend a tenth of its time on telling every layer again
+        model.eval()
     found = []
     for batch in batches:
         output = model(batch)

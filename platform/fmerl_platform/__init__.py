@@ -5,7 +5,8 @@
 
 `run_study(study, storage="runs")` trains what is not trained yet and returns `StudyResults`: a table in a notebook,
 `frame()`, `results["w/o Valence"].predictions(seed=0)`, `report().save("out")`. `open_study("mine", storage="runs")`
-reads the same from MLflow alone. `predict(bundle, "talk.csv")` names the emotions of your own conversation.
+reads the same from MLflow alone. `predict(bundle, "talk.csv")` names the emotions of your own conversation, and
+`open_conversation(bundle)` those of one that goes on, turn by turn.
 """
 
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from fmerl.exports import exports_of
 
 if TYPE_CHECKING:
     from fmerl.errors import InputError
-    from fmerl_platform.prediction.api import predict
+    from fmerl_platform.prediction.api import open_conversation, predict
     from fmerl_platform.studies.results import StudyResults, open_study
     from fmerl_platform.studies.run import run_study
     from fmerl_platform.study.options import InputOptions
@@ -31,6 +32,7 @@ _PLACES = {
     "StudyResults": "fmerl_platform.studies.results",
     "Variant": "fmerl_platform.study.variant",
     "predict": "fmerl_platform.prediction.api",
+    "open_conversation": "fmerl_platform.prediction.api",
     "open_study": "fmerl_platform.studies.results",
     "run_study": "fmerl_platform.studies.run",
 }
@@ -44,6 +46,7 @@ __all__ = [
     "Study",
     "StudyResults",
     "Variant",
+    "open_conversation",
     "open_study",
     "predict",
     "run_study",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from fmerl.corpus.id_lists import read_id_list
 from fmerl.errors import InputError
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
-from fmerl.user_text import read_json, read_text
+from fmerl.user_text import read_json, read_json_lines, read_text
 
 MARKED = ["utf-8", "utf-8-sig", "utf-16", "utf-32"]
 
@@ -20,6 +21,24 @@ def test_text_is_read_in_the_encoding_that_its_mark_names(tmp_path: Path, encodi
     path = tmp_path / "file"
     path.write_bytes("Käse\r\n€ 12\n".encode(encoding))
     assert read_text(path) == "Käse\r\n€ 12\n"
+
+
+@pytest.mark.parametrize("encoding", MARKED)
+def test_json_lines_are_numbered_and_blank_ones_left_out(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "file.jsonl"
+    path.write_bytes('{"a": "Käse"}\n\n[1]\n{"a"\n'.encode(encoding))
+    lines = read_json_lines(path, "write objects")
+    assert [next(lines), next(lines)] == [(1, {"a": "Käse"}), (3, [1])]
+    with pytest.raises(InputError, match=r"file\.jsonl, row 4: no JSON .*; write objects"):
+        next(lines)
+
+
+def test_nan_is_read_where_data_frames_may_have_written_it(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_text('{"a": NaN}')
+    assert math.isnan(read_json(path, "write it", nan=True)["a"])
+    with pytest.raises(InputError, match="NaN is no number"):
+        read_json(path, "write it")
 
 
 @pytest.mark.parametrize("encoding", MARKED)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Split, Utterance
+from fmerl.corpus.readers.clock import clock_seconds
 from fmerl.corpus.readers.cp1252 import repair_cp1252
 from fmerl.corpus.tables import Row, read_csv
 from fmerl.errors import InputError
@@ -107,8 +108,8 @@ def _utterance(row: Row, split: Split, dialogue_id: str, turn: int, problems: li
         text=text,
         emotion=emotion,
         split=split,
-        start=_seconds(row["StartTime"]),
-        end=_seconds(row["EndTime"]),
+        start=clock_seconds(row["StartTime"]),
+        end=clock_seconds(row["EndTime"]),
     )
 
 
@@ -130,7 +131,7 @@ def _repaired(row: Row, column: str, problems: list[Problem]) -> str:
 
 
 def _note_span(row: Row, problems: list[Problem]) -> None:
-    start, end = _seconds(row["StartTime"]), _seconds(row["EndTime"])
+    start, end = clock_seconds(row["StartTime"]), clock_seconds(row["EndTime"])
     if start is None or end is None:
         span = f"unreadable span {row['StartTime']!r} to {row['EndTime']!r}"
     elif not _SHORTEST_SECONDS <= end - start <= _LONGEST_SECONDS:
@@ -138,14 +139,6 @@ def _note_span(row: Row, problems: list[Problem]) -> None:
     else:
         return
     problems.append(_problem(row, span, "kept; do not trust its clip"))
-
-
-def _seconds(time: str) -> float | None:
-    match = re.fullmatch(r"(\d{1,2}):(\d{1,2}):(\d{1,2})[,.](\d{3})", time.strip(), re.ASCII)
-    if match is None:
-        return None
-    hours, minutes, seconds, milliseconds = map(int, match.groups())
-    return 3600 * hours + 60 * minutes + seconds + milliseconds / 1000
 
 
 def _note_id_order(dialogue: int, turns: dict[int, tuple[Row, Utterance]], problems: list[Problem]) -> None:

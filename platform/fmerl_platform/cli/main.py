@@ -32,7 +32,7 @@ COMMANDS = {
     "extract": "feature tables from a corpus's texts, sounds and faces",
     "label": "VAD scores and emotion descriptions from a language model",
     "llm-baselines": "language models' own answers, a few examples shown",
-    "import-corpus": "a corpus folder from the raw release of MELD or IEMOCAP",
+    "import-corpus": "a corpus folder from a raw release, or from your own annotations",
     "inspect-corpus": "a corpus as it is: repeats, inertia, spans, class counts",
     "import-features": "a corpus folder and features from the pickles that papers publish",
     "make-media-corpus": "a made-up corpus with speech and faces, to try extraction on",

@@ -1,1 +1,1 @@
-"""Corpora made from raw releases."""
+"""Corpora made from raw releases and from annotations in other forms."""

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fmerl.corpus import SPLITS, Corpus, Split, read_corpus
+from fmerl.corpus.class_maps import told_class_map
 from fmerl.corpus.inspection import (
     RepeatedText,
     class_counts,
@@ -100,7 +101,7 @@ def _classes(corpus: Corpus) -> Table:
         caption=f"Labelled utterances of {corpus.name} by class",
         columns=columns("Class", *(header for split in SPLITS for header in (split, "%"))),
         rows=tuple(rows),
-        notes=(),
+        notes=(f"Mapped on import: {told}.",) if (told := told_class_map(corpus.class_map)) else (),
     )
 
 
@@ -199,6 +200,7 @@ def _rows(corpus: Corpus, repeats: Mapping[Split, Sequence[RepeatedText]]) -> di
     return {
         "corpus": corpus.name,
         "classes": {split: class_counts(corpus, split) for split in SPLITS},
+        "class_map": dict(corpus.class_map),
         "repeats": {split: _counts(found) for split, found in repeats.items()},
         "one_turn_dialogues": {
             split: sum(len(each.utterances) == 1 for each in found) for split, found in dialogues.items()

@@ -1,4 +1,4 @@
-"""Import of raw releases and published feature pickles for a grid to read."""
+"""Import of raw releases, other annotations and published feature pickles for a grid to read."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fmerl.corpus import SPLITS, Corpus, Problem, write_corpus
 from fmerl.corpus.checks import check_splits
+from fmerl.corpus.class_maps import read_class_map, told_class_map, with_classes
 from fmerl.corpus.id_lists import read_happy_ids, read_id_list
 from fmerl.corpus.readers import read_iemocap, read_meld, read_published
+from fmerl.corpus.readers.assembly import corpus_name
 from fmerl.corpus.readers.feature_pickles.reader import PublishedFeatures
 from fmerl.corpus.readers.iemocap.evaluation import by_utterance, read_evaluations
 from fmerl.corpus.readers.iemocap.ids import COSMIC_VALIDATION
 from fmerl.corpus.readers.iemocap.reader import Protocol
 from fmerl.corpus.readers.meld_media import with_media
 from fmerl.corpus.readers.sizes import unusual_sizes
+from fmerl.errors import InputError
 from fmerl.features.store import FeatureTable, write_features
 
 Tell = Callable[[str], object]
@@ -100,7 +103,16 @@ def read_meld_release(meld: Path, media: Path | None = None) -> tuple[Corpus, li
     if media is not None:
         corpus, more = with_media(corpus, media)
         problems += more
-    check_splits(meld, list(corpus.utterances()))
+    return checked(meld, corpus, problems)
+
+
+def checked(source: Path, corpus: Corpus, problems: Sequence[Problem]) -> tuple[Corpus, list[Problem]]:
+    """A corpus that was read whole, with its size told if it is no release's.
+
+    Raises:
+        InputError: A split without a target.
+    """
+    check_splits(source, list(corpus.utterances()))
     return corpus, [*problems, *unusual_sizes(corpus)]
 
 
@@ -123,8 +135,60 @@ def read_iemocap_release(
     return corpus, [*problems, *(unusual_sizes(corpus) if keep_context else ())]
 
 
+def with_class_map(corpus: Corpus, problems: Sequence[Problem], given: Sequence[str]) -> tuple[Corpus, list[Problem]]:
+    """The corpus with its classes mapped, and a line for each class that is no longer itself.
+
+    It is called after its number of classes, `iemocap-4`, so that nothing published for the whole stands beside it.
+
+    Raises:
+        InputError: No map of this corpus's classes; a split is left without a target.
+    """
+    option = "--classes"
+    class_map = read_class_map(given, corpus.classes, option)
+    mapped = with_classes(corpus, class_map, option)
+    check_splits(Path(option), list(mapped.utterances()))
+    counts = Counter(item.emotion for item in corpus.utterances())
+    changes = [
+        Problem(
+            where=option,
+            row=0,
+            what=f"{counts[old]} utterances of {old}",
+            action="kept as context" if new is None else f"read as {new!r}",
+        )
+        for old, new in class_map.items()
+        if new != old
+    ]
+    return replace(mapped, name=f"{corpus.name}-{len(mapped.classes)}"), [*problems, *changes]
+
+
+def renamed(corpus: Corpus, name: str) -> Corpus:
+    """The corpus under another name.
+
+    Raises:
+        InputError: It cannot name a folder.
+    """
+    if corpus_name(name) != name:
+        raise InputError(f"--name {name}", "it cannot name a folder", f"write it as {corpus_name(name)}")
+    return replace(corpus, name=name)
+
+
+def without_context(corpus: Corpus, problems: Sequence[Problem]) -> tuple[Corpus, list[Problem]]:
+    """The corpus's targets alone; dialogues without any are gone."""
+    dialogues = tuple(
+        replace(dialogue, utterances=targets)
+        for dialogue in corpus.dialogues
+        if (targets := tuple(item for item in dialogue.utterances if item.emotion is not None))
+    )
+    smaller = replace(corpus, dialogues=dialogues)
+    gone = len(list(corpus.utterances())) - len(list(smaller.utterances()))
+    if not gone:
+        return corpus, list(problems)
+    what = f"{gone} utterances without a target"
+    return smaller, [*problems, Problem(where=corpus.name, row=0, what=what, action="left out")]
+
+
 def import_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, dry_run: bool, tell: Tell) -> None:
-    """Write a corpus that was read from a raw release and tell what was found in it.
+    """Write a corpus that was read from another form and tell what was found in it.
 
     Raises:
         InputError: Something in the way of the folder.
@@ -154,6 +218,8 @@ def _tell_corpus(corpus: Corpus, problems: Sequence[Problem], folder: Path, tell
         if problem.on_screen:
             tell(f"warning: {problem.what}: {problem.action}")
     tell("classes    " + ", ".join(f"{name} {emotions[name]}" for name in corpus.classes))
+    if told := told_class_map(corpus.class_map):
+        tell(f"mapped     {told}")
     tell(f"{len(problems)} odd rows and files, for {folder / 'problems.csv'}")
     # Actions that differ only in the text they quote are counted together.
     for action, count in Counter(re.split(" ['\"]", problem.action)[0] for problem in problems).most_common():

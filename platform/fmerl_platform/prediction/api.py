@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow.parquet as pq
 
+from fmerl.bundle.live import LiveConversation
 from fmerl.bundle.model import Bundle
 from fmerl.bundle.predictor import Predictor, predict_records
 from fmerl_platform.prediction.request import PredictionRequest
@@ -54,6 +55,22 @@ def predict(
             return pq.read_table(rows).to_pandas()
     opened: Bundle = open_bundle(str(bundle), Path(storage), classes)
     return predict_records(Predictor(opened), _records(conversation)).to_pandas()
+
+
+def open_conversation(
+    bundle: str | Path, *, classes: Sequence[str] = (), storage: str | Path = "runs"
+) -> LiveConversation:
+    """Begin a conversation that is predicted turn by turn, `turn("Ana", "I got the job!")`.
+
+    Args:
+        bundle: As for `predict`, of models with `backbone.attention = past`.
+        classes: As for `predict`.
+        storage: Folder of MLflow's database.
+
+    Raises:
+        InputError: As `predict`; or models or encoders that read later turns.
+    """
+    return LiveConversation(Predictor(open_bundle(str(bundle), Path(storage), classes)))
 
 
 def _records(conversation: pd.DataFrame | Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:

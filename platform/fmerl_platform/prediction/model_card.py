@@ -63,11 +63,15 @@ def model_card(
 
 
 def _lead(manifest: Manifest, cells: Sequence[CellRecord]) -> str:
+    seen = {
+        "full": "the whole conversation, later turns too",
+        "past": "a turn and those before it, so that it can be used live",
+    }[manifest.cell_config().backbone.attention]
     return (
         f"Emotion recognition in conversation: of every utterance one of {', '.join(manifest.classes)}, and valence, "
         f"arousal and dominance from {manifest.vad_range[0]:g} to {manifest.vad_range[1]:g} where the system has nets "
-        f"for them. {manifest.config['system.name']} reads {' and '.join(manifest.widths)} of the whole conversation, "
-        f"later turns too. {len(cells)} model{'s' if len(cells) > 1 else ''} of seed"
+        f"for them. {manifest.config['system.name']} reads {' and '.join(manifest.widths)} of {seen}. "
+        f"{len(cells)} model{'s' if len(cells) > 1 else ''} of seed"
         f"{'s' if len(cells) > 1 else ''} {', '.join(str(cell.seed) for cell in cells)}; probabilities are their mean."
     )
 

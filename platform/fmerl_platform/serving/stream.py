@@ -23,7 +23,7 @@ _OF_ANOTHER_PAGE, _IDLE = 1008, 1001
 """Codes with which a WebSocket is closed."""
 
 
-class LiveConversation:
+class GrowingConversation:
     """A conversation that grows.
 
     Args:
@@ -74,7 +74,7 @@ async def stream(service: Service, socket: WebSocket) -> None:
         await socket.close(_OF_ANOTHER_PAGE)
         return
     await socket.accept()
-    conversation = LiveConversation(service)
+    conversation = GrowingConversation(service)
     try:
         while True:
             answer: dict[str, Any]

@@ -13,6 +13,7 @@ from fmerl.config.presets import PRESETS
 from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.corpus.inspection import repeats_of_train
 from fmerl.errors import InputError
+from fmerl.features.encoder import reads_later_turns
 from fmerl.features.store import FeatureTable, features_current, read_features, write_features
 from fmerl.folds.data import check_folds
 from fmerl.folds.splits import folds_of, repeats_in_folds
@@ -85,6 +86,7 @@ def join_inputs(
     tables: list[FeatureTable] = [
         read_features(features, corpus.name, modality, ids) for modality in MODALITIES if modality in used
     ]
+    _check_past(configs, tables)
     # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
     labels = read_labels_of(options.labels, corpus) if options.labels and name not in SHAPES else None
     anchors = dict.fromkeys(config.anchors for config in configs)
@@ -105,6 +107,15 @@ def join_inputs(
         repeats=repeats_in_folds(corpus, parts) if parts else repeats_of_train(corpus),
         folds={fold.name: fold for fold in parts},
     )
+
+
+def _check_past(configs: Sequence[CellConfig], tables: Sequence[FeatureTable]) -> None:
+    """Refuse features that hold later turns where a configuration attends to the past alone: it would see them yet."""
+    read = {name for config in configs if config.backbone.attention == "past" for name in config.backbone.modalities}
+    for table in tables:
+        if table.modality in read and reads_later_turns(table.card["recipe"]):
+            what = "by their card the encoder reads later turns, which backbone.attention = past must not see"
+            raise InputError(f"{table.modality} features", what, "tune it with --input past, or leave attention full")
 
 
 def _check_unsupervised(corpus: Corpus, tables: Sequence[FeatureTable]) -> None:

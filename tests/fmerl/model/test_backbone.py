@@ -169,7 +169,7 @@ def test_dialogues_longer_than_the_position_table(make_data: MakeData) -> None:
     backbone = build(SMALL, data)
     table = sinusoidal_positions(520, SMALL.hidden)
     result = by_row(backbone, data)
-    assert torch.equal(backbone.positions, table)
+    assert torch.equal(backbone.positions[:520], table)
     assert result.isfinite().all()
     for turn in (0, 1, 7, 519):
         # At turn 519 the angle itself, in float32, is known to 3e-5 only.

@@ -37,6 +37,7 @@ def test_every_field_can_be_an_axis() -> None:
         ("temperature=.05, .1", "contrastive.temperature", [0.05, 0.1]),
         ("learn_temperature", "contrastive.learn_temperature", [False, True]),
         ("candidates", "contrastive.candidates", ["unique", "in_batch", "multi_positive"]),
+        ("attention", "backbone.attention", ["full", "past"]),
         ("regression.dimensions=none,valence+arousal", "regression.dimensions", [[], ["valence", "arousal"]]),
         ("encoder=a/b,package:c", "anchors.encoder", ["a/b", "package:c"]),
         ("modalities=text,text+audio", "backbone.modalities", [["text"], ["text", "audio"]]),

@@ -55,7 +55,9 @@ FLAGS = {
         --retest --max-error-share --storage --dry-run {ASKING}""",
     "llm-baselines": f"""--corpus --config --model --prompt --unseen --limit --shots --context --seeds --decoding
         --temperature --study --storage --dry-run {ASKING}""",
-    "import-corpus": "--output --meld --iemocap --media --protocol --ids --validation --drop-unlabelled --dry-run",
+    "import-corpus": """--output --meld --iemocap --emorynlp --dailydialog --convokit --audformat --conversations
+        --media --protocol --ids --validation --emotion --speaker --text --dialogue --split --tables --name --vad-range
+        --classes --drop-unlabelled --dry-run""",
     "inspect-corpus": "--corpus --output",
     "import-features": "--output --text --iemocap --validation --dry-run",
     "make-media-corpus": "--output --dialogues --layout --faults --seed",

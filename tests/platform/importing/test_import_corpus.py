@@ -71,6 +71,39 @@ def test_meld_with_and_without_clips(
     assert len(listed(tmp_path / "media")) == 6
 
 
+def test_classes_are_mapped_and_the_folder_says_so(
+    tmp_path: Path, held_out: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    turns = [
+        {**TURN, "start": 4.0 * place, "label": label}
+        for place, label in enumerate(("exc", "hap", "fru", "neu", "xxx"))
+    ]
+    write_iemocap(
+        {"dialogues": {name: {"turns": turns, "oddities": set()} for name in DIALOGUES}, "oddities": set()},
+        release := tmp_path / "iemocap",
+    )
+    command = ("--iemocap", release, "--validation", held_out, "--classes", "iemocap-4", "--output", tmp_path / "four")
+    assert run(monkeypatch, *command, "--dry-run") == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert "15 utterances in 3 dialogues, 9 targets" in said
+    assert "classes happy 6, sad 0, neutral 3, angry 0 mapped happy from happy and excited; frustrated without" in said
+    assert run(monkeypatch, *command) == 0
+    corpus = read_corpus(tmp_path / "four")
+    assert corpus.classes == ("happy", "sad", "neutral", "angry")
+    assert [item.emotion for item in corpus.dialogues[0].utterances] == ["happy", "happy", None, "neutral", None]
+    assert corpus.class_map["excited"] == "happy"
+    assert corpus.name == "iemocap-4", "the paper's scores are of six classes"
+    assert ["--classes", "0", "3 utterances of excited", "read as 'happy'"] in listed(tmp_path / "four")
+    assert ["--classes", "0", "3 utterances of frustrated", "kept as context"] in listed(tmp_path / "four")
+    assert run(monkeypatch, *command, "--drop-unlabelled") == 0
+    assert [item.emotion for item in read_corpus(tmp_path / "four").dialogues[0].utterances] == [
+        "happy",
+        "happy",
+        "neutral",
+    ]
+    assert ["iemocap-4", "0", "3 utterances without a target", "left out"] in listed(tmp_path / "four")
+
+
 def test_iemocap_by_both_protocols(
     tmp_path: Path, held_out: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,17 +170,26 @@ def test_ids_come_from_the_feature_pickle_as_well(
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (["--output", "out"], "--meld, --iemocap: one of the two is required"),
+        (["--output", "out"], "--conversations: one of these is required, and 0 are given"),
         (
             ["--meld", ".", "--iemocap", ".", "--output", "out"],
-            "--meld, --iemocap: one of the two is required, and not both",
+            "--conversations: one of these is required, and 2 are given; give one source",
         ),
         (["--meld", ".", "--output", "out"], "train_sent_emo.csv: no such file"),
-        (["--meld", ".", "--protocol", "raw-7380", "--output", "out"], "--protocol: not an option of this release"),
-        (["--iemocap", ".", "--media", "--output", "out"], "--media: not an option of this release"),
+        (["--meld", ".", "--protocol", "raw-7380", "--output", "out"], "--protocol: not an option of --meld"),
+        (["--iemocap", ".", "--media", "--output", "out"], "--media: not an option of --iemocap"),
         (["--iemocap", ".", "--output", "out"], "no Session1/dialog/EmoEvaluation"),
         (["--iemocap", ".", "--protocol", "standard-7433", "--output", "out"], "needs an id list"),
         (["--iemocap", ".", "--validation", "none.txt", "--output", "out"], "none.txt: no such file"),
+        (["--emorynlp", ".", "--output", "out"], "emorynlp_train_final.csv: no such file"),
+        (["--dailydialog", ".", "--output", "out"], "dialogues_train.txt: no such file"),
+        (["--dailydialog", ".", "--emotion", "x", "--output", "out"], "--emotion: not an option of --dailydialog"),
+        (["--convokit", ".", "--output", "out"], "utterances.json: no such file"),
+        (["--convokit", ".", "--vad-range", "0", "1", "--output", "out"], "--vad-range: not an option of --convokit"),
+        (["--audformat", ".", "--output", "out"], "db.yaml: no such file"),
+        (["--audformat", ".", "--vad-range", "1", "1", "--output", "out"], "--vad-range: the first is not below"),
+        (["--conversations", "none.csv", "--output", "out"], "none.csv: no such file"),
+        (["--conversations", "none.txt", "--output", "out"], "none.txt: no such file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
