@@ -89,7 +89,21 @@ def read_json(path: Path, remedy: str, *, nan: bool = False) -> Any:
     Raises:
         InputError: No such file, or no JSON; NaN, infinity, a key given twice and half a surrogate pair are none.
     """
-    text = read_text(path, remedy)
+    return parse_json(path, read_text(path, remedy), remedy, nan=nan)
+
+
+def parse_json(path: Path, text: str, remedy: str, *, nan: bool = False) -> Any:
+    """The value of a JSON text, as `read_json` reads it.
+
+    Args:
+        path: To name in errors.
+        text: The JSON.
+        remedy: Advice for a text that is no JSON: its form.
+        nan: As for `read_json`.
+
+    Raises:
+        InputError: No JSON.
+    """
     try:
         value = json.loads(text, object_pairs_hook=_distinct, parse_constant=float if nan else _refuse_constant)
         json.dumps(value, ensure_ascii=False).encode()

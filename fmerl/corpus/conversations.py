@@ -17,9 +17,9 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus.checks import SPAN_COLUMNS, TIME_COLUMNS, checked_utterances
 from fmerl.corpus.dialogue import SPLITS, Corpus, Dialogue, Utterance
 from fmerl.corpus.parquet_tables import stream_parquet
-from fmerl.corpus.tables import Row, stream_csv
+from fmerl.corpus.tables import Row, parse_csv, stream_csv
 from fmerl.errors import InputError
-from fmerl.user_text import read_json, read_json_lines
+from fmerl.user_text import decoded, parse_json, read_json, read_json_lines
 
 PIECE = 20_000
 """Utterances of a piece; a longer conversation makes a longer one."""
@@ -67,6 +67,23 @@ def read_turns(path: Path, split: str | None = None, also: Sequence[str] = ()) -
             raise row.error("there is no split", "leave --split out")
         if row["split"] == split:
             yield row
+
+
+def parse_turns(name: Path, content: bytes, *, csv: bool) -> Iterator[Row]:
+    """Turns of a file's bytes, in its order.
+
+    Args:
+        name: To name in errors, and, without its ending, a conversation that has no name.
+        content: A CSV, or the chat JSON of a `.json` file.
+        csv: Whether it is a CSV.
+
+    Raises:
+        InputError: Bytes of another form, or a row that cannot be read, when it is reached.
+    """
+    text = decoded(content, name)
+    if csv:
+        return parse_csv(name, text, _REQUIRED, _OPTIONAL)
+    return _conversations(name, parse_json(name, text, _CHAT), _OPTIONAL)
 
 
 def table_of(path: Path) -> Path:
@@ -164,8 +181,11 @@ def _json_lines(path: Path, optional: Sequence[str]) -> Iterator[Row]:
 
 
 def _chat(path: Path, optional: Sequence[str]) -> Iterator[Row]:
+    yield from _conversations(path, read_json(path, _CHAT), optional)
+
+
+def _conversations(path: Path, content: Any, optional: Sequence[str]) -> Iterator[Row]:
     """A list of turns, a conversation, or a list of conversations."""
-    content = read_json(path, _CHAT)
     if isinstance(content, dict):
         content = content.get("conversations", [content])
     if not isinstance(content, list) or not content:

@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -64,9 +64,25 @@ def read_csv(
         InputError: No such file, another encoding, broken quoting, a row of another length than the header,
             a required column missing or one given twice.
     """
-    text, absent = read_text(path, errors=errors), dict.fromkeys(optional, "")
-    records = _cells(path, text, io.StringIO(text, newline=""), required, optional)
-    return [Row(path, number, absent | cells) for number, cells in records]
+    absent = dict.fromkeys(optional, "")
+    rows = parse_csv(path, read_text(path, errors=errors), required, optional)
+    return [replace(row, cells=absent | row.cells) for row in rows]
+
+
+def parse_csv(path: Path, text: str, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+    """Rows of a CSV's text, with the cells of those columns alone that are there.
+
+    Args:
+        path: To name in errors.
+        text: The CSV.
+        required: Columns that must be there.
+        optional: Columns that may be there.
+
+    Raises:
+        InputError: As `read_csv`, when the row is reached.
+    """
+    for number, cells in _cells(path, text, io.StringIO(text, newline=""), required, optional):
+        yield Row(path, number, cells)
 
 
 def stream_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:

@@ -123,6 +123,7 @@ def test_the_wheel_holds_both_packages_their_data_and_nothing_that_shadows(wheel
     assert {
         "fmerl/supervision/default/descriptions.json",
         "fmerl_platform/report/templates/report.html.j2",
+        "fmerl_platform/serving/page/page.html",
     } <= names
     assert not any(name.startswith("platform") for name in names)
 

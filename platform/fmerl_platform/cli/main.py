@@ -25,6 +25,7 @@ COMMANDS = {
     "report": "a study's report again without training, or one cell trained again and compared",
     "export": "a finished study's models in one folder, with a model card",
     "predict": "the emotions of your own conversations, by a trained model",
+    "serve": "a trained model over HTTP, with a page to look at conversations",
     "score": "anyone's predictions: our scores, strata, calibration and paired verdict",
     "meld-text": "the ablation on MELD's text, from its CSVs",
     "finetune-text": "tune a text encoder on a corpus's emotions; encoders for extract, inputs compared",

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fmerl.corpus import Utterance
-from fmerl.corpus.conversations import dialogues_of, pieces, read_turns, turns_of
+from fmerl.corpus.conversations import dialogues_of, parse_turns, pieces, read_turns, turns_of
 from fmerl.errors import InputError
 
 NAMES = st.text(st.characters(categories=("L", "N"), max_codepoint=0x2FF), min_size=1, max_size=6)
@@ -57,7 +57,12 @@ def test_every_kind_of_file_gives_the_same_utterances(
     tmp_path_factory: pytest.TempPathFactory, talks: list[list[tuple[str, str]]]
 ) -> None:
     folder = tmp_path_factory.mktemp("talks")
-    found = [read(path) for path in write_every_kind(folder, talks)]
+    files = write_every_kind(folder, talks)
+    found = [read(path) for path in files]
+    for path in files:
+        if path.suffix in (".csv", ".json"):
+            sent = parse_turns(path, path.read_bytes(), csv=path.suffix == ".csv")
+            assert [row.cells for row in sent] == [row.cells for row in read_turns(path)]
     assert all(utterances == found[0] for utterances in found)
     assert [[(each.speaker, each.text) for each in dialogue.utterances] for dialogue in dialogues_of(found[0])] == talks
     assert len({utterance.utterance_id for utterance in found[0]}) == len(found[0])

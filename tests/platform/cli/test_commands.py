@@ -35,6 +35,9 @@ FLAGS = {
         --alias --dry-run""",
     "predict": """--output --classes --split --media-roots --features --text-encoder --audio-set --visual-encoder
         --visual-weights --emotion-encoder --workers --cpus-per-worker --gpus-per-worker --storage --dry-run""",
+    "serve": """--host --port --classes --text-encoder --emotion-encoder --replicas --batch --batch-wait
+        --cpus-per-replica --gpus-per-replica --request-bytes --conversations --turns --characters --timeout --idle
+        --open --storage --dry-run""",
     "report": "--study --storage --corpus --output --reproduce --margin",
     "score": "--predictions --corpus --study --variant --storage --margin --output",
     "meld-text": f"""--meld --emobank --text-encoder --pooling --system --variants --axis --study-file
