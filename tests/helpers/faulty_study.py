@@ -14,7 +14,7 @@ import psutil
 
 from fmerl_platform.ledger.experiment import Experiment
 from helpers.fault_table import check_row, last_line
-from helpers.processes import start, succeed, tail, wait_until
+from helpers.processes import below, start, succeed, tail, wait_until
 
 
 class FaultyStudy:
@@ -90,16 +90,8 @@ class FaultyStudy:
 
 
 def workers(driver: int) -> list[psutil.Process]:
-    """Tune's training processes below a driver; Ray titles them so."""
-    children = psutil.Process(driver).children(recursive=True)
-    return [child for child in children if _title(child).startswith("ray::ImplicitFunc")]
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
+    """Tune's training processes below a driver."""
+    return below(driver, "ray::ImplicitFunc")
 
 
 def fill(folder: Path) -> Path:
