@@ -46,6 +46,10 @@ class InputError(ValueError):
         return f"{self.where}{row}: {self.what}; {self.remedy}"
 
 
+class LostError(RuntimeError):
+    """A place that was lost while results were written to it: one line with what is wrong and how to mend it."""
+
+
 def path_error(error: OSError, remedy: str | None = None) -> InputError | None:
     """An operating system's error about a path as one line; None for any other.
 

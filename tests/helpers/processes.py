@@ -10,7 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from helpers.repository import EXPERIMENTS, REPOSITORY
 
@@ -44,6 +47,16 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], 
 def succeed(process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait for the end of a process that must end well."""
     assert process.wait() == 0, tail(log)
+
+
+def below(parent: int, title: str) -> list[psutil.Process]:
+    """Processes below a process that are still there and whose title holds these words; Ray titles its workers."""
+    found = []
+    for child in psutil.Process(parent).children(recursive=True):
+        with suppress(psutil.Error):  # it ended meanwhile
+            if title in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def tail(log: Path) -> str:

@@ -97,6 +97,28 @@ def submit(address: str, python: Path, folder: Path, *options: str, grid: list[s
     return output
 
 
+def submitted(address: str, python: Path, log: Path, job: Sequence[str]) -> subprocess.Popen[bytes]:
+    """The client of a job that a head has accepted; its output, and the job's, goes to `log`."""
+    command: list[str | Path] = [
+        python,
+        "-m",
+        "ray.scripts.scripts",
+        "job",
+        "submit",
+        f"--address={address}",
+        "--",
+        *job,
+    ]
+    while True:
+        with log.open("wb") as output:
+            client = subprocess.Popen(command, env=environment(python), stdout=output, stderr=output)
+        while client.poll() is None and "submitted successfully" not in log.read_text(encoding="utf-8"):
+            time.sleep(0.2)
+        if client.poll() is None or "No available agent to submit job" not in log.read_text(encoding="utf-8"):
+            return client
+        time.sleep(1)
+
+
 @contextmanager
 def node(folder: Path, python: Path, temporary: Path, gcs_port: int, gpus: int) -> Iterator[subprocess.Popen[bytes]]:
     """A node of two CPUs, and as many GPUs as it says, that joins a head of this machine."""

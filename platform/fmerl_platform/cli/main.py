@@ -13,7 +13,7 @@ from typing import Any, NoReturn, get_args
 from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 import fmerl
-from fmerl.errors import NO_SPACE, InputError, path_error
+from fmerl.errors import NO_SPACE, InputError, LostError, path_error
 from fmerl.version import __version__
 from fmerl_platform.study.variant import StudyError
 
@@ -139,6 +139,9 @@ def _run(app: App, name: str, arguments: Sequence[str] | None) -> NoReturn:
     except (InputError, StudyError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         code = EXIT_INPUT
+    except LostError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        code = EXIT_FAILED
     except OSError as error:
         if (mended := path_error(error)) is None:
             raise

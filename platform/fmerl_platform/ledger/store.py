@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
@@ -15,14 +16,23 @@ from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from fmerl.errors import InputError
+from fmerl.errors import InputError, LostError, path_error
 from fmerl_platform.ledger.server import tracking_server
 
 _FILE = "sqlite:///"
-_LOCKED_SECONDS = 600
-"""Longest wait for another program's lock on the file; a backup or a browser of the database may hold it for long."""
+_LONGEST_WAIT = 600
+"""Seconds of waiting for another program's lock on the file, which a backup or a browser of the database may hold for
+long, or for a server that has stopped answering."""
 _PATIENCE = 2.0
 """Seconds of waiting before it is said."""
+_FAULTS = {
+    "database or disk is full": errno.ENOSPC,
+    "readonly database": errno.EROFS,
+    "disk I/O error": errno.EIO,
+    "unable to open database file": errno.ENOENT,
+    "no such table": errno.ENOENT,
+}
+"""SQLite's words for what became of the file, and the operating system's error that stands behind them."""
 _log = logging.getLogger(__name__)
 
 
@@ -44,41 +54,76 @@ def database(storage: Path) -> str:
 
 
 def client_of(uri: str) -> MlflowClient:
-    """MLflow client, silent about making or migrating a database and about copying files."""
+    """MLflow client that waits for a locked file or a server that is away, silent about all else that is no fault.
+
+    Its methods raise `LostError` once the database cannot be written any more.
+    """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)  # it logs each error's stack, and raises it
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    client = MlflowClient(uri)
-    return cast(MlflowClient, _Waiting(client)) if uri.startswith(_FILE) else client
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # about 15 s; MLflow says nothing meanwhile
+    return cast(MlflowClient, _Patient(MlflowClient(uri), uri))
 
 
-class _Waiting:
-    """An MLflow client that calls again while another program holds the database file's lock.
+class _Patient:
+    """An MLflow client that calls again after a fault that passes, and names one that does not.
 
-    MLflow itself gives up after 20 s, whatever the URI's `timeout` says. A call that found the file locked has written
-    nothing, or metrics that the next try finds to be the same.
+    MLflow itself gives up on a locked file after 20 s, whatever the URI's `timeout` says. A call that found it locked
+    has written nothing, or metrics that the next try finds to be the same.
     """
 
-    def __init__(self, client: MlflowClient) -> None:
-        self._client = client
+    def __init__(self, client: MlflowClient, uri: str) -> None:
+        self._client, self._uri = client, uri
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
-        return partial(_wait_for, found) if callable(found) else found
+        return partial(_call, self._uri, found) if callable(found) else found
 
 
-def _wait_for(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    deadline, told = time.monotonic() + _LOCKED_SECONDS, False
+def _call(uri: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    deadline, told = time.monotonic() + _LONGEST_WAIT, False
     while True:
         try:
             return call(*arguments, **options)
         except MlflowException as error:
-            if "database is locked" not in str(error) or time.monotonic() > deadline:
+            passing = _passing(uri, error)
+            if passing is None:
                 raise
+            if time.monotonic() > deadline:
+                raise LostError(
+                    f"{passing} for {_LONGEST_WAIT} s; the same command goes on from what is kept"
+                ) from error
+        except OSError as error:  # of an artifact's file
+            if (fault := path_error(error)) is None:
+                raise
+            raise LostError(str(fault)) from error
         if not told:
-            _log.warning("another program holds MLflow's database: waiting for it, at most %d s", _LOCKED_SECONDS)
+            _log.warning("%s: waiting, at most %d s", passing, _LONGEST_WAIT)
             told = True
         time.sleep(1.0)
+
+
+def _passing(uri: str, error: MlflowException) -> str | None:
+    """A fault that may pass, in words; None for one of the call itself.
+
+    Raises:
+        LostError: It will not pass.
+    """
+    text = str(error)
+    if not uri.startswith(_FILE):
+        away = text.startswith("API request to ") and "failed with exception" in text
+        return f"the tracking server {uri} does not answer" if away else None
+    path = _file(uri)
+    for words, number in _FAULTS.items():
+        if words in text:
+            number = number if path.exists() else errno.ENOENT  # SQLite calls a file that is gone read-only
+            raise LostError(str(path_error(OSError(number, os.strerror(number), str(path))))) from error
+    return f"another program holds MLflow's database {path}" if "database is locked" in text else None
+
+
+def _file(uri: str) -> Path:
+    return Path(uri.removeprefix(_FILE).partition("?")[0])
 
 
 @contextmanager
@@ -87,7 +132,7 @@ def one_at_a_time(uri: str) -> Iterator[None]:
     if not uri.startswith(_FILE):
         yield
         return
-    path = Path(uri.removeprefix(_FILE).partition("?")[0])
+    path = _file(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{path}.lock")
     try:

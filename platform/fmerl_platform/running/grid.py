@@ -12,6 +12,7 @@ from typing import Any
 
 from ray import tune
 
+from fmerl.errors import LostError
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.running.ddp import DRIVER, train_on_workers
 from fmerl_platform.running.nodes import given_device, nodes_of_cluster
@@ -62,6 +63,9 @@ def run_grid(
 
     Returns:
         The cells that failed; all others are finished in MLflow.
+
+    Raises:
+        LostError: Results cannot be written any more.
     """
     placement = place_cells(cells, corpora, resources, nodes_of_cluster())
     groups = group_cells(cells, placement.at_once)
@@ -81,9 +85,11 @@ def run_grid(
         tune.with_resources(trainable, placement.by_name if placement.workers == 1 else DRIVER),
         param_space={"group": tune.grid_search(list(range(len(groups))))},
         tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=placement.at_once),
-        run_config=quiet_run(experiment.study, storage, _RETRIES, listener),
+        run_config=quiet_run(experiment.study, storage, _RETRIES, listener, _Lost(listener)),
     )
     tuner.fit()
+    if listener.lost:
+        raise LostError(listener.lost)
     return listener.failures()
 
 
@@ -102,8 +108,14 @@ def _train_group(
     for index, cell in enumerate(groups[config["group"]]):
         own = cell, corpora[cell.corpus], experiment, parents[cell.corpus, cell.variant], files
         alone = cell.config.training.workers == 1
-        error = train(*own, device=given_device()) if alone else train_on_workers(*own, placement, storage / "train")
-        tune.report({"fmerl_cell": index, "fmerl_error": error})
+        lost = ""
+        try:
+            error = (
+                train(*own, device=given_device()) if alone else train_on_workers(*own, placement, storage / "train")
+            )
+        except LostError as fault:
+            error = lost = str(fault)
+        tune.report({"fmerl_cell": index, "fmerl_error": error, "fmerl_lost": lost})
 
 
 class _Listener(Listener):
@@ -114,6 +126,8 @@ class _Listener(Listener):
         self._groups = groups
         self._open = {cell.fingerprint: CellFailure(cell=cell, error="never ran") for group in groups for cell in group}
         self._told: set[str] = set()
+        self.lost = ""
+        """Why results cannot be written any more."""
 
     def failures(self) -> list[CellFailure]:
         return list(self._open.values())
@@ -124,6 +138,7 @@ class _Listener(Listener):
         group = self._groups[trial.config["group"]]
         index, error = result["fmerl_cell"], result["fmerl_error"]
         cell = group[index]
+        self.lost = self.lost or result["fmerl_lost"]
         if not error:
             self._open.pop(cell.fingerprint, None)
         self._ended(trial.trial_id, cell, error)
@@ -142,3 +157,16 @@ class _Listener(Listener):
         if cell.fingerprint not in self._told:
             self._told.add(cell.fingerprint)
             self._progress.ended(worker, cell.name, error)
+
+
+class _Lost(tune.Stopper):
+    """Ends all trials once results cannot be written any more."""
+
+    def __init__(self, listener: _Listener) -> None:
+        self._listener = listener
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return bool(self._listener.lost)

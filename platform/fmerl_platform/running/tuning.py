@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ def quiet_run(
     """
     # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Tune's own state is never read; where it cannot be written the results cannot either, and that is told once.
+    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
     return tune.RunConfig(
         name=name,
         storage_path=str((storage / "tune").resolve()),

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from helpers import counting_encoder
 from helpers.counting_encoder import CountingSpec, talk, vector
-from helpers.processes import start, succeed, wait_until
+from helpers.processes import below, start, succeed, wait_until
 from helpers.repository import REPOSITORY
 from ray import cloudpickle
 
@@ -63,16 +63,11 @@ class Command:
         np.testing.assert_array_equal(table.values, np.array([vector(text, 4) for text in TEXTS]))
 
 
-def _actors(driver: int) -> list[psutil.Process]:
-    children = psutil.Process(driver).children(recursive=True)
-    return [child for child in children if "ExtractionWorker" in " ".join(child.cmdline())]
-
-
 def test_killed_driver_encodes_nothing_finished_again(tmp_path: Path) -> None:
     command = Command(tmp_path)
     driver = command.start()
     command.wait(lambda: command.staged() >= len(TEXTS) // 3, driver)
-    workers = _actors(driver.pid)
+    workers = below(driver.pid, "ExtractionWorker")
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
     # Workers outlive their driver for a moment, and may still finish a block.
@@ -93,8 +88,14 @@ def test_killed_driver_encodes_nothing_finished_again(tmp_path: Path) -> None:
 def test_killed_worker_is_replaced(tmp_path: Path) -> None:
     command = Command(tmp_path)
     driver = command.start()
-    command.wait(lambda: command.staged() >= len(TEXTS) // 3, driver)
-    os.kill(_actors(driver.pid)[0].pid, signal.SIGKILL)
+    victims: list[psutil.Process] = []
+
+    def staged() -> bool:
+        victims[:] = below(driver.pid, "ExtractionWorker")
+        return bool(victims) and command.staged() >= len(TEXTS) // 3
+
+    command.wait(staged, driver)
+    victims[0].kill()
     succeed(driver, command.output)
     assert len(TEXTS) <= command.encoded().total() <= len(TEXTS) + IN_FLIGHT // 2
     command.check_table()

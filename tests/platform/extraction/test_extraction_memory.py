@@ -13,6 +13,7 @@ import psutil
 import pytest
 from helpers import counting_encoder
 from helpers.counting_encoder import talk
+from helpers.processes import below
 from helpers.repository import REPOSITORY
 
 from fmerl.card import read_card
@@ -52,13 +53,8 @@ def _peaks(folder: Path, utterances: int) -> tuple[int, int]:
     driver, of_driver, of_worker = psutil.Process(started.pid), 0, 0
     while started.poll() is None:
         of_driver = max(of_driver, _peak(driver))
-        for child in driver.children(recursive=True):
-            try:
-                worker = "ExtractionWorker" in " ".join(child.cmdline())
-            except psutil.Error:
-                continue
-            if worker:
-                of_worker = max(of_worker, _peak(child))
+        for child in below(started.pid, "ExtractionWorker"):
+            of_worker = max(of_worker, _peak(child))
         time.sleep(0.1)
     assert started.returncode == 0, (folder / "output").read_text()[-3000:]
     assert read_card(folder / "features" / "talk" / "text")["rows"] == utterances

@@ -12,7 +12,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 import torch
-from helpers.processes import start, succeed, wait_until
+from helpers.processes import below, start, succeed, wait_until
 from safetensors.torch import load_file
 
 from fmerl.card import read_card
@@ -96,16 +96,9 @@ def wait_for_state(storage: Path, driver: subprocess.Popen[bytes], log: Path, ol
     ranks: list[psutil.Process] = []
 
     def written() -> bool:
-        ranks[:] = [child for child in psutil.Process(driver.pid).children(recursive=True) if _is_rank(child)]
+        ranks[:] = below(driver.pid, "RayTrainWorker")
         states = [path.stat().st_mtime for path in (storage / "checkpoints").glob("*.resume") if path.exists()]
         return bool(ranks) and any(each > older for each in states)
 
     wait_until(written, driver, log)
     return ranks[-1]
-
-
-def _is_rank(process: psutil.Process) -> bool:
-    try:
-        return "RayTrainWorker" in " ".join(process.cmdline())
-    except psutil.Error:
-        return False

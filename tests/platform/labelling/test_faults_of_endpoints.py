@@ -82,7 +82,7 @@ def test_2000_utterances_come_out_complete(endpoint: FakeEndpoint, make_request:
         corpus,
         splits=("train", "validation", "test"),
         prompts=PromptConfig(dimensions=("valence",)),
-        timeout=2.0,
+        timeout=20.0,  # more than a loaded machine takes
         pool=WorkerPool(workers=2, concurrency=64),
         retries=RetryPolicy(backoff=Backoff(first_seconds=0.05, most_seconds=0.5, tries=12)),
     )

@@ -8,10 +8,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from helpers.labelling_endpoint import SENTINEL, FakeEndpoint, talk
-from helpers.processes import start, succeed, wait_until
+from helpers.processes import below, start, succeed, wait_until
 
 from fmerl.corpus import write_corpus
 from fmerl.supervision.labels import read_labels_of
@@ -43,11 +42,6 @@ class Command:
         wait_until(condition, process, self.log)
 
 
-def _actors(driver: int) -> list[psutil.Process]:
-    children = psutil.Process(driver).children(recursive=True)
-    return [child for child in children if "LabelWorker" in " ".join(child.cmdline())]
-
-
 def test_killed_driver_pays_for_nothing_twice(endpoint: FakeEndpoint, tmp_path: Path) -> None:
     endpoint.delay = 0.1
     command = Command(tmp_path)
@@ -77,7 +71,7 @@ def test_killed_worker_pays_for_nothing_twice(endpoint: FakeEndpoint, tmp_path: 
     command = Command(tmp_path)
     driver = command.start()
     command.wait(lambda: len(endpoint.requests) >= CALLS // 3, driver)
-    victim = _actors(driver.pid)[0]
+    victim = below(driver.pid, "LabelWorker")[0]
     os.kill(victim.pid, signal.SIGKILL)
     succeed(driver, command.log)
     entries = JournalReader(command.journal).entries

@@ -12,7 +12,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.processes import start, succeed, wait_until
+from helpers.processes import below, start, succeed, wait_until
 
 from fmerl_platform.ledger.experiment import Experiment
 
@@ -101,15 +101,8 @@ def wait_for_state(storage: Path, driver: subprocess.Popen[bytes], log: Path, ol
 
     def written() -> bool:
         times = [path.stat().st_mtime for path in (storage / "checkpoints").glob("*.resume") if path.exists()]
-        workers[:] = [child for child in psutil.Process(driver.pid).children(recursive=True) if title(child)]
+        workers[:] = below(driver.pid, "RayTrainWorker")
         return bool(workers) and any(time_ > older for time_ in times)
 
     wait_until(written, driver, log)
     return workers[0]
-
-
-def title(process: psutil.Process) -> bool:
-    try:
-        return "RayTrainWorker" in " ".join(process.cmdline())
-    except psutil.Error:
-        return False

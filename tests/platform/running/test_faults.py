@@ -1,127 +1,218 @@
-"""Processes really killed: the driver and a worker, mid-grid, by SIGKILL. Rerunning loses and repeats nothing."""
+"""Faults as they come: processes killed, storage full, locked or away. They make the table of docs/reliability.md."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
-from helpers.processes import start, succeed, tail, wait_until
+from helpers.faulty_study import FaultyStudy, fill, is_root, workers
+from helpers.processes import succeed
+from helpers.ray_heads import free_port, head, lose, submitted, wait_for
+from helpers.repository import REPOSITORY
 
 from fmerl_platform.ledger.experiment import Experiment
 
-CELLS = 14
-
-
-def _start(storage: Path, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    small = ("--corpus", "synthetic-meld", "--scale", "0.1", "--epochs", "3", "--seeds", "0", "1")
-    return start("ablation_grid.py", log, *small, "--storage", storage, *arguments)
-
-
-def _finished(storage: Path) -> set[str]:
-    """Seed runs that are finished, read beside the running writer."""
-    path = storage / "mlflow.db"
-    if not path.exists():
-        return set()
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
-        query = (
-            "select runs.run_uuid from runs join tags on tags.run_uuid = runs.run_uuid where "
-            "tags.key = 'fmerl.level' and tags.value = 'seed' and status = 'FINISHED' and lifecycle_stage = 'active'"
-        )
-        try:
-            return {row[0] for row in database.execute(query)}
-        except sqlite3.OperationalError:  # tables are being made
-            return set()
-
-
-def _workers(driver: int) -> list[psutil.Process]:
-    """Tune's training processes below the driver; Ray titles them so."""
-    children = psutil.Process(driver).children(recursive=True)
-    return [child for child in children if _title(child).startswith("ray::ImplicitFunc")]
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
+pytestmark = pytest.mark.timeout(900)
+RESUMES = "the same command resumes"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(800)
-def test_killed_driver_and_killed_worker_lose_and_repeat_nothing(tmp_path: Path) -> None:
-    storage, log = tmp_path / "runs", tmp_path / "log"
-    driver = _start(storage, log)
-    wait_until(lambda: len(_finished(storage)) >= 3, driver, log)
+def test_killed_driver(tmp_path: Path) -> None:
+    study = FaultyStudy(tmp_path, seeds=2)
+    driver = study.start()
+    study.wait(lambda: len(study.finished()) >= 3, driver)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
+    before = study.finished()
+    succeed(study.start(), study.log)
+    study.check("Driver killed (SIGKILL) while it trains", "-9", "nothing", before)
 
-    kept = _finished(storage)
-    driver = _start(storage, log)
-    wait_until(lambda: len(_finished(storage)) >= len(kept) + 2 and bool(_workers(driver.pid)), driver, log)
-    victim = _workers(driver.pid)[0]
-    os.kill(victim.pid, signal.SIGKILL)
-    succeed(driver, log)
-
-    assert kept <= _finished(storage), "a finished cell was trained again"
-    experiment = Experiment.open(f"sqlite:///{storage / 'mlflow.db'}", "ablation", None)
-    client = experiment.client()
-    runs = experiment.find(level="seed")
-    assert len(runs) == len({run.data.tags["fmerl.fingerprint"] for run in runs}) == CELLS
+    client, runs = study.experiment().client(), study.experiment().find(level="seed")
+    assert len(runs) == study.cells
     for run in runs:
-        assert run.info.status == "FINISHED"
         losses = client.get_metric_history(run.info.run_id, "train_loss")
         assert [metric.step for metric in losses] == [1, 2, 3], "an epoch is missing or stands twice"
         assert len(client.get_metric_history(run.info.run_id, "test_weighted_f1")) == 1
-
-    before = _finished(storage)
-    third = _start(storage, log)
-    succeed(third, log)
-    assert _finished(storage) == before
+    kept = study.finished()
+    succeed(study.start(), study.log)
+    assert study.finished() == kept
 
 
-@pytest.mark.timeout(800)
+@pytest.mark.slow
+def test_killed_worker(tmp_path: Path) -> None:
+    study = FaultyStudy(tmp_path)
+    driver = study.start()
+    study.wait(lambda: len(study.finished()) >= 2 and bool(workers(driver.pid)), driver)
+    before, victim = study.finished(), workers(driver.pid)[0]
+    victim.kill()
+    succeed(driver, study.log)
+    study.check("Worker killed (SIGKILL) while it trains", "0", "the report", before)
+
+
+STAGES: dict[str, Callable[[FaultyStudy], bool]] = {
+    "while Ray starts": lambda study: study.log.exists() and "utterances in" in study.log.read_text(),
+    "while it trains": lambda study: len(study.finished()) >= 2,
+    "while it reports": lambda study: len(study.finished()) == study.cells,
+}
+
+
 @pytest.mark.parametrize(
-    ("sent", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+    ("stage", "sent"),
+    [
+        pytest.param(
+            stage,
+            sent,
+            marks=() if (stage, sent) == ("while it trains", signal.SIGTERM) else pytest.mark.slow,
+            id=f"{sent.name}-{stage}",
+        )
+        for stage in STAGES
+        for sent in (signal.SIGINT, signal.SIGTERM)
+    ],
 )
-def test_an_interrupted_study_says_how_to_resume(sent: signal.Signals, code: int, tmp_path: Path) -> None:
-    storage, log = tmp_path / "runs", tmp_path / "log"
-    driver = _start(storage, log)
-    wait_until(lambda: len(_finished(storage)) >= 1, driver, log)
+def test_an_interrupted_study_says_how_to_resume(stage: str, sent: signal.Signals, tmp_path: Path) -> None:
+    study = FaultyStudy(tmp_path)
+    driver = study.start()
+    study.wait(lambda: STAGES[stage](study), driver)
     driver.send_signal(sent)
-    assert driver.wait() == code, tail(log)
-    assert log.read_text().splitlines()[-1].endswith("the same command resumes")
+    code, word = (130, "interrupted") if sent == signal.SIGINT else (143, "terminated")
+    study.end(driver, code)
+    assert study.log.read_text().splitlines()[-1] == f"{word}; {RESUMES}"
+    study.resume(f"{sent.name} {stage}", str(code), study.finished())
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(800)
 def test_two_commands_at_once_make_one_database(tmp_path: Path) -> None:
-    storage = tmp_path / "runs"
-    logs = [tmp_path / name for name in ("one", "two")]
-    drivers = [_start(storage, log, "--study", log.name) for log in logs]
-    for driver, log in zip(drivers, logs, strict=True):
-        succeed(driver, log)
-    for log in logs:
-        runs = Experiment.open(f"sqlite:///{storage / 'mlflow.db'}", log.name, None).find(level="seed")
-        assert [run.info.status for run in runs] == ["FINISHED"] * CELLS
+    one, two = (FaultyStudy(tmp_path) for _ in range(2))
+    two.log = tmp_path / "log of two"
+    drivers = [(one, one.start("--study", "one")), (two, two.start("--study", "two"))]
+    for study, driver in drivers:
+        succeed(driver, study.log)
+    for name in ("one", "two"):
+        runs = Experiment.open(f"sqlite:///{one.database}", name, None).find(level="seed")
+        assert [run.info.status for run in runs] == ["FINISHED"] * one.cells
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(800)
 def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
-    storage, log = tmp_path / "runs", tmp_path / "log"
-    driver = _start(storage, log)
-    wait_until(lambda: len(_finished(storage)) >= 1, driver, log)
-    with closing(sqlite3.connect(storage / "mlflow.db", isolation_level=None, timeout=60)) as other:
+    study = FaultyStudy(tmp_path)
+    driver = study.start()
+    study.wait(lambda: len(study.finished()) >= 1, driver)
+    with closing(sqlite3.connect(study.database, isolation_level=None, timeout=60)) as other:
         other.execute("begin exclusive")
+        before = study.finished()
         time.sleep(30)  # MLflow gives up after 20
         other.execute("rollback")
-    succeed(driver, log)
-    assert len(_finished(storage)) == CELLS
-    assert "locked" not in log.read_text()
+    succeed(driver, study.log)
+    assert "another program holds MLflow's database" in study.log.read_text()
+    study.check("SQLite file locked by another program for 30 s", "0", "that it waits, then the report", before)
+
+
+@contextmanager
+def _own_disk(folder: Path) -> Iterator[None]:
+    """A file system in memory, of 60 MB."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not is_root(), reason="mounts a file system")
+def test_a_full_disk_ends_the_study_in_one_line(tmp_path: Path) -> None:
+    study = FaultyStudy(tmp_path)
+    with _own_disk(study.storage):
+        driver = study.start()
+        study.wait(lambda: len(study.finished()) >= 2, driver)
+        filler = fill(study.storage)
+        study.end(driver, 1)
+        before = study.finished()
+        filler.unlink()
+        study.resume("Disk of the storage full while it trains", "1", before)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not is_root(), reason="mounts a file system")
+def test_a_read_only_storage_is_refused(tmp_path: Path) -> None:
+    study = FaultyStudy(tmp_path)
+    with _own_disk(study.storage):
+        driver = study.start()
+        study.wait(lambda: len(study.finished()) >= 2, driver)
+        driver.send_signal(signal.SIGINT)
+        study.end(driver, 130)
+        before = study.finished()
+        subprocess.run(["mount", "-o", "remount,ro", study.storage], check=True)
+        study.end(study.start(), 2)
+        subprocess.run(["mount", "-o", "remount,rw", study.storage], check=True)
+        study.resume("Storage read-only when the command starts", "2", before)
+
+
+@pytest.mark.slow
+def test_a_deleted_storage_ends_the_study_in_one_line(tmp_path: Path) -> None:
+    study = FaultyStudy(tmp_path)
+    driver = study.start()
+    study.wait(lambda: len(study.finished()) >= 2, driver)
+    shutil.rmtree(study.storage)
+    study.end(driver, 1)
+    shutil.rmtree(study.storage, ignore_errors=True)  # what Ray wrote since
+    study.resume("Storage deleted while it trains", "1", {})
+
+
+@contextmanager
+def _server(folder: Path, port: int) -> Iterator[psutil.Process]:
+    """MLflow's tracking server with its database in `folder`."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    variables = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", process)
+        yield psutil.Process(process.pid)
+    finally:
+        lose(psutil.Process(process.pid))
+        process.wait()
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, port = FaultyStudy(tmp_path, database=tmp_path / "server.db"), free_port()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    with _server(tmp_path, port):
+        driver = study.start()
+        study.wait(lambda: len(study.finished()) >= 2, driver)
+    before = study.finished()
+    study.wait(lambda: "does not answer: waiting" in study.log.read_text(), driver)
+    with _server(tmp_path, port):
+        succeed(driver, study.log)
+    study.check("Tracking server dies and returns", "0", "that it waits, then the report", before)
+
+
+@pytest.mark.slow
+def test_a_head_killed_under_a_submitted_job(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder, python = tmp_path_factory.mktemp("h"), Path(sys.executable)  # Ray's sockets need a short path
+    study = FaultyStudy(folder)
+    job = ["python", "experiments/ablation_grid.py", *study.arguments]
+    with head(REPOSITORY, python, folder / "ray") as address:
+        client = submitted(address, python, study.log, job)
+        study.wait(lambda: len(study.finished()) >= 2, client)
+        for child in psutil.Process().children():
+            if child.pid != client.pid:
+                lose(child)
+        code = client.wait()
+    before = study.finished()
+    with head(REPOSITORY, python, folder / "ray2") as address:
+        succeed(submitted(address, python, study.log, job), study.log)
+    study.check("Head node killed under a submitted job", str(code), "that Ray's client lost the head", before)

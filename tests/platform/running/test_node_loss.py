@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers.processes import below
 from helpers.ray_heads import free_port, head, lose, node, submit
 from helpers.repository import REPOSITORY
 
@@ -55,7 +56,7 @@ def test_a_lost_node_loses_no_cell(tmp_path_factory: pytest.TempPathFactory) -> 
             """Kill a node that trains."""
             while finished(storage) < 2:
                 time.sleep(0.2)
-            training = [item for item in (first, second) if trains(item.pid)]
+            training = [item for item in (first, second) if below(item.pid, "ImplicitFunc")]
             lose(psutil.Process(training[0].pid))
             lost.append(finished(storage))
 
@@ -70,13 +71,3 @@ def test_a_lost_node_loses_no_cell(tmp_path_factory: pytest.TempPathFactory) -> 
     runs = experiment.find(level="seed")
     assert len(runs) == len({run.data.tags["fmerl.fingerprint"] for run in runs}) == 2 * SEEDS
     assert {run.info.status for run in runs} == {"FINISHED"}
-
-
-def trains(pid: int) -> bool:
-    def title(process: psutil.Process) -> str:
-        try:
-            return " ".join(process.cmdline())
-        except psutil.Error:
-            return ""
-
-    return any("ImplicitFunc" in title(child) for child in psutil.Process(pid).children(recursive=True))
