@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers.fault_table import check_row
 from helpers.faulty_study import FaultyStudy, fill, is_root, workers
 from helpers.processes import succeed
 from helpers.ray_heads import free_port, head, lose, submitted, wait_for
@@ -100,6 +101,7 @@ def test_two_commands_at_once_make_one_database(tmp_path: Path) -> None:
     for name in ("one", "two"):
         runs = Experiment.open(f"sqlite:///{one.database}", name, None).find(level="seed")
         assert [run.info.status for run in runs] == ["FINISHED"] * one.cells
+    check_row("Two commands at once on a new storage", "0", "the report", lost=0, twice=0)
 
 
 @pytest.mark.slow
