@@ -16,10 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from helpers.processes import below
 from helpers.ray_heads import free_port, head, lose, submit
 from helpers.repository import REPOSITORY
 from ray.autoscaler._private.util import prepare_config
-from test_node_loss import finished, trains
+from test_node_loss import finished
 
 from fmerl_platform.ledger.experiment import Experiment
 
@@ -118,12 +119,12 @@ def test_grid_grows_the_cluster_and_outlives_a_node(tmp_path_factory: pytest.Tem
             """Tell of new nodes; kill one that trains, as the cloud takes a spot machine."""
             nonlocal on_head
             while not over.wait(0.3):
-                on_head = on_head or trains(head_raylet(pid))
+                on_head = on_head or bool(below(head_raylet(pid), "ImplicitFunc"))
                 for process, kind in nodes(pid).items():
                     if process not in seen:
                         seen[process] = kind
                         tell(f"a node of type {kind} was added, {finished(storage)} of {CELLS} cells finished")
-                training = [process for process in seen if process.is_running() and trains(process.pid)]
+                training = [process for process in seen if process.is_running() and below(process.pid, "ImplicitFunc")]
                 if not lost and finished(storage) and len(training) > 1:
                     lose(training[0])
                     lost.append((seen[training[0]], finished(storage)))
