@@ -93,6 +93,8 @@ class Experiment:
                 if found is not None and found.lifecycle_stage == "deleted":
                     client.restore_experiment(found.experiment_id)
                 known = found.experiment_id if found else client.create_experiment(study, artifact_location=location)
+        except InputError:
+            raise
         except Exception as error:  # MLflow's, its database's, the network's
             what = str(error).partition("\n")[0]
             raise InputError(uri, what, "check that it can be written, or that MLFLOW_TRACKING_URI is right") from error

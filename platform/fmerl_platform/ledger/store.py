@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from fmerl.errors import InputError, LostError, path_error
+from fmerl_platform.ledger.migration import keep_copy_before_migration
 from fmerl_platform.ledger.server import tracking_server
 
 _FILE = "sqlite:///"
@@ -40,12 +41,16 @@ def storage_uri(storage: Path) -> str:
     """MLflow tracking URI of a storage that is there: the server of `MLFLOW_TRACKING_URI`, else its database.
 
     Raises:
-        InputError: There is no database.
+        InputError: There is no database, or it is a newer MLflow's.
     """
     server = tracking_server()
-    if not server and not (storage / "mlflow.db").exists():
-        raise InputError(storage / "mlflow.db", "no such file", "give the --storage that the study was run with")
-    return server or database(storage)
+    if server:
+        return server
+    path = storage / "mlflow.db"
+    if not path.exists():
+        raise InputError(path, "no such file", "give the --storage that the study was run with")
+    keep_copy_before_migration(path)
+    return database(storage)
 
 
 def database(storage: Path) -> str:
@@ -128,7 +133,11 @@ def _file(uri: str) -> Path:
 
 @contextmanager
 def one_at_a_time(uri: str) -> Iterator[None]:
-    """Keep other commands from making or migrating the same database file meanwhile; a server sees to that itself."""
+    """Keep other commands from making or migrating the same database file meanwhile; a server sees to that itself.
+
+    Raises:
+        InputError: The file is a newer MLflow's.
+    """
     if not uri.startswith(_FILE):
         yield
         return
@@ -141,6 +150,7 @@ def one_at_a_time(uri: str) -> Iterator[None]:
         _log.warning("waiting for another command that opens %s", path)
         lock.acquire()
     try:
+        keep_copy_before_migration(path)
         yield
     finally:
         lock.release()
