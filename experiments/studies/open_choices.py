@@ -1,7 +1,8 @@
 """The paper's rate and batch, and what it leaves open: which choice lets them learn?
 
-`fmerl ablation --preset paper --study-file experiments/studies/open_choices.py`, or the same with `fmerl meld-text`. The
-control is the paper's values; every variant changes what the paper does not say (docs/method.md), never its rate or batch.
+`fmerl ablation --preset paper --study-file experiments/studies/open_choices.py`, or the same with `fmerl meld-text`.
+The control is the paper's values; every variant changes what the paper does not say (docs/method.md), never its rate
+or batch.
 """
 
 from __future__ import annotations
