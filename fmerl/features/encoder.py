@@ -99,6 +99,10 @@ class EncoderSpec(Protocol):
     def modality(self) -> str:
         """Modality: `text`, `audio` or `visual`."""
 
+    @property
+    def uses_gpu(self) -> bool:
+        """True if a GPU makes it faster."""
+
     def build(self, device: str = "cpu") -> Encoder:
         """Load the encoder onto a device; one that computes on the CPU alone stays there.
 

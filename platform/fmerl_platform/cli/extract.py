@@ -98,7 +98,7 @@ def extract(*, options: Annotated[ExtractOptions, FLAT]) -> int:
     request = request_of(options)
     if options.dry_run:
         nodes, plans = nodes_to_expect(), request.plans(read_corpus(request.corpus))
-        show([plan_table_of(plans, [place_workers(plan.modality, request.resources, nodes) for plan in plans])])
+        show([plan_table_of(plans, [place_workers(plan.spec, request.resources, nodes) for plan in plans])])
         return EXIT_OK
     try:
         done = run.extract(request, partial(RateProgress, console))
