@@ -21,7 +21,8 @@ _log = logging.getLogger(__name__)
 _LIBRARIES = ("libraries", "versions")
 _NOT_COMPARED = {"encoder", "source", "folds", *_LIBRARIES}
 _TEXT = ("encoder", "layer", "pooling", "max_length", "context")
-_AUDIO = ("feature_set", "level", "sampling_rate")
+_OPENSMILE = ("feature_set", "level", "sampling_rate")
+_SPEECH = ("encoder", "layers", "pooling", "chunk", "longest")
 _VISUAL = ("encoder", "faces", "frames")
 
 
@@ -33,6 +34,8 @@ class Places:
     """Encoder of the text: a Hugging Face id, a folder or package:MODULE."""
     audio_set: str | None = None
     """Configuration file of openSMILE."""
+    audio_encoder: str | None = None
+    """Speech encoder: a Hugging Face id or a folder."""
     visual_encoder: str | None = None
     """Image encoder: a Hugging Face id or a folder."""
     visual_weights: Path | None = None
@@ -59,6 +62,11 @@ class RecipeSpec:
         if self._tuned:
             return spec.items(corpus)  # type: ignore[attr-defined]
         return list(items_of(corpus, folder, self.modality, self.context, media_roots))
+
+    @property
+    def uses_gpu(self) -> bool:
+        """True if a GPU makes the encoder faster."""
+        return self._spec().uses_gpu
 
     @property
     def context(self) -> int:
@@ -93,11 +101,16 @@ class RecipeSpec:
 
             settings = {name: recipe[name] for name in _TEXT} | {"encoder": places.text_encoder or recipe["encoder"]}
             return TextSpec(**settings)
-        if self.modality == "audio" and self._has(_AUDIO):
+        if self.modality == "audio" and self._has(_OPENSMILE):
             from fmerl.features.audio.encoder import AudioSpec
 
-            settings = {name: recipe[name] for name in _AUDIO}
+            settings = {name: recipe[name] for name in (*_OPENSMILE, "longest") if name in recipe}
             return AudioSpec(**settings | {"feature_set": places.audio_set or recipe["feature_set"]})
+        if self.modality == "audio" and self._has(_SPEECH):
+            from fmerl.features.audio.speech import SpeechSpec
+
+            settings = {name: recipe[name] for name in _SPEECH} | {"layers": tuple(recipe["layers"])}
+            return SpeechSpec(**settings | {"encoder": places.audio_encoder or recipe["encoder"]})
         if self.modality == "visual" and self._has(_VISUAL):
             from fmerl.features.visual.encoder import VisualSpec
 
@@ -122,7 +135,9 @@ class RecipeSpec:
     def _option(self) -> str:
         if self.modality == "visual":
             return "--visual-weights" if "pixels" in self.recipe else "--visual-encoder"
-        return {"text": "--text-encoder", "audio": "--audio-set"}[self.modality]
+        if self.modality == "audio":
+            return "--audio-set" if "feature_set" in self.recipe else "--audio-encoder"
+        return "--text-encoder"
 
 
 def check_same(made: Mapping[str, Any], wanted: Mapping[str, Any], where: str, remedy: str) -> None:

@@ -63,6 +63,8 @@ class Framing:
         most = (longest - reach) // self.stride + 1
         count = -(-total // most)
         cuts = [total * part // count for part in range(count + 1)]
-        pieces = [Piece(low * self.stride, (high - 1) * self.stride + reach, high - low) for low, high in pairwise(cuts)]
+        pieces = [
+            Piece(low * self.stride, (high - 1) * self.stride + reach, high - low) for low, high in pairwise(cuts)
+        ]
         last = pieces[-1]
         return [*pieces[:-1], Piece(last.start, min(samples, last.start + longest), last.frames)]

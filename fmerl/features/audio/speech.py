@@ -96,7 +96,9 @@ class SpeechEncoder:
         longest = self._network.longest
         if longest is not None and self._chunk > longest:
             seconds = f"{longest / self._network.rate:g}"
-            raise InputError(spec.encoder, f"it reads {seconds} s at once, not {spec.chunk:g}", f"chunk it by {seconds}")
+            raise InputError(
+                spec.encoder, f"it reads {seconds} s at once, not {spec.chunk:g}", f"chunk it by {seconds}"
+            )
         self._parts = 1 if spec.pooling == "mean" else 2
         self.width: int = self._parts * self._network.width
 

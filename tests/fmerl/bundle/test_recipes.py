@@ -10,12 +10,14 @@ import pytest
 import torch
 from helpers.face_weights import seeded
 from helpers.tiny_bert import save_tiny_bert
+from helpers.tiny_speech import Family, save_tiny_speech
 
 from fmerl.bundle.recipes import Places, RecipeSpec, check_same
 from fmerl.corpus import Corpus
 from fmerl.corpus.conversations import dialogues_of, pieces, turns_of
 from fmerl.errors import InputError
 from fmerl.features.audio.encoder import AudioSpec
+from fmerl.features.audio.speech import SpeechSpec
 from fmerl.features.encoder import EncoderSpec, Item
 from fmerl.features.text.utterances import TextSpec
 from fmerl.features.visual.densenet import DenseNet
@@ -47,10 +49,26 @@ def test_text_layer_pooling_length_and_context_come_back(tmp_path: Path) -> None
 
 
 def test_an_opensmile_set_comes_back() -> None:
-    spec = AudioSpec(feature_set="eGeMAPSv02", sampling_rate=8000)
+    spec = AudioSpec(feature_set="eGeMAPSv02", sampling_rate=8000, longest=9.0)
     assert again(spec) == spec.build().recipe()
     with pytest.raises(InputError, match="IS99"):
         again(spec, feature_set="IS99")
+
+
+def test_a_speech_encoder_comes_back(tmp_path: Path) -> None:
+    families: tuple[tuple[str, Family], ...] = (("a", "hubert"), ("b", "wavlm"))
+    for name, family in families:
+        save_tiny_speech(tmp_path / name, family)
+    spec = SpeechSpec(encoder=str(tmp_path / "a"), layers=("1:0.1", "-1:0.3"), pooling="mean+deviation", chunk=5.0)
+    recipe = spec.build().recipe()
+    assert (recipe["layers"], recipe["sampling_rate"]) == (["1:0.1", "2:0.3"], 16000)
+    assert again(spec) == recipe
+    moved = (tmp_path / "a").rename(tmp_path / "moved")
+    made = RecipeSpec(modality="audio", recipe=recipe, places=Places(audio_encoder=str(moved))).build().recipe()
+    assert made == recipe | {"encoder": str(moved)}
+    other = RecipeSpec(modality="audio", recipe=recipe, places=Places(audio_encoder=str(tmp_path / "b")))
+    with pytest.raises(InputError, match=r"revision is .* give the same one with --audio-encoder"):
+        other.build()
 
 
 def test_faces_frames_pixels_and_weights_come_back(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmerl.errors import InputError
-from fmerl_platform.cli.placement import placement_table
 from fmerl.features.audio.encoder import AudioSpec
 from fmerl.features.audio.speech import SpeechSpec
 from fmerl.features.text.utterances import TextSpec
+from fmerl_platform.cli.placement import placement_table
 from fmerl_platform.extraction.placement import place_workers
 from fmerl_platform.running.options import Resources
 from fmerl_platform.running.placement import Node, Placement, place
