@@ -55,5 +55,5 @@ def _parsed(name: str) -> tuple[int, float]:
     except ValueError:
         raise ValueError(f"audio layers must be numbers, LAYER:WEIGHT or {ALL} alone, not {name!r}") from None
     if not (found[1] > 0 and isfinite(found[1])):
-        raise ValueError(f"weights of audio layers must be positive, not {weight}")
+        raise ValueError(f"weights of audio layers must be positive numbers, not {weight}")
     return found

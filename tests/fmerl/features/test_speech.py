@@ -1,4 +1,4 @@
-"""Speech encoders: vectors of made-up checkpoints of each family, alone, in batches and in pieces, and what is refused."""
+"""Speech encoders: vectors of made-up checkpoints of each family, in batches and in pieces, and what is refused."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_layers_come_back_from_their_names(weights: dict[int, float]) -> None:
 
 @pytest.mark.parametrize("names", [(), ("",), ("all", "1"), ("1:0",), ("1:nan",), ("1:-2",), ("1.5",), ("1:2:3",)])
 def test_what_names_no_layer_is_refused(names: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="audio layers must|weights of audio layers must"):
+    with pytest.raises(ValueError, match=r"audio layers must"):
         SpeechSpec(encoder="any", layers=names)
 
 

@@ -34,7 +34,8 @@ FLAGS = {
     "export": """--output --study --storage --variant --corpus --seeds --retrain --data-licence --mlflow --register
         --alias --dry-run""",
     "predict": """--output --classes --split --media-roots --features --text-encoder --audio-set
-        --audio-encoder --visual-encoder --visual-weights --emotion-encoder --workers --cpus-per-worker --gpus-per-worker --storage --dry-run""",
+        --audio-encoder --visual-encoder --visual-weights --emotion-encoder --workers --cpus-per-worker
+        --gpus-per-worker --storage --dry-run""",
     "serve": """--host --port --classes --text-encoder --emotion-encoder --replicas --batch --batch-wait
         --cpus-per-replica --gpus-per-replica --request-bytes --conversations --turns --characters --timeout --idle
         --open --storage --dry-run""",
@@ -48,7 +49,8 @@ FLAGS = {
         --storage --output --dry-run""",
     "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
         --text-length --text-folds --audio-encoder --audio-set --audio-level --audio-rate --audio-layers --audio-pooling
-        --audio-chunk --audio-seconds --media-roots --visual-encoder --visual-weights --pixel-mean --pixel-sd --faces --frames --workers --batch-size --cpus-per-worker
+        --audio-chunk --audio-seconds --media-roots --visual-encoder --visual-weights --pixel-mean --pixel-sd
+        --faces --frames --workers --batch-size --cpus-per-worker
         --gpus-per-worker --supervised-on-labels --storage --dry-run""",
     "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --questions --samples
         --prompt --score-template --joint-template --description-template --system --scale --dimensions --descriptions

@@ -80,7 +80,7 @@ def test_plan_names_the_speech_encoder_and_its_seconds(tmp_path: Path, monkeypat
     for number, seconds in enumerate((1, 1, 3)):
         write_wav(tmp_path / f"{number}.wav", np.arange(seconds * 16000, dtype=np.int16))
     texts = talk(["what", "a", "day"], turns=1)
-    paths = ["0.wav", "1.wav", "2.wav"]
+    paths = ["../0.wav", "../1.wav", "../2.wav"]
     corpus = replace(
         texts,
         dialogues=tuple(
@@ -96,7 +96,7 @@ def test_plan_names_the_speech_encoder_and_its_seconds(tmp_path: Path, monkeypat
         encoder=str(tmp_path / "wavlm"), layers=("0", "-1:3"), pooling="mean+deviation", longest=2.0, batch_size=3
     )
     plans = request.plans(read_corpus(tmp_path / "corpus"))
-    table = plan_table_of(plans, [place_workers(spec, Resources(), [Node(cpus=2)])])
+    table = plan_table_of(plans, [place_workers(spec, Resources(), [Node(name="here", cpus=2, gpus=0)])])
     assert table.notes == (
         f"audio by {tmp_path / 'wavlm'} on 2 workers of 1 CPU and 0 GPU",
         "3 s of sound to encode",

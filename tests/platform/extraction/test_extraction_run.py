@@ -157,6 +157,9 @@ def test_more_than_a_node_holds_is_refused(extraction: Extraction) -> None:
         extraction.run(talk(TEXTS), resources=Resources(cpus_per_cell=64))
 
 
+SPEECH = ["--modalities", "audio", "--audio-encoder", "x"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -166,15 +169,15 @@ def test_more_than_a_node_holds_is_refused(extraction: Extraction) -> None:
         (["--modalities", "audio", "--audio-set", "IS99"], "IS99"),
         (["--modalities", "audio", "--audio-chunk", "9"], "--audio-chunk: only a speech encoder"),
         (
-            ["--modalities", "audio", "--audio-encoder", "x", "--audio-set", "IS09"],
+            [*SPEECH, "--audio-set", "IS09"],
             "--audio-set: only openSMILE has it",
         ),
-        (["--modalities", "audio", "--audio-encoder", "x", "--audio-layers", "six"], "audio layers must be numbers"),
+        ([*SPEECH, "--audio-layers", "six"], "audio layers must be numbers"),
         (
-            ["--modalities", "audio", "--audio-encoder", "x", "--audio-layers", "all", "-1"],
+            [*SPEECH, "--audio-layers", "all", "-1"],
             "audio layers must be numbers",
         ),
-        (["--modalities", "audio", "--audio-encoder", "x", "--audio-chunk", "0"], "chunk must be at least 1 s"),
+        ([*SPEECH, "--audio-chunk", "0"], "chunk must be at least 1 s"),
         (["--modalities", "visual"], "densenet"),
     ],
 )
