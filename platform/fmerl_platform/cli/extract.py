@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from fmerl.config import DEFAULT_TEXT_ENCODER, MODALITIES
 from fmerl.errors import InputError
+from fmerl.features.table_names import check_name
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.options import FLAT, OutputFolder
@@ -33,6 +34,8 @@ class ExtractOptions:
     """Feature tables are written below this folder."""
     modalities: tuple[Literal["text", "audio", "visual"], ...] = ("text",)
     """Modalities to extract."""
+    table: str = ""
+    """Name of the tables that are written; with names a modality has several, which a study joins by --tables."""
     text_encoder: str = DEFAULT_TEXT_ENCODER
     """Hugging Face id, folder or package:MODULE."""
     text_layer: int = -1
@@ -129,10 +132,13 @@ def request_of(options: ExtractOptions) -> ExtractionRequest:
     """
     from fmerl_platform.extraction.run import ExtractionRequest
 
+    if options.table:
+        check_name("--table", options.table)
     return ExtractionRequest(
         corpus=options.corpus,
         features=options.features,
         specs=_specs(options),
+        table=options.table,
         storage=options.storage,
         resources=Resources(
             cpus_per_cell=options.cpus_per_worker,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fmerl.card import read_card
 from fmerl.features.audio.encoder import AudioSpec
 from fmerl.features.audio.speech import SpeechSpec
+from fmerl.features.joined import encoders_told
 from fmerl_platform.extraction.items import seconds_of
 from fmerl_platform.extraction.plan import TablePlan
 from fmerl_platform.extraction.run import Extracted
@@ -64,7 +65,7 @@ def plan_table_of(plans: Sequence[TablePlan], placements: Sequence[Placement]) -
         )
         rows.append(row)
         where = f"{placement.at_once} workers of {placement.cpus:g} CPU and {placement.gpus:g} GPU"
-        notes.append(f"{plan.modality} by {plan.card['recipe']['encoder']} on {where}")
+        notes.append(f"{plan.modality} by {encoders_told(plan.card['recipe'])} on {where}")
         if sound is not None:
             notes.append(f"{sound.waiting:,.0f} s of sound to encode")
             notes.append(f"to cut: utterances of more than {sound.longest:g} s of sound (--audio-seconds)")

@@ -12,6 +12,7 @@ from helpers.face_weights import seeded
 from helpers.tiny_bert import save_tiny_bert
 from helpers.tiny_speech import Family, save_tiny_speech
 
+from fmerl.bundle.licences import encoders_of
 from fmerl.bundle.recipes import Places, RecipeSpec, check_same
 from fmerl.corpus import Corpus
 from fmerl.corpus.conversations import dialogues_of, pieces, turns_of
@@ -81,6 +82,31 @@ def test_faces_frames_pixels_and_weights_come_back(tmp_path: Path) -> None:
         again(spec)
     with pytest.raises(InputError, match=r"weights is .* give the same one with --visual-weights"):
         again(spec, Places(visual_weights=others))
+
+
+def test_joined_encoders_come_back(tmp_path: Path) -> None:
+    save_tiny_bert(tmp_path / "bert", positions=32)
+    save_tiny_bert(tmp_path / "roberta", positions=32, roberta=True)
+    specs = TextSpec(encoder=str(tmp_path / "bert"), context=1), TextSpec(encoder=str(tmp_path / "roberta"), context=2)
+    joined = {
+        "joined": [["bert", specs[0].build().recipe()], ["roberta", {**specs[1].build().recipe(), "source": "x"}]]
+    }
+    made = RecipeSpec(modality="text", recipe=joined, places=Places())
+    items = made.items(talk_of("what a day", "leave me alone", "oh my god !", "a day"), tmp_path)
+    assert [len(item.context) for item in items] == [0, 1, 2, 2]
+    expected = [spec.build().encode(items).values for spec in specs]
+    np.testing.assert_array_equal(made.build().encode(items).values, np.concatenate(expected, axis=1))
+    assert made.uses_gpu
+    assert encoders_of({"text": joined}, "anchors") == {
+        "text bert": str(tmp_path / "bert"),
+        "text roberta": str(tmp_path / "roberta"),
+        "anchor": "anchors",
+    }
+    with pytest.raises(InputError, match=r"--text-encoder: 2 encoders of the text are joined"):
+        RecipeSpec(modality="text", recipe=joined, places=Places(text_encoder="x")).build()
+    tuned = {"joined": [joined["joined"][0], ["tuned", {"encoder": "y", "tuned": "0", "input": {"context_turns": 1}}]]}
+    with pytest.raises(InputError, match=r"text features of the bundle: they join those of a tuned encoder"):
+        RecipeSpec(modality="text", recipe=tuned, places=Places()).items(talk_of("a day"), tmp_path)
 
 
 @pytest.mark.parametrize("modality", ["text", "audio", "visual"])

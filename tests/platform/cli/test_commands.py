@@ -18,9 +18,9 @@ from fmerl_platform.cli.main import COMMANDS, options_of, single
 from fmerl_platform.study.study import SYNTHETIC
 
 HEAVY = ("torch", "ray", "mlflow", "matplotlib", "sklearn", "scipy", "transformers", "pandas", "pyarrow", "optuna")
-STUDY = """--seeds --storage --features --labels --preset --config --epochs --modalities --emotion-encoder --scale --set
-    --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --keep-weights --checkpoint-seconds --dry-run
-    --study"""
+STUDY = """--seeds --storage --features --labels --preset --config --epochs --modalities --tables
+    --emotion-encoder --scale --set --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --keep-weights
+    --checkpoint-seconds --dry-run --study"""
 ASKING = """--batch --requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout
     --concurrency --workers"""
 FLAGS = {
@@ -29,8 +29,8 @@ FLAGS = {
     "zero-shot": f"""--corpus --meld --emobank --unseen --unseen-utterances --variants --systems --calibrated-stacking
         --llm-study {STUDY}""",
     "search": """--corpus --trials --search-seeds --evaluation-seeds --also --sampler --patience --features --labels
-        --preset --config --epochs --modalities --emotion-encoder --scale --set --workers-per-cell --study --storage
-        --cpus-per-trial --gpus-per-trial --trials-at-once --dry-run""",
+        --preset --config --epochs --modalities --tables --emotion-encoder --scale --set --workers-per-cell --study
+        --storage --cpus-per-trial --gpus-per-trial --trials-at-once --dry-run""",
     "export": """--output --study --storage --variant --corpus --seeds --retrain --data-licence --mlflow --register
         --alias --dry-run""",
     "predict": """--output --classes --split --media-roots --features --text-encoder --audio-set
@@ -47,7 +47,7 @@ FLAGS = {
         --learning-rate --head-rate --layer-decay --weight-decay --warmup --clip --dropout --pass-tokens --bf16 --unseen
         --folds --seeds --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --checkpoint-seconds --study
         --storage --output --dry-run""",
-    "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
+    "extract": """--corpus --features --modalities --table --text-encoder --text-layer --text-pooling --text-context
         --text-length --text-folds --audio-encoder --audio-set --audio-level --audio-rate --audio-layers --audio-pooling
         --audio-chunk --audio-seconds --media-roots --visual-encoder --visual-weights --pixel-mean --pixel-sd
         --faces --frames --workers --batch-size --cpus-per-worker
