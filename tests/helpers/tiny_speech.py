@@ -23,7 +23,7 @@ _WAVES: dict[str, Any] = {
     "num_conv_pos_embedding_groups": 2,
     "initializer_range": 0.5,
 }
-_STABLE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
+_STABLE: dict[str, Any] = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
 
 
 def save_tiny_speech(folder: Path, family: Family) -> None:
@@ -33,11 +33,12 @@ def save_tiny_speech(folder: Path, family: Family) -> None:
     torch.manual_seed(0)
     if family == "whisper":
         hf.WhisperFeatureExtractor().save_pretrained(folder)
-        sizes: dict[str, Any] = {f"{part}_{name}": 2 for part in ("encoder", "decoder") for name in ("layers",)}
-        sizes |= {f"{part}_{name}": 2 for part in ("encoder", "decoder") for name in ("attention_heads",)}
-        sizes |= {f"{part}_ffn_dim": 32 for part in ("encoder", "decoder")}
-        tokens = {f"{name}_token_id": 0 for name in ("pad", "bos", "eos", "decoder_start")}
-        config = hf.WhisperConfig(vocab_size=20, d_model=WIDTH, init_std=0.5, **sizes, **tokens)
+        sizes = {"layers": LAYERS, "attention_heads": 2, "ffn_dim": 32}
+        both: dict[str, Any] = {
+            f"{part}_{name}": size for part in ("encoder", "decoder") for name, size in sizes.items()
+        }
+        both |= {f"{name}_token_id": 0 for name in ("pad", "bos", "eos", "decoder_start")}
+        config = hf.WhisperConfig(vocab_size=20, d_model=WIDTH, init_std=0.5, **both)
         hf.WhisperForConditionalGeneration(config).save_pretrained(folder)
         return
     stable = family in ("wav2vec2-stable", "dimensional")

@@ -82,7 +82,7 @@ class HuggingFaceSounds:
             for layer, weight in self._layers
         ]
         total = sum(weight for _, weight in states)
-        mixed: Tensor = sum(state * (weight / total) for state, weight in states)  # type: ignore[assignment]
+        mixed: Tensor = sum(state * (weight / total) for state, weight in states)
         return mixed.cpu()
 
     def recipe(self) -> dict[str, Any]:

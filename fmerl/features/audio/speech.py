@@ -145,7 +145,7 @@ class SpeechEncoder:
         )
         if not network.framing.frames(len(sound)):
             raise MediaError(f"{len(sound) / network.rate:.3f} s of sound are too short for {self.spec.encoder}")
-        return sound.astype(np.float32) / 2**15, network.framing.pieces(len(sound), self._chunk), odd
+        return sound.astype(np.float32) / np.float32(2**15), network.framing.pieces(len(sound), self._chunk), odd
 
     def _add(self, batch: Sequence[tuple[int, int, Tensor]], fits: Sequence[StatisticsFit]) -> None:
         frames = self._network.frames([inputs for _, _, inputs in batch]).numpy()

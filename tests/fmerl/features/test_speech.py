@@ -62,7 +62,7 @@ def spec_of(folder: Path, **changes: Any) -> SpeechSpec:
 
 def samples(item: Item) -> NDArray[np.float32]:
     number = int(item.utterance_id)
-    return voice((0.7, 1.3, 0.7, 5.0)[number], number).astype(np.float32) / 2**15
+    return voice((0.7, 1.3, 0.7, 5.0)[number], number).astype(np.float32) / np.float32(2**15)
 
 
 def reference(folder: Path, sound: NDArray[np.float32]) -> list[torch.Tensor]:
@@ -239,7 +239,14 @@ def test_what_is_no_speech_encoder_is_refused_in_one_line(tmp_path: Path, checkp
     from transformers import GPT2Config, GPT2Model, Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
     save_tiny_bert(tmp_path / "text", positions=32)
-    sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": 20, "bos_token_id": 0, "eos_token_id": 0}
+    sizes: dict[str, Any] = {
+        "n_embd": 16,
+        "n_layer": 1,
+        "n_head": 2,
+        "vocab_size": 20,
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+    }
     GPT2Model(GPT2Config(**sizes)).save_pretrained(tmp_path / "decoder")
     for name in ("decoder", "adapter", "broken"):
         Wav2Vec2FeatureExtractor().save_pretrained(tmp_path / name)
