@@ -69,7 +69,7 @@ class HuggingFaceSounds:
         else:
             whole = self._extracted(sound, "input_values")
             for piece in pieces:
-                yield whole[piece.start : piece.stop]
+                yield whole[piece.start : piece.stop].clone()  # a view would hold the whole sound
 
     @torch.inference_mode()
     def frames(self, inputs: Sequence[Tensor]) -> Tensor:

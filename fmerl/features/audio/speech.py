@@ -29,6 +29,9 @@ from fmerl.features.statistics import StatisticsFit
 
 SoundPooling = Literal["mean", "mean+deviation"]
 
+_HELD = 4
+"""Batches of pieces that are held, at most, until others of their length come."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpeechSpec:
@@ -123,13 +126,12 @@ class SpeechEncoder:
                 continue
             problems.append(problem)
             for piece, inputs in zip(pieces, self._network.inputs(sound, pieces), strict=True):
-                batch = waiting.setdefault(inputs.shape, [])
-                batch.append((row, piece.frames, inputs))
-                if len(batch) == self.spec.batch_size:
-                    self._add(batch, fits)
-                    batch.clear()
-        for batch in filter(None, waiting.values()):
-            self._add(batch, fits)
+                waiting.setdefault(inputs.shape, []).append((row, piece.frames, inputs))
+                if len(waiting[inputs.shape]) == self.spec.batch_size:
+                    self._add(waiting.pop(inputs.shape), fits)
+            if sum(map(len, waiting.values())) > _HELD * self.spec.batch_size:
+                self._add_all(waiting, fits)
+        self._add_all(waiting, fits)
         values = np.stack([self._pooled(fit) for fit in fits]) if items else np.zeros((0, self.width), np.float32)
         bad = ~np.isfinite(values).all(axis=1)
         for row in np.flatnonzero(bad).tolist():
@@ -146,6 +148,10 @@ class SpeechEncoder:
         if not network.framing.frames(len(sound)):
             raise MediaError(f"{len(sound) / network.rate:.3f} s of sound are too short for {self.spec.encoder}")
         return sound.astype(np.float32) / np.float32(2**15), network.framing.pieces(len(sound), self._chunk), odd
+
+    def _add_all(self, waiting: dict[torch.Size, list[tuple[int, int, Tensor]]], fits: Sequence[StatisticsFit]) -> None:
+        while waiting:
+            self._add(waiting.popitem()[1], fits)
 
     def _add(self, batch: Sequence[tuple[int, int, Tensor]], fits: Sequence[StatisticsFit]) -> None:
         frames = self._network.frames([inputs for _, _, inputs in batch]).numpy()

@@ -108,6 +108,24 @@ def test_a_batch_gives_what_single_sounds_give(
     np.testing.assert_allclose(single.encode(sounds[::-1]).values[::-1], together.values, atol=1e-5)
 
 
+def test_sounds_of_many_lengths_are_not_held_for_long(checkpoints: dict[Family, Path], tmp_path: Path) -> None:
+    items = []
+    for number in range(12):
+        write_wav(tmp_path / f"{number}.wav", voice(0.1 + 0.02 * number, number))
+        items.append(Item(utterance_id=str(number), media=tmp_path / f"{number}.wav"))
+    encoder = spec_of(checkpoints["hubert"], batch_size=2).build()
+    alone = [encoder.encode([item]).values[0] for item in items]
+    held, add_all = [], encoder._add_all
+
+    def counted(waiting: dict[Any, list[Any]], fits: Any) -> None:
+        held.append(sum(map(len, waiting.values())))
+        add_all(waiting, fits)
+
+    encoder._add_all = counted  # type: ignore[method-assign]
+    np.testing.assert_allclose(encoder.encode(items).values, alone, atol=1e-5)
+    assert held == [9, 3]
+
+
 FRAMINGS = st.sampled_from([Framing(320, 400), Framing(320, 1), Framing(3, 7), Framing(5, 5)])
 
 
