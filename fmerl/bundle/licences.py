@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, metadata, packages_distribu
 from pathlib import Path
 from typing import Any
 
+from fmerl.features.encoder import parts_of
+
 _NOT_STATED = "not stated in its files; see where it was published"
 _OPENSMILE = "audEERING Research License Agreement: no commercial use of the software or of models made with it"
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*\n", re.DOTALL)
@@ -27,7 +29,12 @@ def licences_of(corpus: str, encoders: Mapping[str, str]) -> dict[str, str]:
 
 def encoders_of(recipes: Mapping[str, Mapping[str, Any]], anchors: str) -> dict[str, str]:
     """Encoders that recipes name, by modality, and that of the anchors."""
-    named = {modality: str(recipe["encoder"]) for modality, recipe in recipes.items() if "encoder" in recipe}
+    named = {
+        f"{modality} {name}".strip(): str(part["encoder"])
+        for modality, recipe in recipes.items()
+        for name, part in parts_of(recipe)
+        if "encoder" in part
+    }
     return {**named, "anchor": anchors}
 
 

@@ -99,6 +99,10 @@ class EncoderSpec(Protocol):
     def modality(self) -> str:
         """Modality: `text`, `audio` or `visual`."""
 
+    @property
+    def uses_gpu(self) -> bool:
+        """True if a GPU makes it faster."""
+
     def build(self, device: str = "cpu") -> Encoder:
         """Load the encoder onto a device; one that computes on the CPU alone stays there.
 
@@ -107,7 +111,16 @@ class EncoderSpec(Protocol):
         """
 
 
+JOINED = "joined"
+"""Field of a recipe whose vectors are those of several encoders side by side: a name and a recipe for each."""
+
+
+def parts_of(recipe: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Names and recipes of the encoders of a recipe; a recipe of one alone has no name."""
+    return [(name, part) for name, part in recipe[JOINED]] if JOINED in recipe else [("", recipe)]
+
+
 def reads_later_turns(recipe: Mapping[str, Any]) -> bool:
-    """True if a recipe says that its encoder reads turns after the utterance, as a tuned one of input `both` does."""
-    choice = recipe.get("input")
-    return isinstance(choice, Mapping) and choice.get("input") == "both"
+    """True if a recipe says that an encoder reads turns after the utterance, as a tuned one of input `both` does."""
+    choices = [part.get("input") for _, part in parts_of(recipe)]
+    return any(isinstance(choice, Mapping) and choice.get("input") == "both" for choice in choices)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fmerl.card import CARD, read_card, replaced_folder, write_card
 from fmerl.errors import InputError
 from fmerl.features.parts import MAKE_AGAIN, ContentDigest, check_rows, read_parts, write_part
+from fmerl.features.table_names import table_name
 
 ROWS_PER_PART = 4096
 
@@ -81,23 +82,21 @@ class FeatureWriter:
 
 
 @contextmanager
-def feature_writer(
-    root: str | Path, corpus_name: str, modality: str, card: Mapping[str, Any]
-) -> Iterator[FeatureWriter]:
-    """Write `<root>/<corpus_name>/<modality>/` part by part; a reader meets the whole old table or the whole new one.
+def feature_writer(root: str | Path, corpus_name: str, table: str, card: Mapping[str, Any]) -> Iterator[FeatureWriter]:
+    """Write `<root>/<corpus_name>/<table>/` part by part; a reader meets the whole old table or the whole new one.
 
     Args:
         root: Folder of all corpora.
         corpus_name: Name of this corpus.
-        modality: Modality of this table.
+        table: Its modality, or another `table_name`.
         card: `recipe` and free fields.
 
     Raises:
         InputError: Something that is no feature table is in the way.
         KeyError: The card has no recipe.
     """
-    with replaced_folder(Path(root) / corpus_name / modality) as folder:
-        writer = FeatureWriter(folder, modality, card)
+    with replaced_folder(Path(root) / corpus_name / table) as folder:
+        writer = FeatureWriter(folder, table, card)
         yield writer
         writer.close()
 
@@ -120,14 +119,23 @@ def features_current(root: str | Path, corpus_name: str, modality: str, recipe_d
     return folder.is_dir() and read_card(folder)["recipe_digest"] == recipe_digest
 
 
-def read_features(root: str | Path, corpus_name: str, modality: str, utterance_ids: Sequence[str]) -> FeatureTable:
+def read_features(
+    root: str | Path, corpus_name: str, modality: str, utterance_ids: Sequence[str], name: str = ""
+) -> FeatureTable:
     """Read the rows of `utterance_ids`, joined by id and in that order; the table may hold more.
+
+    Args:
+        root: Folder of all corpora.
+        corpus_name: Name of this corpus.
+        modality: Modality of the table.
+        utterance_ids: Ids of U utterances.
+        name: Name of a table beside the modality's unnamed one.
 
     Raises:
         InputError: No such table or card, a bad column or row, content that differs from the card's digest, or
             utterances without a row.
     """
-    folder = Path(root) / corpus_name / modality
+    folder = Path(root) / corpus_name / table_name(modality, name)
     if not folder.is_dir():
         at_hand = sorted(card.parent.name for card in folder.parent.glob(f"[!.]*/{CARD}"))
         raise InputError(

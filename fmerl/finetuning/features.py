@@ -44,6 +44,10 @@ class TunedTextSpec:
     def modality(self) -> str:
         return "text"
 
+    @property
+    def uses_gpu(self) -> bool:
+        return True
+
     def tuned(self) -> TunedEncoder:
         """The tuned encoder.
 

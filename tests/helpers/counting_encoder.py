@@ -36,6 +36,7 @@ class CountingSpec:
     seconds: float = 0.0
     """Per utterance."""
     modality: str = "text"
+    uses_gpu: bool = True
     raises: str = ""
     """Text that the encoder raises on."""
     dies: str = ""

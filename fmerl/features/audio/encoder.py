@@ -56,6 +56,10 @@ class AudioSpec:
     def modality(self) -> str:
         return "audio"
 
+    @property
+    def uses_gpu(self) -> bool:
+        return False
+
     def build(self, device: str = "cpu") -> AudioEncoder:
         """Load openSMILE, which computes on the CPU whatever the device.
 

@@ -45,6 +45,10 @@ class TextSpec:
     def modality(self) -> str:
         return "text"
 
+    @property
+    def uses_gpu(self) -> bool:
+        return True
+
     def build(self, device: str = "cpu") -> UtteranceEncoder:
         """Load the model onto a device.
 

@@ -67,6 +67,10 @@ class VisualSpec:
     def modality(self) -> str:
         return "visual"
 
+    @property
+    def uses_gpu(self) -> bool:
+        return True
+
     def build(self, device: str = "cpu") -> VisualEncoder:
         """Load network and face detector, the network onto a device.
 

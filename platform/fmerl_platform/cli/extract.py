@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from fmerl.config import DEFAULT_TEXT_ENCODER, MODALITIES
 from fmerl.errors import InputError
+from fmerl.features.table_names import check_name
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.options import FLAT, OutputFolder
@@ -18,6 +20,8 @@ from fmerl_platform.running.options import Auto, Resources
 if TYPE_CHECKING:
     from fmerl.features.encoder import EncoderSpec
     from fmerl_platform.extraction.run import ExtractionRequest
+
+_OPENSMILE = "opensmile"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,8 @@ class ExtractOptions:
     """Feature tables are written below this folder."""
     modalities: tuple[Literal["text", "audio", "visual"], ...] = ("text",)
     """Modalities to extract."""
+    table: str = ""
+    """Name of the tables that are written; with names a modality has several, which a study joins by --tables."""
     text_encoder: str = DEFAULT_TEXT_ENCODER
     """Hugging Face id, folder or package:MODULE."""
     text_layer: int = -1
@@ -42,12 +48,20 @@ class ExtractOptions:
     """Longest input in tokens."""
     text_folds: Count | None = None
     """Folds of a tuned encoder: each training utterance is encoded by the one that has not seen its label."""
+    audio_encoder: str = _OPENSMILE
+    """opensmile, or a Hugging Face id or folder of a speech encoder."""
     audio_set: str = "IS10"
-    """openSMILE set, or a configuration file."""
+    """openSMILE set, such as IS10, eGeMAPSv02 or ComParE_2016, or a configuration file."""
     audio_level: str = "func"
     """Level of its output that is read."""
     audio_rate: int = 16000
-    """Sampling rate in Hz to which sound is brought."""
+    """Sampling rate in Hz to which sound is brought; a speech encoder has its own."""
+    audio_layers: tuple[str, ...] = ("-1",)
+    """Layers of a speech encoder whose mean is taken, LAYER or LAYER:WEIGHT, or all; 0 is what enters the first."""
+    audio_pooling: Literal["mean", "mean+deviation"] = "mean"
+    """What stands for the frames of an utterance."""
+    audio_chunk: float = 30.0
+    """Most seconds that a speech encoder reads at once; the frames of all pieces are pooled."""
     audio_seconds: float = 300.0
     """Most seconds of an utterance's sound that are read."""
     media_roots: tuple[Path, ...] = ()
@@ -67,11 +81,11 @@ class ExtractOptions:
     workers: Count | Auto = "auto"
     """Most workers; auto: as many as the nodes hold that there are, or that a growing cluster may have."""
     batch_size: Count | None = None
-    """Inputs of a forward pass; 64 texts or 32 frames unless given."""
+    """Inputs of a forward pass; 64 texts, 32 frames or 4 sounds of one length unless given."""
     cpus_per_worker: float | Auto = "auto"
     """CPUs and threads of a worker; auto: beside GPUs its share of the node's, else 1."""
     gpus_per_worker: float | Auto = "auto"
-    """GPUs likewise; fractions share a GPU; auto: for text and faces a share where there are GPUs or may be."""
+    """GPUs likewise; fractions share a GPU; auto: a share where there are GPUs or may be, for all but openSMILE."""
     supervised_on_labels: bool = False
     """Say on the cards that the encoder was fine-tuned on this corpus's emotions."""
     storage: OutputFolder = Path("runs")
@@ -98,7 +112,7 @@ def extract(*, options: Annotated[ExtractOptions, FLAT]) -> int:
     request = request_of(options)
     if options.dry_run:
         nodes, plans = nodes_to_expect(), request.plans(read_corpus(request.corpus))
-        show([plan_table_of(plans, [place_workers(plan.modality, request.resources, nodes) for plan in plans])])
+        show([plan_table_of(plans, [place_workers(plan.spec, request.resources, nodes) for plan in plans])])
         return EXIT_OK
     try:
         done = run.extract(request, partial(RateProgress, console))
@@ -118,10 +132,13 @@ def request_of(options: ExtractOptions) -> ExtractionRequest:
     """
     from fmerl_platform.extraction.run import ExtractionRequest
 
+    if options.table:
+        check_name("--table", options.table)
     return ExtractionRequest(
         corpus=options.corpus,
         features=options.features,
         specs=_specs(options),
+        table=options.table,
         storage=options.storage,
         resources=Resources(
             cpus_per_cell=options.cpus_per_worker,
@@ -163,15 +180,7 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
             **batch,
         )
     if modality == "audio":
-        from fmerl.extras import optional_module
-        from fmerl.features.audio.encoder import AudioSpec
-
-        return AudioSpec(
-            feature_set=absolute(options.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),
-            level=options.audio_level,
-            sampling_rate=options.audio_rate,
-            longest=options.audio_seconds,
-        )
+        return _opensmile_spec(options) if options.audio_encoder == _OPENSMILE else _speech_spec(options, batch)
     from fmerl.features.visual.encoder import DENSENET, VisualSpec
 
     return VisualSpec(
@@ -185,6 +194,43 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
     )
 
 
+def _opensmile_spec(options: ExtractOptions) -> EncoderSpec:
+    """Recipe of openSMILE's features.
+
+    Raises:
+        InputError: An option of speech encoders, or no openSMILE.
+    """
+    from fmerl.extras import optional_module
+    from fmerl.features.audio.encoder import AudioSpec
+
+    _refuse(options, ("audio_layers", "audio_pooling", "audio_chunk"), "only a speech encoder (--audio-encoder) has it")
+    return AudioSpec(
+        feature_set=absolute(options.audio_set, *optional_module("opensmile", "audio").FeatureSet.__members__),
+        level=options.audio_level,
+        sampling_rate=options.audio_rate,
+        longest=options.audio_seconds,
+    )
+
+
+def _speech_spec(options: ExtractOptions, batch: dict[str, int]) -> EncoderSpec:
+    """Recipe of a speech encoder's features.
+
+    Raises:
+        InputError: An option of openSMILE.
+    """
+    from fmerl.features.audio.speech import SpeechSpec
+
+    _refuse(options, ("audio_set", "audio_level", "audio_rate"), "only openSMILE has it")
+    return SpeechSpec(
+        encoder=absolute(options.audio_encoder),
+        layers=options.audio_layers,
+        pooling=options.audio_pooling,
+        chunk=options.audio_chunk,
+        longest=options.audio_seconds,
+        **batch,
+    )
+
+
 def _tuned_spec(options: ExtractOptions) -> EncoderSpec:
     """Recipe of a tuned encoder; its card decides what an option would.
 
@@ -193,11 +239,16 @@ def _tuned_spec(options: ExtractOptions) -> EncoderSpec:
     """
     from fmerl.finetuning.features import TunedTextSpec
 
-    for name in ("text_layer", "text_pooling", "text_context", "text_length"):
-        if getattr(options, name) != ExtractOptions.__dataclass_fields__[name].default:
-            flag = f"--{name.replace('_', '-')}"
-            raise InputError(flag, "the card of a tuned encoder decides it", "leave the option out")
+    names = ("text_layer", "text_pooling", "text_context", "text_length")
+    _refuse(options, names, "the card of a tuned encoder decides it")
     return TunedTextSpec(folder=Path(options.text_encoder).resolve(), folds=options.text_folds)
+
+
+def _refuse(options: ExtractOptions, names: Sequence[str], why: str) -> None:
+    """Refuse options that have another value than their default."""
+    for name in names:
+        if getattr(options, name) != ExtractOptions.__dataclass_fields__[name].default:
+            raise InputError(f"--{name.replace('_', '-')}", why, "leave the option out")
 
 
 def absolute(name: str, *reserved: str) -> str:

@@ -41,6 +41,8 @@ class PredictOptions:
     """Where the bundle's text encoder lies here, if elsewhere than its recipe says."""
     audio_set: str | None = None
     """openSMILE configuration file likewise."""
+    audio_encoder: str | None = None
+    """Speech encoder likewise."""
     visual_encoder: str | None = None
     """Image encoder likewise."""
     visual_weights: Path | None = None
@@ -101,11 +103,13 @@ def request_of(bundle: str, conversations: Path, options: PredictOptions) -> Pre
     from fmerl.bundle.recipes import Places
     from fmerl_platform.prediction.request import PredictionRequest
 
-    text, audio, visual = (
-        None if name is None else absolute(name)
-        for name in (options.text_encoder, options.audio_set, options.visual_encoder)
+    places = Places(
+        text_encoder=_absolute(options.text_encoder),
+        audio_set=_absolute(options.audio_set),
+        audio_encoder=_absolute(options.audio_encoder),
+        visual_encoder=_absolute(options.visual_encoder),
+        visual_weights=None if options.visual_weights is None else options.visual_weights.resolve(),
     )
-    weights = None if options.visual_weights is None else options.visual_weights.resolve()
     return PredictionRequest(
         bundle=bundle,
         input=conversations,
@@ -113,7 +117,7 @@ def request_of(bundle: str, conversations: Path, options: PredictOptions) -> Pre
         split=options.split,
         features=options.features,
         classes=options.classes,
-        places=Places(text_encoder=text, audio_set=audio, visual_encoder=visual, visual_weights=weights),
+        places=places,
         anchor_encoder=options.emotion_encoder,
         storage=options.storage,
         resources=Resources(
@@ -122,6 +126,10 @@ def request_of(bundle: str, conversations: Path, options: PredictOptions) -> Pre
             cells_at_once=options.workers,
         ),
     )
+
+
+def _absolute(name: str | None) -> str | None:
+    return None if name is None else absolute(name)
 
 
 def _check_small(plan: PredictionPlan) -> None:

@@ -44,10 +44,10 @@ def media_digests(items: Iterable[Item]) -> dict[Path, str]:
         return dict(zip(paths, threads.map(file_digest, paths), strict=True))
 
 
-def longer_than(items: Iterable[Item], longest: float) -> int:
-    """Number of utterances whose sound lasts more than `longest` seconds, by their spans or what their files say."""
+def seconds_of(items: Iterable[Item]) -> list[float]:
+    """Length of each utterance's sound in seconds, by its span or what its file says; 0 where neither does."""
     with ThreadPoolExecutor(_THREADS) as threads:
-        return sum(seconds > longest for seconds in threads.map(_seconds, items))
+        return list(threads.map(_seconds, items))
 
 
 def _seconds(item: Item) -> float:

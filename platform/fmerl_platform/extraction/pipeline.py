@@ -53,7 +53,7 @@ def encode_items(
         InputError: No node holds a worker.
         ExtractionError: A worker cannot build its encoder, or the encoder raised.
     """
-    placement = place_workers(spec.modality, resources, nodes_of_cluster())
+    placement = place_workers(spec, resources, nodes_of_cluster())
     at_hand, workers = sum(map(placement.workers_on, nodes_at_hand())), placement.at_once
     largest = _LARGEST_BLOCK[spec.modality]
     order = iter(_like_lengths_together(items, _BLOCKS_SORTED * largest))

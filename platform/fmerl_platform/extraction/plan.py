@@ -10,6 +10,7 @@ from typing import Any
 from fmerl.card import content_digest, read_card, recipe_digest
 from fmerl.corpus import Corpus
 from fmerl.features.encoder import EncoderSpec, Item
+from fmerl.features.table_names import table_name
 from fmerl_platform.extraction.items import fingerprint, media_digests
 from fmerl_platform.extraction.staging import Staged
 
@@ -29,7 +30,7 @@ class TablePlan:
     """Fingerprints of the items, [U]; items that are encoded alike share one."""
     card: dict[str, Any]
     folder: Path
-    """Folder of the table."""
+    """Folder of the table, whose name is the table's."""
     staging: Path
     """Folder of its blocks until it is written."""
 
@@ -66,6 +67,7 @@ def plan_table(
     features: Path,
     storage: Path,
     supervision: Mapping[str, Any],
+    name: str = "",
 ) -> TablePlan:
     """Plan a table. The encoder is built here once, and its faults are found before anything is run.
 
@@ -76,6 +78,7 @@ def plan_table(
         features: Root of the feature tables.
         storage: Staged blocks go below it.
         supervision: Fields of the card that say which labels the encoder has seen: `supervised_on_labels` at least.
+        name: Name of the table beside the modality's unnamed one.
 
     Raises:
         InputError: As `EncoderSpec.build`.
@@ -98,6 +101,6 @@ def plan_table(
             "recipe": {**encoder.recipe(), "source": content_digest(rows)},
             **supervision,
         },
-        folder=features / corpus.name / spec.modality,
+        folder=features / corpus.name / table_name(spec.modality, name),
         staging=(storage / "extraction" / corpus.name / spec.modality / made_by[:16]).resolve(),
     )

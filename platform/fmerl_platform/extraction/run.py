@@ -36,6 +36,8 @@ class ExtractionRequest:
     """Root of the feature tables."""
     specs: Sequence[EncoderSpec]
     """Encoder of each modality."""
+    table: str = ""
+    """Name of the tables, beside the modalities' unnamed ones."""
     storage: Path = Path("runs")
     """Folder whose `extraction/` keeps encoded blocks until their table is written."""
     resources: Resources = field(default_factory=Resources)
@@ -53,7 +55,15 @@ class ExtractionRequest:
             InputError: An encoder that cannot be built, or media outside the folders that may hold them.
         """
         return [
-            plan_table(spec, corpus, self._items(spec, corpus), self.features, self.storage, self._supervision(spec))
+            plan_table(
+                spec,
+                corpus,
+                self._items(spec, corpus),
+                self.features,
+                self.storage,
+                self._supervision(spec),
+                self.table,
+            )
             for spec in self.specs
         ]
 

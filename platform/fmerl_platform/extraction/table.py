@@ -27,7 +27,7 @@ def write_table(plan: TablePlan, corpus: Corpus, features: Path) -> None:
     staged, fit = Staged(plan.staging), StatisticsFit(plan.width)
     utterances = list(corpus.utterances())
     missing, problems = 0, list[tuple[str, str, str, str]]()
-    with feature_writer(features, corpus.name, plan.modality, plan.card) as writer:
+    with feature_writer(features, corpus.name, plan.folder.name, plan.card) as writer:
         for start in range(0, len(utterances), ROWS_PER_PART):
             part = utterances[start : start + ROWS_PER_PART]
             ids = [utterance.utterance_id for utterance in part]

@@ -10,9 +10,12 @@ from pathlib import Path
 from fmerl.bundle.predictor import Predictor, absent_table, corpus_of, is_given
 from fmerl.bundle.recipes import check_same
 from fmerl.card import read_card
-from fmerl.corpus import Corpus, Utterance, read_header
+from fmerl.corpus import Utterance, read_header
 from fmerl.errors import InputError
+from fmerl.features.encoder import parts_of
+from fmerl.features.joined import read_joined
 from fmerl.features.store import FeatureTable, read_features
+from fmerl.features.table_names import table_name
 from fmerl_platform.prediction.request import PredictionError, PredictionRequest
 from fmerl_platform.running.progress import Counting
 
@@ -49,7 +52,11 @@ def extracted(
         extract_corpus(corpus, wanted, counting)
     except ExtractionError as error:
         raise PredictionError(str(error)) from error
-    tables = _read(corpus, wanted.features, predictor, {spec.modality for spec in given})
+    ids, there = [utterance.utterance_id for utterance in corpus.utterances()], {spec.modality for spec in given}
+    tables = [
+        read_features(wanted.features, corpus.name, name, ids) if name in there else absent_table(name, ids, width)
+        for name, width in predictor.bundle.manifest.widths.items()
+    ]
     shutil.rmtree(wanted.features)
     return tables
 
@@ -67,17 +74,12 @@ def at_hand(
     name = read_header(corpus_folder / "corpus.json").name
     corpus = replace(corpus_of(utterances, predictor.bundle.manifest), name=name)
     for spec in predictor.specs:
-        if (folder := root / name / spec.modality).is_dir():
-            made = read_card(folder)["recipe"]
-            check_same(made, spec.recipe, str(folder), "make it by the recipe on the bundle's card")
-    return _read(corpus, root, predictor, set(predictor.bundle.modalities))
-
-
-def _read(corpus: Corpus, root: Path, predictor: Predictor, there: set[str]) -> list[FeatureTable]:
-    """Tables of the modalities that are there; of the others, tables in which all is missing."""
+        for part, recipe in parts_of(spec.recipe):
+            if (folder := root / name / table_name(spec.modality, part)).is_dir():
+                made = read_card(folder)["recipe"]
+                check_same(made, recipe, str(folder), "make it by the recipe on the bundle's card")
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
-    widths = predictor.bundle.manifest.widths
     return [
-        read_features(root, corpus.name, name, ids) if name in there else absent_table(name, ids, width)
-        for name, width in widths.items()
+        read_joined(root, name, spec.modality, ids, [part for part, _ in parts_of(spec.recipe)])
+        for spec in predictor.specs
     ]

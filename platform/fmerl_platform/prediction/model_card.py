@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from fmerl.bundle.manifest import Manifest
+from fmerl.features.encoder import parts_of
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.report.numbers import interval, mean_sd, p_value, percent, seeds, signed
@@ -163,8 +164,13 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
     rows = tuple(zip(manifest.classes, manifest.anchor_texts, strict=True))
     yield Table(name="anchors", caption="Classes in label order", columns=(label, text), rows=rows, notes=())
     made = [
-        (modality, str(width), ", ".join(f"{name} {value}" for name, value in manifest.recipes[modality].items()))
+        (
+            f"{modality} {part}".strip(),
+            str(width),
+            ", ".join(f"{name} {value}" for name, value in recipe.items()),
+        )
         for modality, width in manifest.widths.items()
+        for part, recipe in parts_of(manifest.recipes[modality])
     ]
     heads = Column("modality", numeric=False), Column("width"), Column("recipe", numeric=False)
     yield Table(name="features", caption="Features", columns=heads, rows=tuple(made), notes=())

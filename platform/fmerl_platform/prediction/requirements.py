@@ -19,7 +19,7 @@ _PACKAGES = (
     "scikit-learn",
     "scipy",
 )
-_OF_MODALITY = {"audio": ("av", "opensmile"), "visual": ("av", "opencv-python-headless")}
+_OF_MODALITY = {"audio": ("av",), "visual": ("av", "opencv-python-headless")}
 EXAMPLE = (
     {"speaker": "Ana", "text": "I got the job!"},
     {"speaker": "Ben", "text": "No way. That is wonderful!"},
@@ -30,12 +30,13 @@ EXAMPLE = (
 
 def requirements(manifest: Manifest) -> list[str]:
     """Packages that prediction needs, at the versions at hand."""
-    encoders = encoders_of(manifest.recipes, str(manifest.config["anchors.encoder"])).values()
+    encoders = list(encoders_of(manifest.recipes, str(manifest.config["anchors.encoder"])).values())
     modules = [name.removeprefix("package:").partition(".")[0] for name in encoders if name.startswith("package:")]
     of_modules = [name for module in modules for name in packages_distributions().get(module, [])[:1]]
+    opensmile = ["opensmile"] if "opensmile" in encoders else []
     of_modalities = [name for modality in manifest.widths for name in _OF_MODALITY.get(modality, ())]
     # A local label such as +cpu is no version of the package index.
     return [
         f"{name}=={version(name).partition('+')[0]}"
-        for name in dict.fromkeys([*_PACKAGES, *of_modules, *of_modalities])
+        for name in dict.fromkeys([*_PACKAGES, *of_modules, *of_modalities, *opensmile])
     ]

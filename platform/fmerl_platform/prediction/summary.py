@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from fmerl.bundle.predictor import probability_column
 from fmerl.config import DIMENSIONS
+from fmerl.features.joined import encoders_told
 from fmerl_platform.prediction.run import PredictionPlan
 from fmerl_platform.report.numbers import NONE
 from fmerl_platform.report.table import Column, Table
@@ -32,11 +33,10 @@ def describe(plan: PredictionPlan) -> Iterator[str]:
             predictor.load(piece)
     yield f"input    {utterances:,} utterances in {dialogues:,} conversations"
     for modality in predictor.bundle.modalities:
-        recipe = manifest.recipes[modality]
         how = (
             "read from tables" if plan.request.features else "made here" if modality in predictor.loaded else "missing"
         )
-        yield f"{modality:8} {recipe.get('encoder', 'not made by an encoder')}, {how}"
+        yield f"{modality:8} {encoders_told(manifest.recipes[modality])}, {how}"
     yield f"way      {'piece by piece through Ray' if plan.large else 'in this process'}"
 
 

@@ -14,7 +14,9 @@ from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.corpus.inspection import repeats_of_train
 from fmerl.errors import InputError
 from fmerl.features.encoder import reads_later_turns
-from fmerl.features.store import FeatureTable, features_current, read_features, write_features
+from fmerl.features.joined import read_joined
+from fmerl.features.store import FeatureTable, features_current, write_features
+from fmerl.features.table_names import parse_tables
 from fmerl.folds.data import check_folds
 from fmerl.folds.splits import folds_of, repeats_in_folds
 from fmerl.supervision.anchors import encode_anchors
@@ -40,7 +42,7 @@ def load_inputs(study: Study, storage: Path) -> list[CorpusInputs]:
 def _load(name: str, study: Study, storage: Path) -> CorpusInputs:
     options = study.inputs
     corpus, features = open_corpus(name, options, storage)
-    preset = control_config(corpus, _tables_found(features, corpus, options.modalities), options)
+    preset = control_config(corpus, _tables_found(features, corpus, options), options)
     if study.hold_out is not None:
         preset = study.hold_out.of_config(preset, corpus)
     control = study.variants[0].derive(preset)
@@ -83,8 +85,11 @@ def join_inputs(
         _check_unseen(config, corpus)
     used = {modality for config in configs for modality in config.backbone.modalities}
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
+    chosen = parse_tables(options.tables)
     tables: list[FeatureTable] = [
-        read_features(features, corpus.name, modality, ids) for modality in MODALITIES if modality in used
+        read_joined(features, corpus.name, modality, ids, chosen.get(modality, ()))
+        for modality in MODALITIES
+        if modality in used
     ]
     _check_past(configs, tables)
     # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
@@ -199,10 +204,11 @@ def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:
     return folder, features
 
 
-def _tables_found(features: Path, corpus: Corpus, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
-    if wanted:
-        return wanted
-    found = tuple(name for name in MODALITIES if (features / corpus.name / name).is_dir())
+def _tables_found(features: Path, corpus: Corpus, options: InputOptions) -> tuple[str, ...]:
+    if options.modalities:
+        return options.modalities
+    chosen = parse_tables(options.tables)
+    found = tuple(name for name in MODALITIES if name in chosen or (features / corpus.name / name).is_dir())
     if not found:
         raise InputError(features / corpus.name, "no feature table", f"extract one of {', '.join(MODALITIES)} into it")
     return found

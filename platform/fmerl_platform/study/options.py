@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from fmerl.errors import InputError
+from fmerl.features.table_names import parse_tables
 
 Preset = Literal["laptop", "paper", "robust"]
 Modality = Literal["text", "audio", "visual"]
@@ -31,6 +32,9 @@ class InputOptions:
     """Epochs in place of the preset's."""
     modalities: tuple[Modality, ...] | None = None
     """Modalities to read; all that have a feature table unless given."""
+    tables: tuple[str, ...] = ()
+    """MODALITY=NAME or MODALITY=NAME+NAME: feature tables by the names that extract --table gave them, side by side; a
+    modality's own name is its table without a name. As in text=roberta+bert audio=audio+wavlm."""
     emotion_encoder: str | None = None
     """Encoder of the emotion descriptions in place of the preset's: a Hugging Face id, a folder or package:MODULE."""
     scale: float = 1.0
@@ -47,6 +51,7 @@ class InputOptions:
             raise InputError("--scale", f"{self.scale} is no size", "give a number above 0")
         if self.modalities is not None and len(set(self.modalities)) != len(self.modalities):
             raise InputError("--modalities", f"one stands twice in {' '.join(self.modalities)}", "name each once")
+        parse_tables(self.tables)
 
 
 def check_margin(margin: float | None) -> None:

@@ -98,6 +98,8 @@ class StudyRecord:
     """The kind's own fields."""
     folds: str | None = None
     """Scheme of the folds, as the command gave it."""
+    tables: tuple[str, ...] = ()
+    """Feature tables by their names, as the command gave them."""
 
     @classmethod
     def parse(cls, text: str) -> StudyRecord:
@@ -148,7 +150,7 @@ class StudyRecord:
     def input_options(self) -> InputOptions:
         """Options that locate the inputs."""
         features, labels = (None if place is None else Path(place) for place in (self.features, self.labels))
-        return InputOptions(features=features, labels=labels, scale=self.scale)
+        return InputOptions(features=features, labels=labels, scale=self.scale, tables=self.tables)
 
 
 def record_study(
@@ -187,6 +189,7 @@ def record_study(
         kind=kind,
         options=dict(kind_options),
         folds=None if study.folds is None else absolute_scheme(study.folds),
+        tables=study.inputs.tables,
     )
 
 

@@ -10,12 +10,15 @@ import pytest
 import torch
 from helpers.face_weights import seeded
 from helpers.tiny_bert import save_tiny_bert
+from helpers.tiny_speech import Family, save_tiny_speech
 
+from fmerl.bundle.licences import encoders_of
 from fmerl.bundle.recipes import Places, RecipeSpec, check_same
 from fmerl.corpus import Corpus
 from fmerl.corpus.conversations import dialogues_of, pieces, turns_of
 from fmerl.errors import InputError
 from fmerl.features.audio.encoder import AudioSpec
+from fmerl.features.audio.speech import SpeechSpec
 from fmerl.features.encoder import EncoderSpec, Item
 from fmerl.features.text.utterances import TextSpec
 from fmerl.features.visual.densenet import DenseNet
@@ -47,10 +50,26 @@ def test_text_layer_pooling_length_and_context_come_back(tmp_path: Path) -> None
 
 
 def test_an_opensmile_set_comes_back() -> None:
-    spec = AudioSpec(feature_set="eGeMAPSv02", sampling_rate=8000)
+    spec = AudioSpec(feature_set="eGeMAPSv02", sampling_rate=8000, longest=9.0)
     assert again(spec) == spec.build().recipe()
     with pytest.raises(InputError, match="IS99"):
         again(spec, feature_set="IS99")
+
+
+def test_a_speech_encoder_comes_back(tmp_path: Path) -> None:
+    families: tuple[tuple[str, Family], ...] = (("a", "hubert"), ("b", "wavlm"))
+    for name, family in families:
+        save_tiny_speech(tmp_path / name, family)
+    spec = SpeechSpec(encoder=str(tmp_path / "a"), layers=("1:0.1", "-1:0.3"), pooling="mean+deviation", chunk=5.0)
+    recipe = spec.build().recipe()
+    assert (recipe["layers"], recipe["sampling_rate"]) == (["1:0.1", "2:0.3"], 16000)
+    assert again(spec) == recipe
+    moved = (tmp_path / "a").rename(tmp_path / "moved")
+    made = RecipeSpec(modality="audio", recipe=recipe, places=Places(audio_encoder=str(moved))).build().recipe()
+    assert made == recipe | {"encoder": str(moved)}
+    other = RecipeSpec(modality="audio", recipe=recipe, places=Places(audio_encoder=str(tmp_path / "b")))
+    with pytest.raises(InputError, match=r"revision is .* give the same one with --audio-encoder"):
+        other.build()
 
 
 def test_faces_frames_pixels_and_weights_come_back(tmp_path: Path) -> None:
@@ -63,6 +82,31 @@ def test_faces_frames_pixels_and_weights_come_back(tmp_path: Path) -> None:
         again(spec)
     with pytest.raises(InputError, match=r"weights is .* give the same one with --visual-weights"):
         again(spec, Places(visual_weights=others))
+
+
+def test_joined_encoders_come_back(tmp_path: Path) -> None:
+    save_tiny_bert(tmp_path / "bert", positions=32)
+    save_tiny_bert(tmp_path / "roberta", positions=32, roberta=True)
+    specs = TextSpec(encoder=str(tmp_path / "bert"), context=1), TextSpec(encoder=str(tmp_path / "roberta"), context=2)
+    joined = {
+        "joined": [["bert", specs[0].build().recipe()], ["roberta", {**specs[1].build().recipe(), "source": "x"}]]
+    }
+    made = RecipeSpec(modality="text", recipe=joined, places=Places())
+    items = made.items(talk_of("what a day", "leave me alone", "oh my god !", "a day"), tmp_path)
+    assert [len(item.context) for item in items] == [0, 1, 2, 2]
+    expected = [spec.build().encode(items).values for spec in specs]
+    np.testing.assert_array_equal(made.build().encode(items).values, np.concatenate(expected, axis=1))
+    assert made.uses_gpu
+    assert encoders_of({"text": joined}, "anchors") == {
+        "text bert": str(tmp_path / "bert"),
+        "text roberta": str(tmp_path / "roberta"),
+        "anchor": "anchors",
+    }
+    with pytest.raises(InputError, match=r"--text-encoder: 2 encoders of the text are joined"):
+        RecipeSpec(modality="text", recipe=joined, places=Places(text_encoder="x")).build()
+    tuned = {"joined": [joined["joined"][0], ["tuned", {"encoder": "y", "tuned": "0", "input": {"context_turns": 1}}]]}
+    with pytest.raises(InputError, match=r"text features of the bundle: they join those of a tuned encoder"):
+        RecipeSpec(modality="text", recipe=tuned, places=Places()).items(talk_of("a day"), tmp_path)
 
 
 @pytest.mark.parametrize("modality", ["text", "audio", "visual"])

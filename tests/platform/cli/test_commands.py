@@ -18,9 +18,9 @@ from fmerl_platform.cli.main import COMMANDS, options_of, single
 from fmerl_platform.study.study import SYNTHETIC
 
 HEAVY = ("torch", "ray", "mlflow", "matplotlib", "sklearn", "scipy", "transformers", "pandas", "pyarrow", "optuna")
-STUDY = """--seeds --storage --features --labels --preset --config --epochs --modalities --emotion-encoder --scale --set
-    --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --keep-weights --checkpoint-seconds --dry-run
-    --study"""
+STUDY = """--seeds --storage --features --labels --preset --config --epochs --modalities --tables
+    --emotion-encoder --scale --set --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --keep-weights
+    --checkpoint-seconds --dry-run --study"""
 ASKING = """--batch --requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout
     --concurrency --workers"""
 FLAGS = {
@@ -29,12 +29,13 @@ FLAGS = {
     "zero-shot": f"""--corpus --meld --emobank --unseen --unseen-utterances --variants --systems --calibrated-stacking
         --llm-study {STUDY}""",
     "search": """--corpus --trials --search-seeds --evaluation-seeds --also --sampler --patience --features --labels
-        --preset --config --epochs --modalities --emotion-encoder --scale --set --workers-per-cell --study --storage
-        --cpus-per-trial --gpus-per-trial --trials-at-once --dry-run""",
+        --preset --config --epochs --modalities --tables --emotion-encoder --scale --set --workers-per-cell --study
+        --storage --cpus-per-trial --gpus-per-trial --trials-at-once --dry-run""",
     "export": """--output --study --storage --variant --corpus --seeds --retrain --data-licence --mlflow --register
         --alias --dry-run""",
-    "predict": """--output --classes --split --media-roots --features --text-encoder --audio-set --visual-encoder
-        --visual-weights --emotion-encoder --workers --cpus-per-worker --gpus-per-worker --storage --dry-run""",
+    "predict": """--output --classes --split --media-roots --features --text-encoder --audio-set
+        --audio-encoder --visual-encoder --visual-weights --emotion-encoder --workers --cpus-per-worker
+        --gpus-per-worker --storage --dry-run""",
     "serve": """--host --port --classes --text-encoder --emotion-encoder --replicas --batch --batch-wait
         --cpus-per-replica --gpus-per-replica --request-bytes --conversations --turns --characters --timeout --idle
         --open --storage --dry-run""",
@@ -46,9 +47,10 @@ FLAGS = {
         --learning-rate --head-rate --layer-decay --weight-decay --warmup --clip --dropout --pass-tokens --bf16 --unseen
         --folds --seeds --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --checkpoint-seconds --study
         --storage --output --dry-run""",
-    "extract": """--corpus --features --modalities --text-encoder --text-layer --text-pooling --text-context
-        --text-length --text-folds --audio-set --audio-level --audio-rate --audio-seconds --media-roots --visual-encoder
-        --visual-weights --pixel-mean --pixel-sd --faces --frames --workers --batch-size --cpus-per-worker
+    "extract": """--corpus --features --modalities --table --text-encoder --text-layer --text-pooling --text-context
+        --text-length --text-folds --audio-encoder --audio-set --audio-level --audio-rate --audio-layers --audio-pooling
+        --audio-chunk --audio-seconds --media-roots --visual-encoder --visual-weights --pixel-mean --pixel-sd
+        --faces --frames --workers --batch-size --cpus-per-worker
         --gpus-per-worker --supervised-on-labels --storage --dry-run""",
     "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --questions --samples
         --prompt --score-template --joint-template --description-template --system --scale --dimensions --descriptions

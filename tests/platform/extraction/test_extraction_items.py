@@ -16,7 +16,7 @@ from fmerl.features.encoder import Encoded, Item
 from fmerl.features.items import items_of
 from fmerl.synthetic.media.files import write_wav
 from fmerl.synthetic.media.speech import SAMPLING_RATE
-from fmerl_platform.extraction.items import fingerprint, longer_than, media_digests, pack, unpack
+from fmerl_platform.extraction.items import fingerprint, media_digests, pack, seconds_of, unpack
 from fmerl_platform.extraction.staging import Staged, begin, end, forget_begun, stage
 
 
@@ -62,7 +62,7 @@ def test_media_lie_in_the_corpus_or_in_a_root(tmp_path: Path) -> None:
     assert list(items_of(corpus(audio_path="https://example.org/u.wav"), home, "text", 0)), "text reads no media"
 
 
-def test_long_sound_is_counted_by_spans_and_files(tmp_path: Path) -> None:
+def test_seconds_of_sound_are_told_by_spans_and_files(tmp_path: Path) -> None:
     pytest.importorskip("av")
     write_wav(tmp_path / "u.wav", np.ones(3 * SAMPLING_RATE, np.int16))
     item = Item(utterance_id="u", media=tmp_path / "u.wav")
@@ -74,7 +74,7 @@ def test_long_sound_is_counted_by_spans_and_files(tmp_path: Path) -> None:
         replace(item, media=tmp_path / "absent.wav"),
         replace(item, media=None),
     ]
-    assert [longer_than(items, seconds) for seconds in (0.5, 2.0, 2.9, 5.0, 9.0)] == [4, 3, 2, 1, 0]
+    assert seconds_of(items) == [3.0, 2.5, 1.0, 9.0, 0.0, 0.0]
 
 
 def test_fingerprint_follows_all_that_is_read(tmp_path: Path) -> None:

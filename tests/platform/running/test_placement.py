@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmerl.errors import InputError
+from fmerl.features.audio.encoder import AudioSpec
+from fmerl.features.audio.speech import SpeechSpec
+from fmerl.features.text.utterances import TextSpec
 from fmerl_platform.cli.placement import placement_table
 from fmerl_platform.extraction.placement import place_workers
 from fmerl_platform.running.options import Resources
@@ -106,9 +109,11 @@ def test_what_is_asked_for_stays() -> None:
 
 
 def test_encoders_take_gpus_and_opensmile_none() -> None:
-    text, audio = (place_workers(modality, Resources(), [HEAD, A10G]) for modality in ("text", "audio"))
+    specs = TextSpec(), SpeechSpec(encoder="any"), AudioSpec()
+    text, speech, opensmile = (place_workers(spec, Resources(), [HEAD, A10G]) for spec in specs)
     assert (text.gpus, text.cpus, text.at_once) == (0.25, 2.0, 36)
-    assert (audio.gpus, audio.cpus, audio.at_once) == (0.0, 1.0, 76)
+    assert speech == text
+    assert (opensmile.gpus, opensmile.cpus, opensmile.at_once) == (0.0, 1.0, 76)
 
 
 def test_a_growing_cluster_is_asked_for_more_than_it_has() -> None:
