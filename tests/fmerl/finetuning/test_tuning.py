@@ -77,7 +77,7 @@ def test_rates_are_those_of_transformers(updates: int, warmup: float) -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     scheduler = get_linear_schedule_with_warmup(optimizer, math.ceil(warmup * updates), updates)
     for update in range(updates):
-        assert rate_factor(update, updates, warmup) == pytest.approx(scheduler.get_last_lr()[0])
+        assert rate_factor(update, updates, math.ceil(warmup * updates)) == pytest.approx(scheduler.get_last_lr()[0])
         optimizer.step()
         scheduler.step()
 
@@ -140,8 +140,8 @@ def test_an_interrupted_encoder_ends_with_the_same_bits(
     assert broken[:-1] + rest == unbroken
     assert result.predictions == expected.predictions
     assert result.conditions == expected.conditions
-    for name, weight in expected.classifier.state_dict().items():
-        assert torch.equal(weight, result.classifier.state_dict()[name]), name
+    for name, weight in expected.system.state_dict().items():
+        assert torch.equal(weight, result.system.state_dict()[name]), name
 
 
 def rank_work(rank: int, size: int, port: int, corpus: Corpus, config: TuningConfig, folder: Path) -> None:
