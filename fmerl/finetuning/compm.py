@@ -1,11 +1,11 @@
 """CoMPM (Lee and Lee 2022): the conversation so far, and a memory of what its speaker has said.
 
-z_t = c_t + W_p k_t, logits = W_o z_t. One encoder reads the input for c_t; another reads each earlier turn of the speaker
-by itself, and k_t is the last output of a GRU over these, 0 where there is none. An earlier turn that several utterances
-of a pass share is encoded once for them, so that they also share its dropout mask.
+z_t = c_t + W_p k_t, logits = W_o z_t. One encoder reads the input for c_t; another reads each earlier turn of the
+speaker by itself, and k_t is the last output of a GRU over these, 0 where there is none. An earlier turn that several
+utterances of a pass share is encoded once for them, so that they also share its dropout mask.
 
-Shapes: n utterances of a pass, k of them with a memory, m distinct earlier turns, M most of one utterance, D width of the
-encoder, C classes.
+Shapes: n utterances of a pass, k of them with a memory, m distinct earlier turns, M most of one utterance, D width of
+the encoder, C classes.
 """
 
 from __future__ import annotations

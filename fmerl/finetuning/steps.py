@@ -144,14 +144,13 @@ class Tuner:
         own = shares[self._ranks.rank]
         passes = list(self.model.passes(self._maker, self._data, own or rows[:1]))
         outputs = []
-        for place, batch in enumerate(passes):
-            with self._averaged(place + 1 == len(passes)):
+        for number, batch in enumerate(passes):
+            with self._averaged(number + 1 == len(passes)):
                 outputs.append(self._output(self._called, batch))
-        order = torch.cat([batch.rows for batch in passes]).argsort()
-        place = torch.tensor(own or rows[:1]).argsort().argsort()
-        joined = Output(*(torch.cat(parts)[order[place].to(self._device)] for parts in zip(*outputs, strict=True)))
         sizes = [len(share) for share in shares]
-        whole = Output(*(_of_all_ranks(part[: len(own)], sizes) for part in joined))
+        order = _places(torch.cat([batch.rows for batch in passes]), own or rows[:1]).to(self._device)
+        parts = (torch.cat(values)[order][: len(own)] for values in zip(*outputs, strict=True))
+        whole = Output(*(_of_all_ranks(part, sizes) for part in parts))
         label = self._label[list(chain.from_iterable(shares))].to(self._device)
         loss = self.model.loss(whole, label)
         (loss / len(rows)).backward()
@@ -181,13 +180,18 @@ class Tuner:
             dist.all_gather_object(gathered, found)
             found = list(chain.from_iterable(gathered))
         chosen, values = (torch.cat(parts) for parts in zip(*found, strict=True))
-        place = torch.from_numpy(rows).argsort().argsort()
-        return values[chosen.argsort()][place]
+        return values[_places(chosen, rows.tolist())]
 
     def _output(self, called: nn.Module, batch: Batch) -> Output:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._config.precision == "bfloat16"):
             output: Output = called(batch.to(self._device))
         return Output(*(part.float() for part in output))
+
+
+def _places(chosen: Tensor, rows: list[int]) -> Tensor:
+    """Place of each of these rows in `chosen`, which has the same in any order."""
+    place = {row: place for place, row in enumerate(chosen.tolist())}
+    return torch.tensor([place[row] for row in rows])
 
 
 def _of_all_ranks(own: Tensor, sizes: list[int]) -> Tensor:

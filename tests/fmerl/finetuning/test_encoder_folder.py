@@ -23,6 +23,7 @@ from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.features import TunedTextSpec
 from fmerl.finetuning.folder import HEAD, fold_folder, is_tuned, read_tuned, write_tuned
 from fmerl.finetuning.folds import Fold, folds_of
+from fmerl.finetuning.model import TunedClassifier
 
 SEEN = {"corpus": "spoken", "splits": ["train"], "classes": ["neutral", "joy", "anger"]}
 
@@ -59,6 +60,7 @@ def test_the_classifier_reads_the_features(folder: Path, tuned: TunedResult, cor
     """The head on the stored features gives the scores of the ledger."""
     spec: TunedTextSpec = pickle.loads(pickle.dumps(TunedTextSpec(folder=folder)))
     encoded = spec.build().encode(spec.items(corpus))
+    assert isinstance(tuned.system, TunedClassifier)
     head = tuned.system.head
     head.load_state_dict({name.removeprefix("head."): weight for name, weight in load_file(folder / HEAD).items()})
     with torch.no_grad():
