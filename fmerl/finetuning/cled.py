@@ -1,8 +1,8 @@
 """CLED (Kang and Cho 2024): an encoder tuned by cross-entropy and a contrast that knows which emotions follow which.
 
 L = CE + L_con, over the batch and vectors that are made from it. By EmoMix, each state h of class c makes one vector of
-label i for every class i but the decoupled one: T[c, i] h + (1 - T[c, i]) μ_i, where T[c, i] is the share of c's turns in
-train whose dialogue goes on with i, and μ_i the mean state of class i when the epoch began.
+label i for every class i but the decoupled one: T[c, i] h + (1 - T[c, i]) μ_i, where T[c, i] is the share of c's turns
+in train whose dialogue goes on with i, and μ_i the mean state of class i when the epoch began.
 
 The contrast compares all utterances of a batch, those of every rank: `compares` says so, and the update gathers them.
 

@@ -62,65 +62,74 @@ def losses_of(corpus: Corpus, config: TuningConfig, **options: Any) -> tuple[Los
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_size_of_passes_changes_no_loss(few: Corpus, base: TuningConfig, name: str) -> None:
-    changed = replace(base, **CHANGES[name])
+    changed = replace(base, **CHANGES[name], epochs=1)
     many, _ = losses_of(few, replace(changed, pass_tokens=1))
     one, result = losses_of(few, replace(changed, pass_tokens=10_000))
     assert [loss for _, loss in many] == pytest.approx([loss for _, loss in one], abs=1e-4)
     assert all(math.isfinite(loss) for _, loss in one)
-    assert result.metrics["selected_epoch"] in (1, 2)
+    assert result.metrics["selected_epoch"] == 1
 
 
 class StoppedError(Exception):
     pass
 
 
-@pytest.mark.parametrize("name", ["CoMPM", "CLED"])
-@pytest.mark.parametrize("at", [2, 4, 5])
+@pytest.mark.parametrize(("name", "stops"), [("CoMPM", [5]), ("CLED", [4, 5])])
 def test_an_interrupted_system_ends_with_the_same_bits(
-    few: Corpus, base: TuningConfig, forgetful_bert: str, tmp_path: Path, name: str, at: int
+    few: Corpus, base: TuningConfig, forgetful_bert: str, tmp_path: Path, name: str, stops: list[int]
 ) -> None:
-    """With dropout, within an epoch and around its end, where CLED's centroids are taken anew."""
+    """With dropout, around an epoch's end and within the next one, for which CLED's centroids were taken before."""
     changed = replace(base, **{**CHANGES[name], "encoder": forgetful_bert, "compm": CoMPMConfig()})
     unbroken, expected = losses_of(few, changed)
-    assert at < len(unbroken) - 1
-    broken: Losses = []
+    for at in stops:
+        broken: Losses = []
 
-    def stop(number: int, loss: float) -> None:
-        broken.append((number, loss))
-        if number == at:
-            raise StoppedError
+        def stop(number: int, loss: float, at: int = at, broken: Losses = broken) -> None:
+            broken.append((number, loss))
+            if number == at:
+                raise StoppedError
 
-    checkpoint = Checkpoint(tmp_path / "state", 0.0)
-    with pytest.raises(StoppedError):
-        finetune(few, changed, 0, on_update=stop, checkpoint=checkpoint)
-    rest, result = losses_of(few, changed, checkpoint=checkpoint)
-    assert broken[:-1] + rest == unbroken
-    assert result.predictions == expected.predictions
-    for name, weight in expected.system.state_dict().items():
-        assert torch.equal(weight, result.system.state_dict()[name]), name
+        checkpoint = Checkpoint(tmp_path / f"state-{at}", 0.0)
+        with pytest.raises(StoppedError):
+            finetune(few, changed, 0, on_update=stop, checkpoint=checkpoint)
+        rest, result = losses_of(few, changed, checkpoint=checkpoint)
+        assert broken[:-1] + rest == unbroken
+        assert result.predictions == expected.predictions
+        for key, weight in expected.system.state_dict().items():
+            assert torch.equal(weight, result.system.state_dict()[key]), key
 
 
-def rank_work(rank: int, size: int, port: int, corpus: Corpus, config: TuningConfig, folder: Path) -> None:
+def rank_work(
+    rank: int, size: int, port: int, corpus: Corpus, config: TuningConfig, names: list[str], folder: Path
+) -> None:
     ranks = join(rank, size, port)
-    found = {name: losses_of(corpus, replace(config, **change), ranks=ranks) for name, change in CHANGES.items()}
+    found = {name: losses_of(corpus, replace(config, **CHANGES[name]), ranks=ranks) for name in names}
     told = {name: (losses, result.predictions["scores"].to_pylist()) for name, (losses, result) in found.items()}
     torch.save(told, folder / f"{rank}.pt")
     dist.destroy_process_group()
 
 
-def test_two_processes_tune_as_one(few: Corpus, base: TuningConfig, tmp_path: Path) -> None:
-    """Losses that compare a batch's utterances see those of both; a last batch of one leaves a rank idle."""
-    small = replace(base, pass_tokens=60)
-    sizes = len([each for each in few.utterances() if each.split == "train"])
-    small = replace(small, batch_size=next(size for size in range(5, 20) if sizes % size == 1))
-    mp.spawn(rank_work, (2, free_port(), few, small, tmp_path), nprocs=2)
+@pytest.mark.parametrize(
+    ("names", "epochs"),
+    [(["classifier", "CoMPM", "CLED"], 1), pytest.param([*CHANGES], 2, marks=pytest.mark.slow)],
+    ids=["each", "all"],
+)
+def test_two_processes_tune_as_one(
+    few: Corpus, base: TuningConfig, tmp_path: Path, names: list[str], epochs: int
+) -> None:
+    """Ranks may have different numbers of passes, and a last batch of one utterance leaves a rank idle."""
+    size = sum(each.split == "train" for each in few.utterances())
+    config = replace(
+        base, epochs=epochs, pass_tokens=60, batch_size=next(batch for batch in range(5, 20) if size % batch == 1)
+    )
+    mp.spawn(rank_work, (2, free_port(), few, config, names, tmp_path), nprocs=2)
     ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=False) for rank in range(2)]
-    for name, change in CHANGES.items():
-        losses, result = losses_of(few, replace(small, **change))
+    for name in names:
+        losses, result = losses_of(few, replace(config, **CHANGES[name]))
         for rank in ranks:
             found, scores = rank[name]
-            assert [loss for _, loss in found] == pytest.approx([loss for _, loss in losses], abs=1e-3), name
-            np.testing.assert_allclose(scores, result.predictions["scores"].to_pylist(), atol=1e-2, err_msg=name)
+            assert [loss for _, loss in found] == pytest.approx([loss for _, loss in losses], abs=1e-4), name
+            np.testing.assert_allclose(scores, result.predictions["scores"].to_pylist(), atol=1e-3, err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["CoMPM", "CLED"])

@@ -144,23 +144,6 @@ def test_an_interrupted_encoder_ends_with_the_same_bits(
         assert torch.equal(weight, result.system.state_dict()[name]), name
 
 
-def rank_work(rank: int, size: int, port: int, corpus: Corpus, config: TuningConfig, folder: Path) -> None:
-    losses, result = losses_of(corpus, config, ranks=join(rank, size, port))
-    torch.save((losses, result.metrics, result.predictions.to_pylist()), folder / f"{rank}.pt")
-    dist.destroy_process_group()
-
-
-def test_two_processes_tune_as_one(corpus: Corpus, config: TuningConfig, tmp_path: Path) -> None:
-    """Ranks may have different numbers of passes, and a last batch of one utterance leaves a rank idle."""
-    alone, expected = losses_of(corpus, config)
-    mp.spawn(rank_work, (2, free_port(), corpus, config, tmp_path), nprocs=2)
-    for rank in range(2):
-        losses, metrics, rows = torch.load(tmp_path / f"{rank}.pt", weights_only=False)
-        assert [loss for _, loss in losses] == pytest.approx([loss for _, loss in alone], abs=1e-4)
-        assert metrics["test_weighted_f1"] == pytest.approx(expected.metrics["test_weighted_f1"], abs=1e-6)
-        assert [row["predicted"] for row in rows] == expected.predictions["predicted"].to_pylist()
-
-
 def killed_work(
     rank: int, size: int, port: int, corpus: Corpus, config: TuningConfig, folder: Path, killed: int | None
 ) -> None:
