@@ -124,7 +124,7 @@ class TuningRequest:
             "unseen": list(self.unseen),
             "fold": None if fold is None else asdict(fold),
             "seed": seed,
-            "code": tuning_digest(),
+            "code": tuning_digest(config.system),
         }
         place = self.output.resolve() / quote(self.corpus.name, safe="") / quote(variant, safe="") / f"seed-{seed}"
         # Wherever the encoder lies, it is its content that counts.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from fmerl.features.text.utterances import TextSpec
 from fmerl.finetuning.cell import finetune
 from fmerl.finetuning.features import TunedTextSpec
 from fmerl.finetuning.folder import write_tuned
+from fmerl.finetuning.systems import SYSTEMS
 from fmerl_platform.cli import extract, finetune_text
 from fmerl_platform.cli.main import options_of, single
 from fmerl_platform.extraction.run import ExtractionRequest
 from fmerl_platform.finetuning.request import TuningRequest
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.studies.reproduce import reproduce
+from fmerl_platform.study import fingerprint
 from fmerl_platform.study.inputs import _may_know
 from fmerl_platform.study.record import StudyRecord
 
@@ -75,6 +78,24 @@ def test_a_fingerprint_has_the_settings_of_its_own_system(place: Path) -> None:
     one, two = ([cell.fingerprint for cell in request.cells] for request in (variants, changed))
     assert one[0] == two[0]
     assert one[1] != two[1]
+
+
+def test_the_code_of_one_system_tunes_no_other_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def digests() -> list[str]:
+        fingerprint.tuning_digest.cache_clear()
+        return [fingerprint.tuning_digest(name) for name in SYSTEMS]
+
+    before, sources = digests(), fingerprint._sources
+
+    def changed(name: str) -> Callable[[Path], dict[str, bytes]]:
+        return lambda root: {path: b"#" + text if path == name else text for path, text in sources(root).items()}
+
+    monkeypatch.setattr(fingerprint, "_sources", changed("cled.py"))
+    assert [one == two for one, two in zip(digests(), before, strict=True)] == [True, True, False]
+    monkeypatch.setattr(fingerprint, "_sources", changed("steps.py"))
+    assert not set(digests()) & set(before)
+    monkeypatch.undo()
+    assert digests() == before
 
 
 def test_a_fingerprint_follows_content_not_places(place: Path, tmp_path: Path) -> None:
