@@ -15,10 +15,8 @@ from itertools import chain, islice
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
 from torch.nn.parallel import DistributedDataParallel
 
 from fmerl.finetuning.config import TuningConfig
@@ -136,12 +134,12 @@ class Tuner:
     def _backward_together(self, rows: list[int]) -> Tensor:
         """Gradient of a loss that compares the batch's utterances: all passes are kept until it is taken.
 
-        Every rank takes the loss of all ranks' outputs. Its gradient flows back to the rank that each comes from, once
-        from each rank, and the average over ranks is the gradient of one process.
+        Every rank takes the loss of all ranks' outputs, and its gradient by its own. These are averaged over ranks, so
+        times their number it is the gradient of one process.
         """
-        size = self._ranks.size
-        shares = [rows[rank::size] for rank in range(size)]
-        own = shares[self._ranks.rank]
+        rank, size = self._ranks.rank, self._ranks.size
+        shares = [rows[first::size] for first in range(size)]
+        own = shares[rank]
         passes = list(self.model.passes(self._maker, self._data, own or rows[:1]))
         outputs = []
         for number, batch in enumerate(passes):
@@ -150,10 +148,10 @@ class Tuner:
         sizes = [len(share) for share in shares]
         order = _places(torch.cat([batch.rows for batch in passes]), own or rows[:1]).to(self._device)
         parts = (torch.cat(values)[order][: len(own)] for values in zip(*outputs, strict=True))
-        whole = Output(*(_of_all_ranks(part, sizes) for part in parts))
+        whole = Output(*(_of_all_ranks(part, sizes, rank) for part in parts))
         label = self._label[list(chain.from_iterable(shares))].to(self._device)
         loss = self.model.loss(whole, label)
-        (loss / len(rows)).backward()
+        (size / len(rows) * loss).backward()
         return loss.detach()
 
     def _averaged(self, last: bool) -> AbstractContextManager[None]:
@@ -194,14 +192,16 @@ def _places(chosen: Tensor, rows: list[int]) -> Tensor:
     return torch.tensor([place[row] for row in rows])
 
 
-def _of_all_ranks(own: Tensor, sizes: list[int]) -> Tensor:
-    """Rows of all ranks in their order; gradients flow back to each."""
+def _of_all_ranks(own: Tensor, sizes: list[int], rank: int) -> Tensor:
+    """Rows of all ranks in their order; gradients flow into this rank's own alone."""
     if len(sizes) == 1:
         return own
-    missing = max(sizes) - len(own)
-    padded = F.pad(own, (0, 0) * (own.ndim - 1) + (0, missing))
-    parts = all_gather(padded)
-    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+    padded = own.new_zeros((max(sizes), *own.shape[1:]))
+    padded[: len(own)] = own.detach()
+    parts = [torch.empty_like(padded) for _ in sizes]
+    dist.all_gather(parts, padded)
+    rows = [part[:size] for part, size in zip(parts, sizes, strict=True)]
+    return torch.cat([*rows[:rank], own, *rows[rank + 1 :]])
 
 
 def _averaging(model: TunedSystem, ranks: Ranks) -> nn.Module:

@@ -55,7 +55,7 @@ def assigned(assignments: Iterable[str], known: Mapping[str, Any] = FIELDS, wher
     for assignment in assignments:
         name, separator, text = assignment.partition("=")
         if not separator:
-            raise InputError(f"--set {assignment}", "no value", "give FIELD=VALUE, as in training.batch_size=8")
+            raise InputError(f"--set {assignment}", "no value", "give FIELD=VALUE, as in batch_size=8")
         path = field_path(name.strip(), "--set", known, where)
         if path in values:
             raise InputError(f"--set {path}", "stands twice", "give one value")

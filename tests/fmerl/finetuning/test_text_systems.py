@@ -159,8 +159,16 @@ def roberta_large() -> Any:
     """RoBERTa-large's shapes, without weights."""
     from transformers import RobertaConfig, RobertaModel
 
-    sizes = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
-    return RobertaModel(RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, **sizes))
+    config = RobertaConfig(
+        vocab_size=50265,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        hidden_size=1024,
+        num_hidden_layers=24,
+        num_attention_heads=16,
+        intermediate_size=4096,
+    )
+    return RobertaModel(config)
 
 
 def test_parameter_counts_on_roberta_large() -> None:
