@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from fmerl.config.parts import AnchorConfig, BackboneConfig, ContrastiveConfig, RegressionConfig
-from fmerl.config.section import hints_of
+from fmerl.config.section import leaf_types, with_leaves
 from fmerl.config.systems import BIDIRECTIONAL, SystemConfig
 from fmerl.config.training import TrainingConfig
 
@@ -56,7 +56,8 @@ class CellConfig:
         Raises:
             ValueError: An unknown field, or a value its section refuses.
         """
-        return _replaced(self, {tuple(path.split(".")): value for path, value in values.items()})
+        copy: CellConfig = with_leaves(self, values)
+        return copy
 
     def changed(self, **values: Any) -> CellConfig:
         """A copy as by `with_values`, with fields named `section__field`, e.g. `training__epochs=3`."""
@@ -70,15 +71,7 @@ class CellConfig:
 
 def field_types() -> dict[str, Any]:
     """Type of every configuration field by dotted path."""
-    return dict(_types(CellConfig, ""))
-
-
-def _types(section: type, prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, hint in hints_of(section).items():
-        if is_dataclass(hint) and isinstance(hint, type):
-            yield from _types(hint, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", hint
+    return dict(leaf_types(CellConfig))
 
 
 def _leaves(part: Any, prefix: str, system: SystemConfig) -> Iterator[tuple[str, Any]]:
@@ -90,20 +83,3 @@ def _leaves(part: Any, prefix: str, system: SystemConfig) -> Iterator[tuple[str,
             yield from _leaves(value, f"{prefix}{item.name}.", system)
         else:
             yield f"{prefix}{item.name}", value
-
-
-def _replaced(part: Any, values: Mapping[tuple[str, ...], Any], before: tuple[str, ...] = ()) -> Any:
-    known = {item.name for item in fields(part)}
-    by_name: dict[str, dict[tuple[str, ...], Any]] = {}
-    for path, value in values.items():
-        if path[0] not in known or is_dataclass(getattr(part, path[0])) == (len(path) == 1):
-            raise ValueError(f"no such field: {'.'.join((*before, *path))}")
-        by_name.setdefault(path[0], {})[path[1:]] = value
-    changes = {
-        name: inner[()] if () in inner else _replaced(getattr(part, name), inner, (*before, name))
-        for name, inner in by_name.items()
-    }
-    try:
-        return replace(part, **changes)
-    except ValueError as error:
-        raise ValueError(": ".join(filter(None, (".".join(before), str(error))))) from error

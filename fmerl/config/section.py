@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
-from dataclasses import fields
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -64,3 +64,38 @@ def check_subset(name: str, values: tuple[str, ...], allowed: tuple[str, ...]) -
     """Raise ValueError for values that are not distinct or not allowed."""
     if len(set(values)) != len(values) or not set(values) <= set(allowed):
         raise ValueError(f"{name} must be distinct and among {', '.join(allowed)}, not {values!r}")
+
+
+def leaf_types(section: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Type of every field of a section and of the sections in it, by dotted path."""
+    for name, hint in hints_of(section).items():
+        if is_dataclass(hint) and isinstance(hint, type):
+            yield from leaf_types(hint, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", hint
+
+
+def with_leaves(part: Any, values: Mapping[str, Any]) -> Any:
+    """A copy of a section with fields replaced, by dotted path.
+
+    Raises:
+        ValueError: An unknown field, or a value its section refuses.
+    """
+    return _replaced(part, {tuple(path.split(".")): value for path, value in values.items()})
+
+
+def _replaced(part: Any, values: Mapping[tuple[str, ...], Any], before: tuple[str, ...] = ()) -> Any:
+    known = {item.name for item in fields(part)}
+    by_name: dict[str, dict[tuple[str, ...], Any]] = {}
+    for path, value in values.items():
+        if path[0] not in known or is_dataclass(getattr(part, path[0])) == (len(path) == 1):
+            raise ValueError(f"no such field: {'.'.join((*before, *path))}")
+        by_name.setdefault(path[0], {})[path[1:]] = value
+    changes = {
+        name: inner[()] if () in inner else _replaced(getattr(part, name), inner, (*before, name))
+        for name, inner in by_name.items()
+    }
+    try:
+        return replace(part, **changes)
+    except ValueError as error:
+        raise ValueError(": ".join(filter(None, (".".join(before), str(error))))) from error

@@ -1,4 +1,4 @@
-"""Tuning of one encoder: its metrics, its predictions, and the classifier at the selected epoch."""
+"""Tuning of one encoder: its metrics, its predictions, and the system at the selected epoch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from fmerl.corpus import Corpus
 from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.data import check_targets, predictions_of, tuning_data
 from fmerl.finetuning.folds import Fold
-from fmerl.finetuning.model import TunedClassifier, longest_input, prepare_encoder
+from fmerl.finetuning.model import longest_input, prepare_encoder
 from fmerl.finetuning.steps import Tuner
+from fmerl.finetuning.system import TunedSystem
+from fmerl.finetuning.systems import SYSTEMS
 from fmerl.training.cell import FIRST_EPOCH, OnEpoch
 from fmerl.training.distributed import ALONE, Ranks
 from fmerl.training.evaluation import classification_scores
@@ -40,7 +42,7 @@ class TunedResult:
     """Validation and test rows at the selected epoch; scores are log-probabilities."""
     conditions: pa.Table
     """Test rows after the first epoch."""
-    classifier: TunedClassifier
+    system: TunedSystem
     """At the selected epoch, on the CPU."""
     tokenizer: Any
 
@@ -65,7 +67,7 @@ def finetune(
     Args:
         corpus: All three splits.
         config: Settings.
-        seed: Decides the classifier's first weights, data order and dropout.
+        seed: Decides the first weights of all that is not pre-trained, data order and dropout.
         unseen: Classes whose labels neither training nor selection sees.
         fold: Part of train whose labels training does not see.
         on_epoch: For progress and logging; for an encoder that goes on, called again for the earlier epochs.
@@ -81,10 +83,10 @@ def finetune(
     device, started = device or torch.device("cuda" if torch.cuda.is_available() else "cpu"), time.perf_counter()
     check_targets(corpus, unseen)
     with deterministic(config.threads):
-        tokenizer, encoder, maker = prepare_encoder(config)
+        tokenizer, encoder, maker = prepare_encoder(config, seed)
         data = tuning_data(corpus, config, tokenizer, longest_input(tokenizer, encoder), unseen=unseen, fold=fold)
         torch.manual_seed(random_state(seed, "init"))
-        model = TunedClassifier(encoder, len(corpus.classes), config.dropout).to(device)
+        model = SYSTEMS[config.system].create(encoder, config, data).to(device)
         tuner = Tuner(model, data, config, maker, seed, device, ranks)
         state = ranks.from_first(checkpoint.load() if checkpoint else None)
         if state is not None:
@@ -112,8 +114,13 @@ def finetune(
 
         validation, test = data.rows("validation"), data.rows("test")
         for epoch in range(len(chosen.history) + 1, config.epochs + 1):
+            if config.patience and _without_gain(chosen.history) >= config.patience:
+                break
             batches = tuner.batches(epoch)
-            for rows in batches[done - (epoch - 1) * len(batches) :]:
+            first = done - (epoch - 1) * len(batches)
+            if first == 0:
+                tuner.begin_epoch()
+            for rows in batches[first:]:
                 loss = tuner.update(done, rows)
                 if not math.isfinite(loss):
                     raise DivergedError(f"the loss is {loss} at update {done}; lower --learning-rate")
@@ -148,7 +155,7 @@ def finetune(
         conditions=data.table(test, chosen.first.scores).append_column(
             "condition", pa.array([FIRST_EPOCH] * len(test))
         ),
-        classifier=model.cpu().eval(),
+        system=model.cpu().eval(),
         tokenizer=tokenizer,
     )
 
@@ -156,3 +163,12 @@ def finetune(
 def _validation(gold: NDArray[np.int64], scores: NDArray[np.float32], n_classes: int) -> dict[str, float]:
     found = classification_scores(gold, scores.argmax(1), n_classes)
     return {"validation_weighted_f1": found["weighted_f1"], "validation_accuracy": found["accuracy"]}
+
+
+def _without_gain(history: Sequence[dict[str, float]]) -> int:
+    """Epochs after the first whose validation score is not above that of every one before."""
+    best, count = -math.inf, 0
+    for metrics in history:
+        count += metrics["validation_weighted_f1"] <= best
+        best = max(best, metrics["validation_weighted_f1"])
+    return count

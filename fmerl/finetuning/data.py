@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,33 @@ class TuningData:
     """Class index or `CONTEXT_ONLY`, [U]."""
     learned: NDArray[np.int64]
     """The same without classes held out and without the fold left out: what training and selection may see, [U]."""
+    context_turns: int
+    """Most turns back that a system may read."""
+    builder: InputBuilder
+    """Makes inputs of the same length of other texts."""
+
+    @cached_property
+    def alone(self) -> Sequence[TokenSequence]:
+        """Each turn by itself, without a tag, [U]."""
+        return self.builder.alone([each.text for each in self.utterances])
+
+    @cached_property
+    def own_earlier(self) -> tuple[tuple[int, ...], ...]:
+        """Rows of the same speaker's earlier turns of the dialogue, oldest first, [U]."""
+        spoken: dict[tuple[str, str], list[int]] = {}
+        found = []
+        for row, each in enumerate(self.utterances):
+            turns = spoken.setdefault((each.dialogue_id, each.speaker), [])
+            found.append(tuple(other for other in turns if row - other <= self.context_turns))
+            turns.append(row)
+        return tuple(found)
+
+    def next_turns(self) -> NDArray[np.int64]:
+        """Label that training may see of each turn and of the turn after it in its dialogue, [pairs, 2]."""
+        follows = [one.dialogue_id == two.dialogue_id for one, two in pairwise(self.utterances)]
+        pairs = np.stack([self.learned[:-1], self.learned[1:]], axis=1)[np.array(follows, dtype=bool)]
+        train = np.array([each.split == "train" for each in self.utterances[1:]], dtype=bool)[follows]
+        return pairs[train & (pairs != CONTEXT_ONLY).all(1)]
 
     def rows(self, split: Split) -> NDArray[np.int64]:
         """Rows of a split."""
@@ -103,12 +132,15 @@ def tuning_data(
         left_out = fold.dialogues(corpus)
         hidden |= np.array([each.dialogue_id in left_out for each in utterances])
     items = tuning_items(corpus, config.input, config.context_turns)
+    builder = InputBuilder(tokenizer, config, longest)
     return TuningData(
         classes=corpus.classes,
         utterances=utterances,
-        sequences=InputBuilder(tokenizer, config, longest).sequences(items),
+        sequences=builder.sequences(items),
         gold=gold,
         learned=np.where(hidden, CONTEXT_ONLY, gold),
+        context_turns=config.context_turns,
+        builder=builder,
     )
 
 

@@ -28,6 +28,7 @@ from fmerl.finetuning.folder import TunedEncoder, read_tuned
 from fmerl.finetuning.folds import Fold, folds_of
 from fmerl.finetuning.inputs import InputBuilder, TokenSequence, tuning_items
 from fmerl.finetuning.model import longest_input, prepare_encoder
+from fmerl.finetuning.systems import SYSTEMS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +53,14 @@ class TunedTextSpec:
         """The tuned encoder.
 
         Raises:
-            InputError: See `read_tuned`; or the folder holds no tuned encoder.
+            InputError: See `read_tuned`; or the folder holds no tuned encoder, or one whose state needs more.
         """
         found = read_tuned(self.folder)
         if found is None:
             raise InputError(self.folder, "no encoder that was tuned here", "give a folder of fmerl finetune-text")
+        if not SYSTEMS[found.config.system].makes_features:
+            what = f"{found.config.system} reads more than its encoder does, so no features are made of it"
+            raise InputError(self.folder, what, "give a folder of another system of fmerl finetune-text")
         return found
 
     def items(self, corpus: Corpus) -> list[Item]:
@@ -152,4 +156,4 @@ class TunedTextEncoder:
             return "the text is empty"
         if not sequence.spoken:
             return "the text has no token that the model knows"
-        return f"the text does not fit into {self._length} tokens, its end is cut" if sequence.cut else None
+        return f"the text does not fit into {self._length} tokens and is cut" if sequence.cut else None

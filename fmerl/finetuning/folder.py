@@ -15,7 +15,7 @@ from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.folds import Fold
 
 HEAD = "classifier.safetensors"
-"""Weights of the classifier, beside the encoder's."""
+"""Weights of all else that was tuned, by their names in the system, beside the encoder's."""
 _KIND = "text-encoder"
 _AGAIN = "tune it again with fmerl finetune-text"
 
@@ -35,7 +35,7 @@ class TunedEncoder:
             InputError: Settings that this version does not know.
         """
         try:
-            return TuningConfig(**self.card["recipe"]["config"])
+            return TuningConfig.of_values(self.card["recipe"]["config"])
         except (TypeError, ValueError, KeyError) as error:
             raise InputError(self.folder, f"the card's settings cannot be read ({error})", _AGAIN) from error
 
@@ -77,9 +77,10 @@ def write_tuned(folder: Path, result: TunedResult, fields: Mapping[str, Any]) ->
     from safetensors.torch import save_file
 
     with replaced_folder(folder) as fresh, quiet_transformers():
-        result.classifier.encoder.save_pretrained(fresh)
+        result.system.encoder.save_pretrained(fresh)
         result.tokenizer.save_pretrained(fresh)
-        save_file(result.classifier.head.state_dict(), fresh / HEAD)
+        weights = result.system.state_dict()
+        save_file({name: weights[name] for name in weights if not name.startswith("encoder.")}, fresh / HEAD)
         card = {"supervised_on_labels": True, "scores": result.metrics, **fields}
         write_card(fresh, {**card, "kind": _KIND, "content_digest": revision(str(fresh))})
 

@@ -9,9 +9,13 @@ With `<s>`, `</s></s>` and `</s>` for the tokens that a tokenizer puts before, b
 | `past` | `<s> NAME: earlier … </s></s> NAME: text </s>` |
 | `both` | `<s> NAME: earlier … </s></s> NAME: text </s></s> NAME: later … </s>` |
 | `mask` | `<s> NAME: earlier … For utterance: NAME: text NAME feels <mask> </s>` |
+| `tags` | `<s> <s1> earlier … <s2> text` |
 
 Names are in capitals. Turns are whole: the nearest are taken first, in `both` one earlier and one later in turn, until
 one does not fit. Separators stand also where there is no turn, so that the utterance always has the same place.
+
+In `tags`, CoMPM's and CLED's input, speakers are numbered by their first turn in the dialogue, and of what is too long
+the last tokens are kept, wherever that cuts a turn. Tags are plain text unless `speaker_tokens` makes them tokens.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from fmerl.features.encoder import Item
 from fmerl.finetuning.config import InputChoice, TuningConfig
 
 _BEFORE_MASKED = " For utterance: "
+_NAME_ENDS = {"utterance": "", "tags": " "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,11 @@ class TokenSequence:
     """True if the utterance has a token of its own."""
     cut: bool
     """True if the utterance itself was too long."""
+
+
+def speaker_tag(number: int) -> str:
+    """Tag of a dialogue's speaker, counted from 1."""
+    return f"<s{number}>"
 
 
 def tuning_items(corpus: Corpus, choice: InputChoice, turns: int, folds: Mapping[str, int] | None = None) -> list[Item]:
@@ -60,9 +70,9 @@ def tuning_items(corpus: Corpus, choice: InputChoice, turns: int, folds: Mapping
 
 
 def _items(dialogue: Dialogue, choice: InputChoice, turns: int, fold: int | None) -> Iterator[Item]:
-    named = choice != "utterance"
-    texts = [f"{each.speaker.upper()}: {each.text}" if named else each.text for each in dialogue.utterances]
-    before = turns if choice in ("past", "both", "mask") else 0
+    names, end = _names(dialogue, choice), _NAME_ENDS.get(choice, ": ")
+    texts = [f"{name}{end}{each.text}" for name, each in zip(names, dialogue.utterances, strict=True)]
+    before = turns if choice in ("past", "both", "mask", "tags") else 0
     after = turns if choice == "both" else 0
     for turn, utterance in enumerate(dialogue.utterances):
         yield Item(
@@ -70,9 +80,18 @@ def _items(dialogue: Dialogue, choice: InputChoice, turns: int, fold: int | None
             text=texts[turn] if utterance.text.strip() else "",
             context=tuple(texts[max(0, turn - before) : turn]),
             following=tuple(texts[turn + 1 : turn + 1 + after]),
-            speaker=utterance.speaker.upper() if named else "",
+            speaker=names[turn],
             fold=fold,
         )
+
+
+def _names(dialogue: Dialogue, choice: InputChoice) -> list[str]:
+    """Who speaks each turn, as its text says it."""
+    if choice == "utterance":
+        return [""] * len(dialogue.utterances)
+    if choice == "tags":
+        return [speaker_tag(number + 1) for number in dialogue.speaker_indices()]
+    return [each.speaker.upper() for each in dialogue.utterances]
 
 
 class InputBuilder:
@@ -101,13 +120,28 @@ class InputBuilder:
     def sequences(self, items: Sequence[Item]) -> list[TokenSequence]:
         """The input of each item."""
         tokens = self._tokens(chain.from_iterable(self._pieces(item) for item in items))
-        return [self._sequence(item, tokens) for item in items]
+        make = self._tagged if self._config.input == "tags" else self._sequence
+        return [make(item, tokens) for item in items]
+
+    def alone(self, texts: Sequence[str]) -> list[TokenSequence]:
+        """Each text by itself after the first token, with no last one: `<s> text`, a turn of CoMPM's memory."""
+        tokens, room = self._tokens(texts), self._config.max_length - len(self._first)
+        ids = [tokens[text] for text in texts]
+        return [TokenSequence([*self._first, *each[-room:]], range(1), bool(each), len(each) > room) for each in ids]
 
     def _pieces(self, item: Item) -> Iterator[str]:
+        if self._config.input == "tags":
+            yield from self._tagged_pieces(item)
+            return
         yield item.text
         yield from (f" {turn}" for turn in (*item.context, *item.following))
         if self._config.input == "mask":
             yield from (_BEFORE_MASKED, self._prompt(item))
+
+    @staticmethod
+    def _tagged_pieces(item: Item) -> list[str]:
+        turns = (*item.context, item.text or item.speaker)
+        return [*turns[:1], *(f" {turn}" for turn in turns[1:])]
 
     def _tokens(self, texts: Iterable[str]) -> dict[str, list[int]]:
         """Tokens of each distinct text, without special ones."""
@@ -140,6 +174,14 @@ class InputBuilder:
             after = [*self._between, *future, *self._last]
         ids = [*self._first, *past, *before, *kept, *after]
         return TokenSequence(ids, self._read(ids, start, kept), bool(own), len(kept) < len(own))
+
+    def _tagged(self, item: Item, tokens: Mapping[str, list[int]]) -> TokenSequence:
+        *past, own = (tokens[piece] for piece in self._tagged_pieces(item))
+        room = self._config.max_length - len(self._first)
+        kept = [*chain.from_iterable(past), *own][-room:]
+        ids, length = [*self._first, *kept], min(len(own), room)
+        read = self._read(ids, len(ids) - length, own[:length])
+        return TokenSequence(ids, read, bool(own), len(own) > room)
 
     def _read(self, ids: list[int], start: int, kept: list[int]) -> range:
         if self._config.input == "mask":

@@ -1,4 +1,4 @@
-"""A pre-trained encoder with a classifier of emotions on the state that stands for an utterance.
+"""A pre-trained encoder, and a classifier of emotions on the state that stands for an utterance.
 
 Shapes: n utterances of a pass, D width of the encoder, C classes.
 """
@@ -16,15 +16,18 @@ from torch import Tensor, nn
 from fmerl.errors import InputError
 from fmerl.features.text.encoder import first_position, load_encoder
 from fmerl.finetuning.config import TuningConfig
-from fmerl.finetuning.inputs import TokenSequence
+from fmerl.finetuning.data import TuningData
+from fmerl.finetuning.inputs import TokenSequence, speaker_tag
 from fmerl.finetuning.packing import PACKED, Pass, PassMaker, register
+from fmerl.finetuning.system import Output, TunedSystem
+from fmerl.training.loop import random_state
 
 _LAYER = re.compile(r"\.(?:layers?|blocks?|h)\.(\d+)\.")
 _TOLERANCE = 1e-4
 _log = logging.getLogger(__name__)
 
 
-class TunedClassifier(nn.Module):
+class TunedClassifier(TunedSystem):
     """Encoder, then dropout, dense D, tanh, dropout, linear (fairseq's sentence prediction, COSMIC's head).
 
     Args:
@@ -43,22 +46,28 @@ class TunedClassifier(nn.Module):
             nn.init.zeros_(layer.bias)
         self.head = nn.Sequential(nn.Dropout(dropout), dense, nn.Tanh(), nn.Dropout(dropout), out)
 
-    def forward(self, batch: Pass) -> Tensor:
-        """Logits, [n, C], in the order of the pass's rows."""
-        logits: Tensor = self.head(batch.vectors(self.encoder))
-        return logits
+    @classmethod
+    def create(cls, encoder: Any, config: TuningConfig, data: TuningData) -> TunedClassifier:
+        return cls(encoder, len(data.classes), config.dropout)
+
+    def forward(self, batch: Pass) -> Output:
+        """Outputs in the order of the pass's rows."""
+        states = batch.vectors(self.encoder)
+        return Output(self.head(states), states.unsqueeze(1))
 
 
-def prepare_encoder(config: TuningConfig) -> tuple[Any, Any, PassMaker]:
+def prepare_encoder(config: TuningConfig, seed: int = 0) -> tuple[Any, Any, PassMaker]:
     """Tokenizer, model and pass maker of an encoder, tried out on two short inputs.
 
     Packed passes are used where they give the states of padded ones. Parameters that no state depends on, such as a
-    pooler's, are frozen.
+    pooler's, are frozen. Speakers' tags that are tokens get embeddings drawn from the seed.
 
     Raises:
         InputError: It cannot be loaded, or is no encoder: a first state that knows nothing of the last token.
     """
     tokenizer, model = load_encoder(config.encoder)
+    if config.input == "tags":
+        _add_tokens(tokenizer, model, [speaker_tag(number + 1) for number in range(config.speaker_tokens)], seed)
     special, other = tokenizer.all_special_ids, tokenizer.get_vocab().values()
     tokens = [token for token in sorted(other) if token not in special][:3] * 2
     short, long = TokenSequence(tokens[:2], range(1), True, False), TokenSequence(tokens[:5], range(1), True, False)
@@ -89,7 +98,7 @@ def longest_input(tokenizer: Any, model: Any) -> int:
     return int(min(limits))
 
 
-def parameter_groups(model: TunedClassifier, config: TuningConfig) -> list[dict[str, Any]]:
+def parameter_groups(model: TunedSystem, config: TuningConfig) -> list[dict[str, Any]]:
     """AdamW's groups: the peak rate of each layer as `peak`, no decay of biases and normalisation weights."""
     layers = 1 + max((_depth(name) or 0 for name, _ in model.encoder.named_parameters()), default=0)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -98,13 +107,22 @@ def parameter_groups(model: TunedClassifier, config: TuningConfig) -> list[dict[
             continue
         depth = _depth(name)
         below = layers - 1 - depth if depth is not None else layers if ".embeddings." in name else 0
-        peak = config.learning_rate * config.layer_decay**below if name.startswith("encoder.") else config.head_rate
+        pretrained = name.partition(".")[0] in model.pretrained
+        peak = config.learning_rate * config.layer_decay**below if pretrained else config.head_rate
         decay = config.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((peak, decay), []).append(parameter)
     return [
         {"params": members, "lr": peak, "peak": peak, "weight_decay": decay}
         for (peak, decay), members in groups.items()
     ]
+
+
+def _add_tokens(tokenizer: Any, model: Any, tokens: list[str], seed: int) -> None:
+    """Make these tokens the tokenizer's own; those that it knows stay as they are."""
+    if tokens and tokenizer.add_special_tokens({"additional_special_tokens": tokens}):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(random_state(seed, "tokens"))
+            model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
 
 
 def _depth(name: str) -> int | None:

@@ -9,7 +9,7 @@ Shapes: n sequences of a pass, T tokens of them all, D width of the encoder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -73,18 +73,31 @@ class PassMaker:
     tokens: int
     """Most tokens of a pass, padding included; a longer sequence has a pass of its own."""
 
-    def passes(self, sequences: Sequence[TokenSequence], rows: Sequence[int]) -> Iterator[Pass]:
-        """Passes over `sequences[row]` of these rows, longest first."""
+    def whole(self, sequences: Sequence[TokenSequence], rows: Sequence[int]) -> Pass:
+        """One pass over `sequences[row]` of all these rows, longest first."""
+        return self._pass(sequences, sorted(rows, key=lambda row: -len(sequences[row].ids)))
+
+    def passes(
+        self, sequences: Sequence[TokenSequence], rows: Sequence[int], more: Mapping[int, int] | None = None
+    ) -> Iterator[Pass]:
+        """Passes over `sequences[row]` of these rows, longest first.
+
+        Args:
+            sequences: Inputs.
+            rows: Rows to take.
+            more: Further tokens that a row brings along.
+        """
         order = sorted(rows, key=lambda row: -len(sequences[row].ids))
         held: list[int] = []
         size = 0
         for row in order:
             # Padded, every sequence of a pass takes as much as its first.
-            length = len(sequences[row if self.packed else (held or [row])[0]].ids)
+            extra = more[row] if more else 0
+            length = len(sequences[row if self.packed else (held or [row])[0]].ids) + extra
             if held and size + length > self.tokens:
                 yield self._pass(sequences, held)
                 held, size = [], 0
-                length = len(sequences[row].ids)
+                length = len(sequences[row].ids) + extra
             held.append(row)
             size += length
         if held:

@@ -10,9 +10,11 @@ from helpers.repository import REPOSITORY
 
 from fmerl.config import CellConfig
 from fmerl.config.cell import field_types
+from fmerl.config.section import leaf_types
+from fmerl.finetuning.config import TuningConfig
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("*/README.md"), *REPOSITORY.glob("docs/**/*.md")])
-SECTIONS = tuple(vars(CellConfig()))
+SECTIONS = (*vars(CellConfig()), "compm", "cled")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
@@ -30,7 +32,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_configuration_fields_exist(page: Path) -> None:
     if page.name == "CHANGELOG.md":  # which names fields that are gone
         return
-    known = field_types()
+    known = {**field_types(), **dict(leaf_types(TuningConfig))}
     for section, name in re.findall(
         rf"`({'|'.join(SECTIONS)})\.(?!py`|safetensors`)(\w+)[`=]", page.read_text(encoding="utf-8")
     ):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fmerl.config import DEFAULT_TEXT_ENCODER
-from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.options import FLAT, OutputFolder
@@ -27,30 +26,38 @@ class FinetuneOptions:
     """Corpus folder."""
     encoder: str = DEFAULT_TEXT_ENCODER
     """Hugging Face id, folder or package:MODULE."""
-    input: tuple[Literal["utterance", "name", "past", "both", "mask"], ...] = ("utterance",)
-    """What is read of an utterance; several are compared, the first is the control."""
+    system: tuple[Literal["classifier", "compm", "cled"], ...] = ("classifier",)
+    """What is built on the encoder; several are compared, the first is the control. Options that are left out have
+    the values of each system's paper."""
+    input: tuple[Literal["utterance", "name", "past", "both", "mask", "tags"], ...] | None = None
+    """What is read of an utterance: utterance, of CoMPM and CLED tags; several are compared, the first is the
+    control."""
+    set: tuple[str, ...] = ()
+    """FIELD=VALUE: settings, over all other options, as in compm.projection=false."""
+    axis: str | None = None
+    """FIELD=VALUE,VALUE: variants of the one system and input, as in compm.memory=frozen,scratch,none."""
     context_turns: int = 100
     """Most turns on either side; what fits decides first."""
-    max_length: Count = 256
-    """Tokens of an input."""
+    max_length: Count | None = None
+    """Tokens of an input: 256, of CoMPM and CLED 512."""
     pooling: Literal["cls", "mean"] = "cls"
     """State that the classifier reads; mask reads its mask's."""
-    epochs: Count = 5
-    """Epochs; the best on validation is kept."""
-    batch_size: Count = 32
-    """Utterances of an update, over all workers."""
-    learning_rate: float = 1e-5
-    """Peak rate of the encoder's top layer."""
-    head_rate: float = 1e-4
-    """Peak rate of the classifier."""
+    epochs: Count | None = None
+    """Epochs, of which the best on validation is kept: 5, of CoMPM and CLED 10."""
+    batch_size: Count | None = None
+    """Utterances of an update, over all workers: 32, of CoMPM 1, of CLED 8."""
+    learning_rate: float | None = None
+    """Peak rate of the encoder's top layer: 1e-5, of CoMPM and CLED 1e-6."""
+    head_rate: float | None = None
+    """Peak rate of all that is not pre-trained: 1e-4, of CoMPM and CLED 1e-6."""
     layer_decay: float = 1.0
     """Factor on the rate from each layer to the one below."""
     weight_decay: float = 0.01
     """AdamW's weight decay."""
-    warmup: float = 0.1
-    """Share of the updates in which the rate rises."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
+    warmup: float | None = None
+    """Share of the updates in which the rate rises: .1, of CoMPM and CLED the first epoch."""
+    clip: float | None = None
+    """Largest norm of the gradient: 1, of CoMPM and CLED 10."""
     dropout: float = 0.1
     """Dropout of the classifier."""
     pass_tokens: Count = 4096
@@ -62,7 +69,7 @@ class FinetuneOptions:
     folds: Count | None = None
     """Tune one more encoder without each of so many parts of train, for cross-fitted features."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    """Seeds of every input."""
+    """Seeds of every variant."""
     workers_per_cell: Count = 1
     """Processes that tune one encoder together by DDP."""
     resources: Annotated[Resources, FLAT] = field(default_factory=Resources)
@@ -79,10 +86,10 @@ class FinetuneOptions:
 
 
 def finetune_text(*, options: Annotated[FinetuneOptions, FLAT]) -> int:
-    """Tune a text encoder on a corpus's emotions, each input and seed as a cell: verdicts, and encoders for extract.
+    """Tune a text encoder on a corpus's emotions, each variant and seed as a cell: verdicts, and encoders for extract.
 
     Train is learned, validation picks the epoch, test is reported. Encoders are left in
-    OUTPUT/<corpus>/<input>/seed-<seed>, with a card that says which labels they have seen; `fmerl extract
+    OUTPUT/<corpus>/<variant>/seed-<seed>, with a card that says which labels they have seen; `fmerl extract
     --text-encoder` reads them. Rerunning the same command goes on where the last one ended.
     """
     from fmerl_platform.cli.progress import RunProgress
@@ -113,29 +120,25 @@ def request_of(options: FinetuneOptions) -> TuningRequest:
         InputError: An option out of its range.
     """
     from fmerl.corpus import read_corpus
-    from fmerl.finetuning.config import TuningConfig
     from fmerl_platform.finetuning.request import TuningRequest
+    from fmerl_platform.finetuning.variants import tuning_variants
     from fmerl_platform.study.study import check_study_name
 
     check_study_name(options.study)
     place = Path(options.encoder)
-    try:
-        config = TuningConfig(
-            # Workers may start elsewhere.
-            encoder=str(place.resolve()) if place.is_dir() else options.encoder,
-            input=options.input[0] if options.input else "utterance",
-            precision="bfloat16" if options.bf16 else "float32",
-            workers=options.workers_per_cell,
-            threads=1 if options.resources.cpus_per_cell == "auto" else max(1, int(options.resources.cpus_per_cell)),
-            **{name: getattr(options, name) for name in _SAME},
-        )
-    except ValueError as error:
-        raise InputError("arguments", str(error), "see --help") from error
+    cpus = options.resources.cpus_per_cell
+    given = {name: getattr(options, name) for name in _SAME if getattr(options, name) is not None}
+    if options.warmup is not None:
+        given["warmup_by"] = "share"
+    # Workers may start elsewhere.
+    given["encoder"] = str(place.resolve()) if place.is_dir() else options.encoder
+    given["precision"] = "bfloat16" if options.bf16 else "float32"
+    given["workers"] = options.workers_per_cell
+    given["threads"] = 1 if cpus == "auto" else max(1, int(cpus))
     return TuningRequest(
         corpus=read_corpus(options.corpus),
         source=options.corpus,
-        config=config,
-        inputs=options.input,
+        variants=tuning_variants(options.system, options.input, given, options.set, options.axis),
         seeds=options.seeds,
         folds=options.folds,
         unseen=options.unseen,

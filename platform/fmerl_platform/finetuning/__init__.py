@@ -1,1 +1,1 @@
-"""Tuned encoders as a study: inputs compared by their own classifiers."""
+"""Tuned encoders as a study: systems and inputs compared by their own predictions."""

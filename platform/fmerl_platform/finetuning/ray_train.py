@@ -11,6 +11,7 @@ from ray.exceptions import RayError
 
 from fmerl.corpus import Corpus
 from fmerl.finetuning.folder import is_tuned
+from fmerl.finetuning.systems import SYSTEMS
 from fmerl_platform.finetuning.worker import TuningJob, tune_and_log
 from fmerl_platform.ledger.schema import Tag
 from fmerl_platform.running.ddp import fit_on_workers, this_rank
@@ -21,8 +22,8 @@ from fmerl_platform.running.progress import RunEvents
 from fmerl_platform.study.cells import CellFailure
 
 _GIBIBYTES = 12.0
-"""Memory on a GPU, as for RoBERTa-large in float32: weights, gradients and Adam's moments, and about as much again for
-the activations of a pass."""
+"""Memory on a GPU of each encoder of a system, as for RoBERTa-large in float32: weights, gradients and Adam's moments,
+and about as much again for the activations of a pass."""
 
 
 def tune_cells(
@@ -30,7 +31,8 @@ def tune_cells(
 ) -> list[CellFailure]:
     """Tune cells on the connected Ray cluster; returns those that failed."""
     workers = jobs[0].cell.config.workers
-    placement = place(resources, nodes_of_cluster(), workers=workers, gibibytes=_GIBIBYTES)
+    encoders = max(len(SYSTEMS[job.cell.config.system].pretrained) for job in jobs)
+    placement = place(resources, nodes_of_cluster(), workers=workers, gibibytes=encoders * _GIBIBYTES)
     shared = ray.put(corpus)
     waiting, running, failures = list(reversed(jobs)), dict[Any, TuningJob](), list[CellFailure]()
     while waiting or running:

@@ -1,9 +1,9 @@
-"""Encoders to tune, as the user asks for them: inputs x seeds on one corpus, and the cells that they make."""
+"""Encoders to tune, as the user asks for them: variants x seeds on one corpus, and the cells that they make."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from fmerl.card import recipe_digest
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
 from fmerl.features.text.encoder import revision_of
-from fmerl.finetuning.config import InputChoice, TuningConfig
+from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.data import check_targets, tuning_data
 from fmerl.finetuning.folder import fold_folder
 from fmerl.finetuning.folds import Fold, folds_of
 from fmerl.finetuning.model import longest_input, prepare_encoder
+from fmerl.finetuning.systems import SYSTEMS
 from fmerl_platform.study.cells import cell_name
 from fmerl_platform.study.fingerprint import tuning_digest
 from fmerl_platform.study.record import CellKey, CorpusRecord, StudyRecord
@@ -25,7 +26,7 @@ from fmerl_platform.study.record import CellKey, CorpusRecord, StudyRecord
 
 @dataclass(frozen=True, kw_only=True)
 class TuningCell(CellKey):
-    """One encoder to tune: a corpus, an input, a seed; for cross-fitting without a fold of train."""
+    """One encoder to tune: a corpus, a variant, a seed; for cross-fitting without a fold of train."""
 
     config: TuningConfig
     recipe: Mapping[str, Any]
@@ -46,29 +47,26 @@ class TuningRequest:
     """Encoders to tune.
 
     Raises:
-        InputError: An encoder, corpus, class, input, seed or number of folds that cannot be used.
+        InputError: An encoder, corpus, class, seed or number of folds that cannot be used.
     """
 
     corpus: Corpus
     source: Path
     """Folder that the corpus was read from."""
-    config: TuningConfig
-    """Settings of all cells but for their input."""
-    inputs: tuple[InputChoice, ...] = ("utterance",)
-    """Inputs to compare, the control first."""
+    variants: Mapping[str, TuningConfig]
+    """Settings to compare by name, the control first; all of one encoder."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     folds: int | None = None
-    """Folds of train for cross-fitted features; each makes one more encoder of every input and seed."""
+    """Folds of train for cross-fitted features; each makes one more encoder of every variant and seed."""
     unseen: tuple[str, ...] = ()
     """Classes whose labels no encoder sees."""
     study: str = "finetuning"
     output: Path = Path("runs/encoders")
-    """Encoders are left in `<output>/<corpus>/<input>/seed-<seed>/`."""
+    """Encoders are left in `<output>/<corpus>/<variant>/seed-<seed>/`."""
 
     def __post_init__(self) -> None:
-        for option, values in (("--input", self.inputs), ("--seeds", self.seeds)):
-            if not values or len(set(values)) != len(values):
-                raise InputError(option, f"not each once in {list(values)}", "name each once, and at least one")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise InputError("--seeds", f"not each once in {list(self.seeds)}", "name each once, and at least one")
         if unknown := set(self.unseen) - set(self.corpus.classes):
             what = f"{min(unknown)} is no class of {self.corpus.name}"
             raise InputError("--unseen", what, f"name one of {', '.join(self.corpus.classes)}")
@@ -81,54 +79,59 @@ class TuningRequest:
         check_targets(self.corpus, self.unseen)
 
     def check(self) -> str:
-        """Load the encoder and read the corpus once; returns a line on what was found.
+        """Load the encoder and read the corpus for each variant; returns a line on what was found.
 
         Raises:
             InputError: An encoder that cannot be used, or an input that does not fit it.
         """
-        tokenizer, model, maker = prepare_encoder(self.config)
-        longest = longest_input(tokenizer, model)
         said = []
-        for choice in self.inputs:
-            data = tuning_data(self.corpus, replace(self.config, input=choice), tokenizer, longest)
+        for name, config in self.variants.items():
+            tokenizer, model, maker = prepare_encoder(config)
+            data = tuning_data(self.corpus, config, tokenizer, longest_input(tokenizer, model), unseen=self.unseen)
+            system = SYSTEMS[config.system].create(model, config, data)
+            parameters = sum(parameter.numel() for parameter in system.parameters()) / 1e6
             lengths = [len(data.sequences[row].ids) for row in data.train_rows()]
-            said.append(f"{choice}: {sum(lengths) / len(lengths):.1f} tokens on average, at most {max(lengths)}")
-        kind = "without padding" if maker.packed else "padded"
-        parameters = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-        return f"{self.config.encoder}: {parameters:.1f} M parameters, batches {kind}; {'; '.join(said)}"
+            tokens = f"{sum(lengths) / len(lengths):.1f} tokens on average, at most {max(lengths)}"
+            kind = "without padding" if maker.packed else "padded"
+            said.append(f"{name}: {parameters:.1f} M parameters, batches {kind}, {tokens}")
+        return f"{self._first.encoder}: {'; '.join(said)}"
 
     @cached_property
     def cells(self) -> tuple[TuningCell, ...]:
         """The study's cells, the control's first."""
-        return tuple(self._cell(choice, seed, None) for choice in self.inputs for seed in self.seeds)
+        return tuple(self._cell(variant, seed, None) for variant in self.variants for seed in self.seeds)
 
     @cached_property
     def fold_cells(self) -> tuple[TuningCell, ...]:
         """Further encoders for cross-fitted features."""
         return tuple(
-            self._cell(choice, seed, Fold(number=number, of=self.folds or 0))
-            for choice in self.inputs
+            self._cell(variant, seed, Fold(number=number, of=self.folds or 0))
+            for variant in self.variants
             for seed in self.seeds
             for number in range(self.folds or 0)
         )
 
-    def _cell(self, choice: InputChoice, seed: int, fold: Fold | None) -> TuningCell:
-        config = replace(self.config, input=choice)
+    @property
+    def _first(self) -> TuningConfig:
+        return next(iter(self.variants.values()))
+
+    def _cell(self, variant: str, seed: int, fold: Fold | None) -> TuningCell:
+        config = self.variants[variant]
         recipe = {
-            "config": asdict(config),
+            "config": config.values(),
             "encoder": self.revision,
             "corpus": self.corpus_digest,
             "unseen": list(self.unseen),
             "fold": None if fold is None else asdict(fold),
             "seed": seed,
-            "code": tuning_digest(),
+            "code": tuning_digest(config.system),
         }
-        place = self.output.resolve() / quote(self.corpus.name, safe="") / choice / f"seed-{seed}"
+        place = self.output.resolve() / quote(self.corpus.name, safe="") / quote(variant, safe="") / f"seed-{seed}"
         # Wherever the encoder lies, it is its content that counts.
-        counted = {**recipe, "config": {**asdict(config), "encoder": ""}}
+        counted = {**recipe, "config": {**config.values(), "encoder": ""}}
         return TuningCell(
             corpus=self.corpus.name,
-            variant=choice,
+            variant=variant,
             seed=seed,
             fingerprint=recipe_digest(counted),
             config=config,
@@ -140,7 +143,7 @@ class TuningRequest:
     @cached_property
     def revision(self) -> str:
         """Revision of the encoder that is tuned."""
-        return revision_of(self.config.encoder)
+        return revision_of(self._first.encoder)
 
     @cached_property
     def corpus_digest(self) -> str:
@@ -157,15 +160,15 @@ class TuningRequest:
         }
 
     def record(self, command: str, provenance: Mapping[str, str]) -> StudyRecord:
-        """Record of the study: its variants are the inputs."""
+        """Record of the study."""
         keys: Sequence[CellKey] = [
             CellKey(corpus=cell.corpus, variant=cell.variant, seed=cell.seed, fingerprint=cell.fingerprint)
             for cell in self.cells
         ]
-        control = replace(self.config, input=self.inputs[0]).flatten()
+        control = self._first.flatten()
         return StudyRecord(
             study=self.study,
-            control=self.inputs[0],
+            control=next(iter(self.variants)),
             command=command,
             features=None,
             labels=None,
@@ -177,7 +180,7 @@ class TuningRequest:
                     classes=self.corpus.classes,
                     control={**control, "tuning.unseen": list(self.unseen)},
                     changes={
-                        choice: {} if choice == self.inputs[0] else {"tuning.input": choice} for choice in self.inputs
+                        name: dict(config.flatten().items() - control.items()) for name, config in self.variants.items()
                     },
                     cells=tuple(keys),
                     digests={"corpus": self.corpus_digest, "encoder": self.revision},

@@ -39,7 +39,7 @@ class TuningRun:
 
 
 def run_tuning(request: TuningRequest, how: TuningRun, progress: Progress = silent) -> StudyResults:
-    """Tune what is not tuned yet, and report on all inputs and seeds of the request.
+    """Tune what is not tuned yet, and report on all variants and seeds of the request.
 
     Raises:
         InputError: Before anything is tuned.

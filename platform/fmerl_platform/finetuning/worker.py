@@ -51,7 +51,7 @@ def tune_and_log(job: TuningJob, corpus: Corpus, ranks: Ranks, device: torch.dev
     cell = job.cell
     run = None
     if ranks.rank == 0 and cell.left_out is None:
-        note = f"{cell.config.encoder} tuned on {cell.corpus}, input {cell.variant}, seed {cell.seed}: `{cell.folder}`."
+        note = f"{cell.config.encoder} tuned on {cell.corpus}, {cell.variant}, seed {cell.seed}: `{cell.folder}`."
         run = job.experiment.begin(cell, job.parent, cell.config.flatten(), note, job.unseen)
     checkpoint = job.checkpoint
     try:

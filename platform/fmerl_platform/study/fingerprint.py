@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from fmerl.card import recipe_digest
 from fmerl.config import CellConfig, SystemName
+from fmerl.finetuning.config import SystemChoice
+from fmerl.finetuning.systems import SYSTEMS as TEXT_SYSTEMS
 from fmerl.model import SYSTEMS
 from fmerl.training.dataset import ConversationData
 
 METHOD = ("model", "training")
 """Packages of `fmerl` whose code decides a cell's numbers; configuration and data count by their content."""
 _TUNING = Path("finetuning/cell.py")
+_NOT_TUNING = ("finetuning/systems.py", "finetuning/config.py")
 _REGISTRY = "model/__init__.py"
 """Registry of systems; a cell counts only its own system's class in it, so a new system re-trains no other."""
 
@@ -67,12 +70,17 @@ def source_digest(package: str) -> str:
 
 
 @cache
-def tuning_digest() -> str:
-    """SHA-256 of the code that tunes an encoder: the module that does it with all of the method's that it imports."""
+def tuning_digest(system: SystemChoice) -> str:
+    """SHA-256 of the code that tunes a system: what its module and the one that tunes it import of the method.
+
+    Settings count by their values, and the registry by the system's class.
+    """
     root = Path(str(files("fmerl"))) / _TUNING.parent
     own = {f"{_TUNING.parent}/{path}": source for path, source in _sources(root).items()}
-    sources = method_sources() | own
-    return _digest({path: sources[path] for path in _imported(str(_TUNING), sources)})
+    sources = {path: source for path, source in (method_sources() | own).items() if path not in _NOT_TUNING}
+    kind = TEXT_SYSTEMS[system]
+    used = _imported(str(_TUNING), sources) | _imported(_path_of(kind), sources)
+    return _digest({**{path: sources[path] for path in used}, _NOT_TUNING[0]: kind.__qualname__.encode()})
 
 
 def method_sources() -> dict[str, bytes]:
@@ -86,7 +94,11 @@ def _sources(root: Path) -> dict[str, bytes]:
 
 
 def _module_of(system: SystemName) -> str:
-    return SYSTEMS[system].__module__.removeprefix("fmerl.").replace(".", "/") + ".py"
+    return _path_of(SYSTEMS[system])
+
+
+def _path_of(kind: type) -> str:
+    return kind.__module__.removeprefix("fmerl.").replace(".", "/") + ".py"
 
 
 def _imported(path: str, sources: Mapping[str, bytes]) -> set[str]:

@@ -25,6 +25,14 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def forgetful_bert(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same with dropout."""
+    folder = tmp_path_factory.mktemp("forgetful")
+    save_tiny_bert(folder, positions=64, dropout=0.1)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
 def config(bert: str) -> TuningConfig:
     """Two epochs, without dropout."""
     return TuningConfig(

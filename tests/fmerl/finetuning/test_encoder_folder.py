@@ -23,6 +23,7 @@ from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.features import TunedTextSpec
 from fmerl.finetuning.folder import HEAD, fold_folder, is_tuned, read_tuned, write_tuned
 from fmerl.finetuning.folds import Fold, folds_of
+from fmerl.finetuning.model import TunedClassifier
 
 SEEN = {"corpus": "spoken", "splits": ["train"], "classes": ["neutral", "joy", "anger"]}
 
@@ -59,8 +60,9 @@ def test_the_classifier_reads_the_features(folder: Path, tuned: TunedResult, cor
     """The head on the stored features gives the scores of the ledger."""
     spec: TunedTextSpec = pickle.loads(pickle.dumps(TunedTextSpec(folder=folder)))
     encoded = spec.build().encode(spec.items(corpus))
-    head = tuned.classifier.head
-    head.load_state_dict(load_file(folder / HEAD))
+    assert isinstance(tuned.system, TunedClassifier)
+    head = tuned.system.head
+    head.load_state_dict({name.removeprefix("head."): weight for name, weight in load_file(folder / HEAD).items()})
     with torch.no_grad():
         scores = head(torch.from_numpy(encoded.values)).log_softmax(1).numpy()
     rows = {each.utterance_id: row for row, each in enumerate(corpus.utterances())}

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers.processors import RobertaProcessing
 
 from fmerl.corpus import Corpus, Dialogue, Utterance
 from fmerl.errors import InputError
 from fmerl.finetuning.config import InputChoice, TuningConfig
 from fmerl.finetuning.inputs import InputBuilder, TokenSequence, tuning_items
+from fmerl.finetuning.model import prepare_encoder
 
 TURNS = (("Oh", "what a day"), ("My", "leave me"), ("Oh", "alone !"), ("My", "god"))
 
@@ -65,6 +67,7 @@ def words(tokenizer: Any, sequence: TokenSequence) -> str:
             "mask",
             "[CLS] oh [UNK] what a day [UNK] [UNK] [UNK] my [UNK] leave me my [UNK] <[MASK]> [SEP]",
         ),
+        ("tags", "[CLS] [UNK] [UNK] [UNK] what a day <[UNK]> <[UNK]> <[UNK]> <leave> <me>"),
     ],
 )
 def test_every_choice_reads_as_documented(tokenizer: Any, choice: InputChoice, expected: str) -> None:
@@ -132,7 +135,7 @@ def test_a_mask_that_is_not_there_is_refused(bert: str) -> None:
     turns=st.lists(
         st.tuples(st.sampled_from(["A", "B"]), st.text("oh my god what ! 1é", max_size=30)), min_size=1, max_size=6
     ),
-    choice=st.sampled_from(["utterance", "name", "past", "both", "mask"]),
+    choice=st.sampled_from(["utterance", "name", "past", "both", "mask", "tags"]),
     pooling=st.sampled_from(["cls", "mean"]),
     length=st.integers(12, 60),
 )
@@ -145,4 +148,50 @@ def test_any_dialogue_fits(
         assert len(each.ids) <= length
         assert 0 <= each.read.start < each.read.stop <= len(each.ids)
         assert each.ids[0] == tokenizer.cls_token_id
-        assert each.ids[-1] == tokenizer.sep_token_id
+        assert choice == "tags" or each.ids[-1] == tokenizer.sep_token_id
+
+
+@pytest.fixture(scope="module")
+def tagging(bert: str) -> Any:
+    """The tokenizer with tokens for two speakers."""
+    return prepare_encoder(TuningConfig(encoder=bert, input="tags", speaker_tokens=2, max_length=60))[0]
+
+
+def test_speakers_are_numbered_by_their_first_turn(tagging: Any) -> None:
+    turns = (*TURNS, ("Third", "day"), ("Oh", ""))
+    last = sequences(tagging, talk(turns), input="tags", pooling="mean")[-1]
+    expected = "[CLS] <s1> what a day <s2> leave me <s1> alone ! <s2> god [UNK] [UNK] [UNK] day <<s1>>"
+    assert words(tagging, last) == expected
+    nearest = sequences(tagging, talk(turns), input="tags", context_turns=1)[2]
+    assert words(tagging, nearest) == "<[CLS]> <s2> leave me <s1> alone !"
+
+
+def test_the_last_tokens_are_kept_of_tagged_turns(tagging: Any) -> None:
+    last = sequences(tagging, talk(), input="tags", max_length=8, pooling="mean")[3]
+    assert words(tagging, last) == "[CLS] leave me <s1> alone ! <<s2>> <god>"
+    (cut,) = sequences(tagging, talk((("Oh", "what a day leave me"),)), input="tags", max_length=5, pooling="mean")
+    assert words(tagging, cut) == "[CLS] <a> <day> <leave> <me>"
+    assert cut.cut
+
+
+def test_a_turn_by_itself_has_neither_tag_nor_last_token(tokenizer: Any) -> None:
+    builder = InputBuilder(tokenizer, TuningConfig(max_length=5), 64)
+    found = builder.alone(["leave me", "what a day leave me", ""])
+    assert [words(tokenizer, each) for each in found] == ["<[CLS]> leave me", "<[CLS]> a day leave me", "<[CLS]>"]
+
+
+@pytest.mark.parametrize("tokens", [0, 2])
+def test_tagged_turns_are_tokens_of_the_whole_text(tokens: int) -> None:
+    """Byte pairs know spaces, so pieces must be cut where the whole text would be."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    pairs = ByteLevelBPETokenizer()
+    pairs.train_from_iterator(["what a day", "leave me alone", "oh my god !", "<s1> <s2>"] * 3, vocab_size=300)
+    pairs.add_special_tokens(["<s>", "</s>"])
+    pairs.post_processor = RobertaProcessing(("</s>", 1 + pairs.token_to_id("<s>")), ("<s>", pairs.token_to_id("<s>")))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=pairs._tokenizer, bos_token="<s>", eos_token="</s>")
+    tokenizer.add_special_tokens({"additional_special_tokens": [f"<s{number + 1}>" for number in range(tokens)]})
+    whole = "<s1> what a day <s2> leave me <s1> alone ! <s2> god"
+    (*_, last) = sequences(tokenizer, talk(), input="tags")
+    assert last.ids == [tokenizer.bos_token_id, *tokenizer(whole, add_special_tokens=False)["input_ids"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from fmerl.features.text.utterances import TextSpec
 from fmerl.finetuning.cell import finetune
 from fmerl.finetuning.features import TunedTextSpec
 from fmerl.finetuning.folder import write_tuned
+from fmerl.finetuning.systems import SYSTEMS
 from fmerl_platform.cli import extract, finetune_text
 from fmerl_platform.cli.main import options_of, single
 from fmerl_platform.extraction.run import ExtractionRequest
 from fmerl_platform.finetuning.request import TuningRequest
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.studies.reproduce import reproduce
+from fmerl_platform.study import fingerprint
 from fmerl_platform.study.inputs import _may_know
 from fmerl_platform.study.record import StudyRecord
 
@@ -42,6 +45,57 @@ def test_cells_are_inputs_times_seeds_and_folds_come_beside(place: Path) -> None
     assert request.fold_cells[0].folder.name == "seed-0-fold-1-of-3"
     every = [*request.cells, *request.fold_cells]
     assert len({cell.fingerprint for cell in every}) == len({cell.folder for cell in every}) == len(every)
+
+
+def test_systems_are_variants_with_their_papers_settings(place: Path) -> None:
+    variants = request_of(place, "--system", "classifier", "compm", "cled", "--epochs", "2").variants
+    assert list(variants) == ["classifier", "CoMPM", "CLED"]
+    assert [config.input for config in variants.values()] == ["utterance", "tags", "tags"]
+    assert [config.batch_size for config in variants.values()] == [32, 1, 8]
+    assert [config.warmup_by for config in variants.values()] == ["share", "epoch", "epoch"]
+    assert {config.epochs for config in variants.values()} == {2}
+    assert {config.max_length for config in variants.values()} == {60}
+    both = request_of(place, "--system", "cled", "--input", "tags", "past", "--warmup", "0.2").variants
+    assert list(both) == ["CLED · tags", "CLED · past"]
+    assert {config.warmup_by for config in both.values()} == {"share"}
+
+
+def test_an_axis_makes_a_variant_of_every_other_value(place: Path) -> None:
+    asked = ("--system", "compm", "--set", "projection=false", "--axis", "compm.memory")
+    request = request_of(place, *asked, "--seeds", "0")
+    names = ["CoMPM", "compm.memory = frozen", "compm.memory = scratch", "compm.memory = none"]
+    assert list(request.variants) == names
+    (corpus,) = request.record("command", {"code_digest": "c"}).corpora
+    assert corpus.changes[names[1]] == {"tuning.compm.memory": "frozen"}
+    assert corpus.control["tuning.compm.projection"] is False
+    assert len({cell.folder for cell in request.cells}) == 4
+    assert {cell.folder.parent.parent for cell in request.cells} == {request.output.resolve() / "spoken"}
+
+
+def test_a_fingerprint_has_the_settings_of_its_own_system(place: Path) -> None:
+    variants = request_of(place, "--system", "classifier", "cled", "--seeds", "0")
+    changed = request_of(place, "--system", "classifier", "cled", "--seeds", "0", "--set", "alpha=1")
+    one, two = ([cell.fingerprint for cell in request.cells] for request in (variants, changed))
+    assert one[0] == two[0]
+    assert one[1] != two[1]
+
+
+def test_the_code_of_one_system_tunes_no_other_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def digests() -> list[str]:
+        fingerprint.tuning_digest.cache_clear()
+        return [fingerprint.tuning_digest(name) for name in SYSTEMS]
+
+    before, sources = digests(), fingerprint._sources
+
+    def changed(name: str) -> Callable[[Path], dict[str, bytes]]:
+        return lambda root: {path: b"#" + text if path == name else text for path, text in sources(root).items()}
+
+    monkeypatch.setattr(fingerprint, "_sources", changed("cled.py"))
+    assert [one == two for one, two in zip(digests(), before, strict=True)] == [True, True, False]
+    monkeypatch.setattr(fingerprint, "_sources", changed("steps.py"))
+    assert not set(digests()) & set(before)
+    monkeypatch.undo()
+    assert digests() == before
 
 
 def test_a_fingerprint_follows_content_not_places(place: Path, tmp_path: Path) -> None:
@@ -86,6 +140,14 @@ def test_an_encoder_is_not_trained_again_as_a_cell(place: Path, tmp_path: Path, 
         (["--folds", "1000"], "fewer folds"),
         (["--layer-decay", "2"], "layer_decay"),
         (["--encoder", "nowhere/at-all"], "encoder"),
+        (["--system", "cled", "cled"], "--system"),
+        (["--set", "compm.memory=none"], "classifier have no such field"),
+        (["--set", "memories=none"], "no configuration field"),
+        (["--system", "cled", "--set", "augmentation=swap"], "not built"),
+        (["--system", "cled", "--set", "cled.decoupled=boredom"], "boredom is no class"),
+        (["--system", "compm", "--axis", "memory=shared"], "memory must be one of"),
+        (["--system", "compm", "--axis", "gru_layers"], "no values"),
+        (["--system", "compm", "cled", "--axis", "epochs=1,2"], "one --system"),
     ],
 )
 def test_bad_arguments_are_one_line(place: Path, arguments: list[str], said: str) -> None:
