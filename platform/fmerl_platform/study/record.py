@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from fmerl.card import recipe_digest
+from fmerl.conditions.condition import parse_conditions
 from fmerl.config import CellConfig
 from fmerl.errors import InputError
 from fmerl.folds.splits import absolute_scheme
@@ -98,6 +99,8 @@ class StudyRecord:
     """The kind's own fields."""
     folds: str | None = None
     """Scheme of the folds, as the command gave it."""
+    conditions: tuple[str, ...] = ()
+    """Conditions that the command asked for, as `Condition.text`."""
 
     @classmethod
     def parse(cls, text: str) -> StudyRecord:
@@ -187,6 +190,7 @@ def record_study(
         kind=kind,
         options=dict(kind_options),
         folds=None if study.folds is None else absolute_scheme(study.folds),
+        conditions=tuple(condition.text for condition in parse_conditions(study.conditions)),
     )
 
 
