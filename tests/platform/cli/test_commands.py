@@ -28,6 +28,7 @@ FLAGS = {
     "main-results": f"--corpus --meld --emobank --systems --folds --conditions --margin {STUDY}",
     "zero-shot": f"""--corpus --meld --emobank --unseen --unseen-utterances --variants --systems --calibrated-stacking
         --llm-study {STUDY}""",
+    "across": f"--corpus --classes --system {STUDY}",
     "search": """--corpus --trials --search-seeds --evaluation-seeds --also --sampler --patience --features --labels
         --preset --config --epochs --modalities --emotion-encoder --scale --set --workers-per-cell --study --storage
         --cpus-per-trial --gpus-per-trial --trials-at-once --dry-run""",

@@ -74,7 +74,9 @@ def test_a_new_cell_is_tested_when_it_is_trained(later: tuple[StudyResults, Stud
 
 def test_the_report_and_its_rows_tell_them(later: tuple[StudyResults, StudyResults], storage: Path) -> None:
     folder = storage / "reports" / PLAIN.name
-    rows = json.loads((folder / "results.json").read_text(encoding="utf-8"))["corpora"]["synthetic-iemocap"]["conditions"]
+    rows = json.loads((folder / "results.json").read_text(encoding="utf-8"))["corpora"]["synthetic-iemocap"][
+        "conditions"
+    ]
     expected = [(name, variant.name) for name in NAMES for variant in PLAIN.variants]
     assert [(row["condition"], row["variant"]) for row in rows] == expected
     assert all(row["n_seeds"] == 2 for row in rows)
