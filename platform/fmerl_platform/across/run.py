@@ -10,7 +10,7 @@ from fmerl.bundle.model import Bundle
 from fmerl_platform.across.report import across_report
 from fmerl_platform.across.request import AcrossPlan
 from fmerl_platform.across.transfer import Pair, transfers
-from fmerl_platform.ledger.kept import read_kept
+from fmerl_platform.ledger.kept_bundles import read_kept
 from fmerl_platform.report.document import Report
 from fmerl_platform.running.options import KeepOptions, Resources
 from fmerl_platform.running.progress import Progress, silent

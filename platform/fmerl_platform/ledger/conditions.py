@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.ledger.kept import keeps_bundle
+from fmerl_platform.ledger.kept_bundles import keeps_bundle
 from fmerl_platform.ledger.schema import CONDITIONS, Tag
 from fmerl_platform.study.cells import Cell
 

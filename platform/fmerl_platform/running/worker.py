@@ -16,13 +16,13 @@ from torch import Tensor
 from fmerl.bundle.cell import write_cell_bundle
 from fmerl.checkpoint import Checkpoint
 from fmerl.conditions.predictions import predict_under
-from fmerl.errors import InputError
+from fmerl.errors import LostError
 from fmerl.training.cell import train_cell
 from fmerl.training.distributed import ALONE, Ranks
 from fmerl.training.loop import DivergedError
 from fmerl_platform.ledger.conditions import add_conditions, finished_run, told
 from fmerl_platform.ledger.experiment import CellRun, Experiment
-from fmerl_platform.ledger.kept import read_kept
+from fmerl_platform.ledger.kept_bundles import read_kept
 from fmerl_platform.ledger.schema import BUNDLE, CONDITIONS, PREDICTIONS
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
@@ -116,8 +116,10 @@ def test_and_log(
         if bundle is None:
             return "its model is gone"
         add_conditions(client, run, _tested(cell, inputs, bundle.models[0].state_dict(), device))
-    except InputError as error:
-        return str(error)
+    except LostError:
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
     return ""
 
 

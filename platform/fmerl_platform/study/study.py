@@ -53,7 +53,8 @@ class Study:
 
     def __post_init__(self) -> None:
         check_study_name(self.name)
-        parse_conditions(self.conditions)
+        if parse_conditions(self.conditions) and self.hold_out is not None:
+            raise InputError("--conditions", "no report of a zero-shot study shows them", "leave one out")
         if len(set(self.seeds)) != len(self.seeds):
             raise InputError("--seeds", f"a seed stands twice in {list(self.seeds)}", "name each once")
         if self.folds is not None:

@@ -17,6 +17,7 @@ from fmerl_platform.studies.ablation import Ablation
 from fmerl_platform.studies.plan import describe, plan_study
 from fmerl_platform.studies.results import StudyResults, open_study
 from fmerl_platform.studies.run import run_study
+from fmerl_platform.study.hold_out import HoldOut
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
 from fmerl_platform.study.study import Study
@@ -113,3 +114,5 @@ def test_what_no_cell_reads_and_what_is_no_condition_are_refused(tmp_path: Path)
         plan_study(replace(PLAIN, conditions=("visual:drop",)), Ablation(), tmp_path)
     with pytest.raises(InputError, match="--conditions"):
         replace(PLAIN, conditions=("text:loud",))
+    with pytest.raises(InputError, match="no report of a zero-shot study shows them"):
+        replace(PLAIN, conditions=("text:drop",), hold_out=HoldOut(classes=("happy",)))

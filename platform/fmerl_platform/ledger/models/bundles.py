@@ -17,7 +17,7 @@ from mlflow.models import Model
 from fmerl.bundle.folder import read_bundle
 from fmerl.bundle.model import Bundle
 from fmerl.errors import InputError
-from fmerl_platform.ledger.kept import read_kept
+from fmerl_platform.ledger.kept_bundles import read_kept
 from fmerl_platform.ledger.schema import BUNDLE
 from fmerl_platform.ledger.store import client_of, storage_uri
 
