@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 from fmerl.bundle.model import Bundle
 from fmerl.config import DIMENSIONS
@@ -72,7 +73,7 @@ def _vad_matrices(plan: AcrossPlan, pairs: Sequence[Pair]) -> Iterator[Table]:
             name=f"across corpora {dimension}",
             caption=f"Concordance of {dimension} across corpora",
             columns=columns("Trained on", *(f"tested on {corpus}" for corpus in plan.corpora)),
-            rows=_rows(plan, pairs, lambda pair, name=dimension: _coefficient(pair.ccc, name)),  # type: ignore[misc]
+            rows=_rows(plan, pairs, partial(_concordance, dimension)),
             notes=("Lin's concordance, all test utterances with a score; ranges are mapped ends to ends.",),
         )
 
@@ -108,12 +109,9 @@ def pair_table(pairs: Sequence[Pair]) -> Table:
     )
 
 
-def _rows(plan: AcrossPlan, pairs: Sequence[Pair], cell: object) -> tuple[tuple[str, ...], ...]:
+def _rows(plan: AcrossPlan, pairs: Sequence[Pair], cell: Callable[[Pair], str]) -> tuple[tuple[str, ...], ...]:
     found = {(pair.train, pair.test): pair for pair in pairs}
-    return tuple(
-        (train, *(cell(found[train, test]) for test in plan.corpora))  # type: ignore[operator]
-        for train in plan.corpora
-    )
+    return tuple((train, *(cell(found[train, test]) for test in plan.corpora)) for train in plan.corpora)
 
 
 def _score(pair: Pair) -> str:
@@ -121,6 +119,10 @@ def _score(pair: Pair) -> str:
         return NONE
     above = pair.chance is not None and pair.chance.verdict == "helps"
     return mean_sd(pair.weighted_f1.mean, pair.weighted_f1.sd) + "*" * above
+
+
+def _concordance(dimension: str, pair: Pair) -> str:
+    return _coefficient(pair.ccc, dimension)
 
 
 def _coefficient(values: Mapping[str, float], dimension: str) -> str:

@@ -93,7 +93,7 @@ def _names(inputs: Sequence[CorpusInputs], given: Sequence[str]) -> dict[str, Cl
             what = f"{text!r} names none of {listed}"
             raise InputError(_CLASSES, what, f"write CORPUS:OLD=NEW, as in {inputs[0].data.corpus}:joy=happy")
         pairs[corpus].append(pair)
-    names = {}
+    names: dict[str, ClassNames] = {}
     for item in inputs:
         corpus, classes = item.data.corpus, item.data.classes
         class_map = read_class_map(pairs[corpus], classes, _CLASSES) if corpus in pairs else {}

@@ -9,6 +9,7 @@ import math
 import statistics as moments
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class Pair:
     utterances: int
     """Test utterances of these classes."""
     n_seeds: int
-    weighted_f1: Estimate | None
+    weighted_f1: Estimate | None = None
     """Over these utterances and classes; None where classes do not meet."""
     chance: Comparison | None = None
     """Against always saying their most frequent class; None also on the diagonal."""
@@ -70,27 +71,24 @@ def transfers(plan: AcrossPlan, bundles: Bundles) -> list[Pair]:
         predicted = {train: _predict(bundles[train], data, plan) for train in plan.corpora}
         for train in plan.corpora:
             key = train, test
-            classes, rows, gold = _meeting(plan, train, test, data)
-            common = {
-                "train": train,
-                "test": test,
-                "classes": classes,
-                "utterances": len(rows),
-                "n_seeds": len(predicted[train]),
+            meeting = _meeting(plan, train, test, data)
+            found[key] = pair = Pair(
+                train=train,
+                test=test,
+                classes=meeting.classes,
+                utterances=len(meeting.rows),
+                n_seeds=len(predicted[train]),
                 **_agreements(data, predicted[train], bundles[train]),
-            }
-            if len(np.unique(gold)) < 2 or not predicted[train]:
-                found[key] = Pair(**common, weighted_f1=None)
+            )
+            if len(np.unique(meeting.gold)) < 2 or not predicted[train]:
                 continue
             own, reference = (
-                _cells(predicted[name], plan.names[name], bundles[name], classes, rows, gold, data)
-                for name in (train, test)
+                _cells(predicted[name], plan.names[name], bundles[name], meeting) for name in (train, test)
             )
-            found[key] = Pair(**common, weighted_f1=estimate(own, len(classes), resamples=_RESAMPLES))
+            found[key] = replace(pair, weighted_f1=estimate(own, len(meeting.classes), resamples=_RESAMPLES))
             if train != test:
-                most = np.full(len(gold), np.bincount(gold).argmax())
-                majority = CellPredictions(seed=None, dialogue=data.dialogue_id[rows], gold=gold, predicted=most)
-                paired = PairedScores([own, [majority], reference], len(classes), SCORES, resamples=_RESAMPLES, seed=0)
+                groups = [own, [_majority(meeting)], reference]
+                paired = PairedScores(groups, len(meeting.classes), SCORES, resamples=_RESAMPLES, seed=0)
                 chance[key] = _effect(paired, 1)
                 if reference:
                     within[key] = _effect(paired, 2)
@@ -108,38 +106,50 @@ def _predict(models: Mapping[int, Bundle], data: ConversationData, plan: AcrossP
         return {seed: bundle.predict(data) for seed, bundle in models.items()}
 
 
-def _meeting(
-    plan: AcrossPlan, train: str, test: str, data: ConversationData
-) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
-    """Classes that meet, test rows that are of one of them, and its index for each such row."""
+class _Meeting(NamedTuple):
+    """What of a test split two corpora can be compared on."""
+
+    classes: tuple[str, ...]
+    """M classes that meet."""
+    rows: NDArray[np.int64]
+    """Test rows that are of one of them."""
+    gold: NDArray[np.int64]
+    """Its index, of each such row."""
+    dialogue: NDArray[np.str_]
+    """Dialogue of each such row."""
+
+
+def _meeting(plan: AcrossPlan, train: str, test: str, data: ConversationData) -> _Meeting:
     classes = plan.meeting(train, test)
     index = {old: classes.index(new) for old, new in plan.names[test].items() if new in classes}
     # The last entry is for rows without a label, which is -1.
     of_label = np.array([*(index.get(name, -1) for name in data.classes), -1], dtype=np.int64)
     gold = of_label[data.label]
     rows = np.flatnonzero(gold >= 0)
-    return classes, rows, gold[rows]
+    return _Meeting(classes, rows, gold[rows], data.dialogue_id[rows])
 
 
 def _cells(
-    predicted: Mapping[int, JointPredictions],
-    names: ClassNames,
-    bundles: Mapping[int, Bundle],
-    classes: tuple[str, ...],
-    rows: NDArray[np.int64],
-    gold: NDArray[np.int64],
-    data: ConversationData,
+    predicted: Mapping[int, JointPredictions], names: ClassNames, bundles: Mapping[int, Bundle], meeting: _Meeting
 ) -> list[CellPredictions]:
     """Each seed's predictions among the classes that meet: of the model's classes that are compared as one of them, the
     one with the highest score."""
     cells = []
     for seed, found in predicted.items():
         own = bundles[seed].classes
-        allowed = [column for column, name in enumerate(own) if names.get(name) in classes]
-        index = np.array([classes.index(names[own[column]]) for column in allowed])
-        likeliest = found.scores[0][np.ix_(rows, allowed)].argmax(axis=1)
-        cells.append(CellPredictions(seed=seed, dialogue=data.dialogue_id[rows], gold=gold, predicted=index[likeliest]))
+        allowed = np.array([column for column, name in enumerate(own) if names.get(name) in meeting.classes])
+        index = np.array([meeting.classes.index(names[own[column]]) for column in allowed])
+        likeliest = found.scores[0][meeting.rows][:, allowed].argmax(axis=1)
+        cells.append(
+            CellPredictions(seed=seed, dialogue=meeting.dialogue, gold=meeting.gold, predicted=index[likeliest])
+        )
     return cells
+
+
+def _majority(meeting: _Meeting) -> CellPredictions:
+    """The most frequent class, always."""
+    most = np.full(len(meeting.gold), np.bincount(meeting.gold).argmax())
+    return CellPredictions(seed=None, dialogue=meeting.dialogue, gold=meeting.gold, predicted=most)
 
 
 def _effect(paired: PairedScores, control: int) -> PairedEffect:
@@ -151,11 +161,16 @@ def _effect(paired: PairedScores, control: int) -> PairedEffect:
     )
 
 
+class _Agreements(TypedDict):
+    ccc: dict[str, float]
+    pearson: dict[str, float]
+
+
 def _agreements(
     data: ConversationData, predicted: Mapping[int, JointPredictions], bundles: Mapping[int, Bundle]
-) -> dict[str, dict[str, float]]:
+) -> _Agreements:
     """Concordance and correlation with the tested corpus's scores, by dimension; none where there are no scores."""
-    found: dict[str, dict[str, float]] = {"ccc": {}, "pearson": {}}
+    found: _Agreements = {"ccc": {}, "pearson": {}}
     for column, dimension in enumerate(DIMENSIONS):
         values: list[tuple[float, float]] = []
         for seed, each in predicted.items():

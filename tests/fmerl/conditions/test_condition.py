@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmerl.conditions.condition import Condition, mask_of, masks_of, parse_conditions
+from fmerl.conditions.condition import Condition, Corruption, mask_of, masks_of, parse_conditions
 from fmerl.config import MODALITIES
 from fmerl.errors import InputError
 
-AMOUNTS = {
+AMOUNTS: dict[Corruption, st.SearchStrategy[float]] = {
     "drop": st.floats(0, 1, exclude_min=True, allow_subnormal=False).map(lambda share: float(f"{share:.6g}")),
     "snr": st.floats(-100, 100).map(lambda decibels: round(decibels, 3) + 0.0),
     "delay": st.integers(1, 1000).map(float),

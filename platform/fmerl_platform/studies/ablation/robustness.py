@@ -23,7 +23,7 @@ class ConditionRow:
     variant: str
     n_seeds: int
     weighted_f1: float
-    """Mean over seeds; NaN where no cell was tested under the condition."""
+    """Mean over seeds."""
     loss: float
     """Weighted F1 under the condition minus that of the same cells without it."""
     loss_ci_low: float
@@ -114,8 +114,14 @@ def _row(
 
 
 def _cells(row: ConditionRow) -> tuple[str, ...]:
-    own = (row.condition, row.variant, str(row.n_seeds), percent(row.weighted_f1), signed(100 * row.loss))
-    own = (*own, interval(row.loss_ci_low, row.loss_ci_high))
+    own = (
+        row.condition,
+        row.variant,
+        str(row.n_seeds),
+        percent(row.weighted_f1),
+        signed(100 * row.loss),
+        interval(row.loss_ci_low, row.loss_ci_high),
+    )
     compared = row.comparison
     if compared is None or not compared.n_pairs:
         return (*own, NONE, NONE, NONE, NONE)
