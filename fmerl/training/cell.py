@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from fmerl.model import System
 from fmerl.training.batching import BatchLoader
 from fmerl.training.dataset import ConversationData
 from fmerl.training.distributed import ALONE, Ranks
-from fmerl.training.evaluation import Predictions, classification_scores, prediction_table
+from fmerl.training.evaluation import Predictions, classification_scores, condition_table, prediction_table
 from fmerl.training.loop import adam, build_model, deterministic, train_epochs
 from fmerl.training.selection import Selection
 
@@ -39,8 +39,7 @@ class CellResult:
     predictions: pa.Table
     """Validation and test rows at the selected epoch (`fmerl.training.evaluation.prediction_table`)."""
     conditions: pa.Table
-    """The same columns and `condition`, test rows only: after the `first epoch`, and, of a model that reads several
-    modalities, at the selected epoch with each `<modality> masked`."""
+    """The same columns and `condition`, test rows only, after the `first epoch`; `fmerl.conditions` makes others."""
     weights: dict[str, Tensor]
     """State of the model at the selected epoch, on the CPU."""
 
@@ -76,13 +75,7 @@ def train_cell(
         fmerl.training.loop.DivergedError: The loss left the finite numbers.
     """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    seen = data.subset("train", "validation").without_classes(
-        config.training.unseen_classes, config.training.unseen_utterances
-    )
-    test, started = data.subset("test"), time.perf_counter()
-
-    def predicted(rows: ConversationData) -> Predictions:
-        return ranks.predict(model, BatchLoader(rows, config.backbone.modalities, config.training, device))
+    seen, test, started = seen_splits(config, data), data.subset("test"), time.perf_counter()
 
     with deterministic(config.training.threads):
         model = build_model(config, seen.subset("train"), anchors, seed).to(device)
@@ -108,12 +101,9 @@ def train_cell(
         assert chosen.first is not None
         assert chosen.predictions is not None
         model.load_state_dict(chosen.weights)
-        of_validation = predicted(data.subset("validation"))
+        validation = BatchLoader(data.subset("validation"), config.backbone.modalities, config.training, device)
+        of_validation = ranks.predict(model, validation)
         both = Predictions(*map(np.concatenate, zip(of_validation, chosen.predictions, strict=True)))
-        conditions = {FIRST_EPOCH: chosen.first}
-        if len(config.backbone.modalities) > 1:
-            for modality in config.backbone.modalities:
-                conditions[masked_condition(modality)] = predicted(_masked(test, modality))
     return CellResult(
         metrics={
             **{f"test_{name}": value for name, value in chosen.scores.items()},
@@ -124,8 +114,15 @@ def train_cell(
             "parameters": float(sum(parameter.numel() for parameter in model.parameters())),
         },
         predictions=prediction_table(data.subset("validation", "test"), both),
-        conditions=_condition_table(test, conditions),
+        conditions=condition_table(test, FIRST_EPOCH, chosen.first),
         weights=chosen.weights,
+    )
+
+
+def seen_splits(config: CellConfig, data: ConversationData) -> ConversationData:
+    """Train and validation as a cell sees them: without the classes that it holds out."""
+    return data.subset("train", "validation").without_classes(
+        config.training.unseen_classes, config.training.unseen_utterances
     )
 
 
@@ -137,25 +134,3 @@ def _restored(
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return Selection.of_state(state["chosen"])
-
-
-def masked_condition(modality: str) -> str:
-    """Condition of predictions made without a modality that the model was trained with."""
-    return f"{modality} masked"
-
-
-def _masked(data: ConversationData, modality: str) -> ConversationData:
-    """Data in which the modality was never observed."""
-    features, missing = data.features[modality], data.missing[modality]
-    return replace(
-        data,
-        features={**data.features, modality: np.zeros_like(features)},
-        missing={**data.missing, modality: np.ones_like(missing)},
-    )
-
-
-def _condition_table(data: ConversationData, conditions: Mapping[str, Predictions]) -> pa.Table:
-    return pa.concat_tables(
-        prediction_table(data, predictions).append_column("condition", pa.array([name] * len(data.label)))
-        for name, predictions in conditions.items()
-    )

@@ -95,6 +95,11 @@ def prediction_table(data: ConversationData, predictions: Predictions) -> pa.Tab
     )
 
 
+def condition_table(data: ConversationData, name: str, predictions: Predictions) -> pa.Table:
+    """The ledger's rows under a condition: those of `prediction_table` and its name as `condition`."""
+    return prediction_table(data, predictions).append_column("condition", pa.array([name] * len(data.label)))
+
+
 def prediction_rows(
     *, gold: Any, predicted: Any, scores: NDArray[np.float32], vad: NDArray[np.float32], **columns: Any
 ) -> pa.Table:

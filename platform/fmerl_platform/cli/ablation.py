@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from fmerl_platform.cli.grid import plan_and_run
-from fmerl_platform.cli.options import FLAT, Folds, MarginOptions, StudyOptions
+from fmerl_platform.cli.options import FLAT, Conditions, Folds, MarginOptions, StudyOptions
 from fmerl_platform.cli.variants import VariantOptions
 from fmerl_platform.study.study import SYNTHETIC, Study
 
@@ -19,6 +19,7 @@ class AblationOptions(StudyOptions):
     """Corpus folders, or names of synthetic corpora."""
     compared: Annotated[VariantOptions, FLAT] = field(default_factory=VariantOptions)
     folds: Folds = None
+    conditions: Conditions = ()
     equivalence: Annotated[MarginOptions, FLAT] = field(default_factory=MarginOptions)
     study: str = "ablation"
     """Name of the MLflow experiment and of the report's folder."""
@@ -37,6 +38,7 @@ def ablation(*, options: Annotated[AblationOptions, FLAT] = AblationOptions()) -
         seeds=options.seeds,
         inputs=options.inputs,
         folds=options.folds,
+        conditions=options.conditions,
     )
     from fmerl_platform.studies.ablation import Ablation  # starts slowly, so only once the study is valid
 

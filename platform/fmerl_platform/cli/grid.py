@@ -17,25 +17,31 @@ if TYPE_CHECKING:
 
 def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | None:
     """Read and check a study's inputs and say what they are; None when a dry run ends here."""
-    from fmerl_platform.cli.placement import placement_table
     from fmerl_platform.cli.ready import check_ready
 
     check_ready(dry_run=options.dry_run)
-    from fmerl_platform.running.nodes import nodes_to_expect
-    from fmerl_platform.running.placement import place_cells
-    from fmerl_platform.studies.plan import describe, fold_tables, plan_study, plan_table, warnings
+    from fmerl_platform.studies.plan import plan_study
 
     planned = plan_study(study, kind, options.storage)
+    tell(planned, options)
+    return None if options.dry_run else planned
+
+
+def tell(planned: StudyPlan, options: StudyOptions) -> None:
+    """Say what the inputs are; in a dry run also the cells and where they would run."""
+    from fmerl_platform.cli.placement import placement_table
+    from fmerl_platform.running.nodes import nodes_to_expect
+    from fmerl_platform.running.placement import place_cells
+    from fmerl_platform.studies.plan import describe, fold_tables, plan_table, warnings
+
     for line in describe(planned):
         say(line)
     for line in warnings(planned):
         say(line, "bold yellow")
-    if not options.dry_run:
-        return planned
-    corpora = {item.data.corpus: item for item in planned.inputs}
-    placement = place_cells(planned.cells, corpora, options.resources, nodes_to_expect())
-    show([*fold_tables(planned), plan_table(planned), placement_table(placement, len(planned.cells))])
-    return None
+    if options.dry_run:
+        corpora = {item.data.corpus: item for item in planned.inputs}
+        placement = place_cells(planned.cells, corpora, options.resources, nodes_to_expect())
+        show([*fold_tables(planned), plan_table(planned), placement_table(placement, len(planned.cells))])
 
 
 def run(planned: StudyPlan, options: StudyOptions) -> StudyResults:

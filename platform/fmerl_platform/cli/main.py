@@ -21,6 +21,7 @@ COMMANDS = {
     "ablation": "the paper's ablation, or your own: variants x corpora x seeds",
     "main-results": "FMERL beside other systems on the same features (Table 1)",
     "zero-shot": "classes that were never learned (Table 2)",
+    "across": "models of each corpus tested on the others: a matrix of corpora",
     "search": "search the loss weights, compare the best on fresh seeds",
     "report": "a study's report again without training, or one cell trained again and compared",
     "export": "a finished study's models in one folder, with a model card",

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from fmerl_platform.cli.corpora import CorpusOptions
 from fmerl_platform.cli.grid import plan_and_run
-from fmerl_platform.cli.options import FLAT, Folds, MarginOptions, StudyOptions
+from fmerl_platform.cli.options import FLAT, Conditions, Folds, MarginOptions, StudyOptions
 from fmerl_platform.cli.variants import ALL, OTHER_SYSTEMS, among
 from fmerl_platform.study.paper import SYSTEMS
 
@@ -22,6 +22,7 @@ class MainResultsOptions(StudyOptions):
     systems: Annotated[tuple[str, ...], Parameter(choices=[ALL, *OTHER_SYSTEMS])] = (ALL,)
     """Systems beside FMERL, which always runs."""
     folds: Folds = None
+    conditions: Conditions = ()
     equivalence: Annotated[MarginOptions, FLAT] = field(default_factory=MarginOptions)
     study: str = "main-results"
     """Name of the MLflow experiment and of the report's folder."""
@@ -34,7 +35,8 @@ def main_results(*, options: Annotated[MainResultsOptions, FLAT] = MainResultsOp
     compare them on MELD's text instead, prepared as meld-text does. Rerunning the same command resumes.
     """
     variants = (SYSTEMS[0], *among(SYSTEMS, options.systems))
-    study = replace(options.corpora.study(options.study, variants, options), folds=options.folds)
+    study = options.corpora.study(options.study, variants, options)
+    study = replace(study, folds=options.folds, conditions=options.conditions)
     from fmerl_platform.studies.ablation import Ablation  # starts slowly, so only once the study is valid
 
     return plan_and_run(study, Ablation(margin=options.equivalence.margin), options)

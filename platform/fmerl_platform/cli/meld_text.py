@@ -10,7 +10,7 @@ from fmerl.config.presets import OFFLINE_ENCODER
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, results, say
 from fmerl_platform.cli.corpora import of_meld_text
 from fmerl_platform.cli.grid import plan, run
-from fmerl_platform.cli.options import FLAT, MarginOptions, StudyOptions
+from fmerl_platform.cli.options import FLAT, Conditions, MarginOptions, StudyOptions
 from fmerl_platform.cli.variants import VariantOptions
 from fmerl_platform.study.study import Study
 
@@ -27,6 +27,7 @@ class MeldTextOptions(StudyOptions):
     """Encoder of the utterances: a Hugging Face id, a folder or package:MODULE."""
     pooling: Literal["mean", "cls"] = "mean"
     """Which vector of the encoder's last layer stands for an utterance."""
+    conditions: Conditions = ()
     compared: Annotated[VariantOptions, FLAT] = field(default_factory=VariantOptions)
     equivalence: Annotated[MarginOptions, FLAT] = field(default_factory=MarginOptions)
     study: str = "meld-text"
@@ -43,7 +44,13 @@ def meld_text(*, options: Annotated[MeldTextOptions, FLAT]) -> int:
     from fmerl_platform.studies.ablation import Ablation
     from fmerl_platform.studies.ablation.logistic_reference import REFERENCE, against_reference
 
-    study = Study(options.study, variants=options.compared.chosen(), seeds=options.seeds, inputs=options.inputs)
+    study = Study(
+        options.study,
+        variants=options.compared.chosen(),
+        seeds=options.seeds,
+        inputs=options.inputs,
+        conditions=options.conditions,
+    )
     study = of_meld_text(study, options.meld, options.emobank, options.storage, options.text_encoder, options.pooling)
     planned = plan(study, Ablation(margin=options.equivalence.margin), options)
     if planned is None:

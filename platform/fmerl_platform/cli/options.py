@@ -37,6 +37,17 @@ Folds = Annotated[
 """Option of the studies that can be run in folds."""
 
 
+Conditions = Annotated[
+    tuple[str, ...],
+    Parameter(
+        help="Also test every cell with a modality corrupted: MODALITY:drop, :drop=SHARE of utterances, :snr=DECIBELS "
+        "of noise or :delay=TURNS, as in audio:snr=10 visual:delay=2 text+audio:drop. Each modality alone is dropped "
+        "anyhow. Finished cells are tested again if they kept their weights."
+    ),
+]
+"""Option of the studies whose report shows conditions."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MarginOptions:
     """Equivalence within a margin."""

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from fmerl_platform.ledger.conditions import tested_conditions
 from fmerl_platform.ledger.experiment import Experiment, Planned
 from fmerl_platform.ledger.results import CellRecord
 from fmerl_platform.ledger.schema import CONDITIONS, EPOCH_METRICS, PREDICTIONS, Tag
@@ -104,6 +105,8 @@ class FinishedCell(CellKey):
     metrics: Mapping[str, float]
     unseen: tuple[str, ...]
     """Classes that it held out."""
+    conditions: tuple[str, ...]
+    """Names of the conditions that it was tested under."""
     superseded: bool
     """True if a cell of other code or configuration has taken its place in the plan."""
 
@@ -120,6 +123,7 @@ def finished_cells(experiment: Experiment, **tags: str) -> list[FinishedCell]:
             run_id=run.info.run_id,
             metrics=run.data.metrics,
             unseen=unseen_classes(run),
+            conditions=tested_conditions(run),
             superseded=Tag.SUPERSEDED in run.data.tags,
         )
         for run in experiment.find(level="seed", **tags)

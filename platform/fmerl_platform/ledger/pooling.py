@@ -30,7 +30,8 @@ def pooled_over_folds(cells: Sequence[CellRecord], folds: Sequence[str]) -> tupl
 def _pooled(cells: Sequence[CellRecord]) -> CellRecord:
     """The record of one seed. Its scores are of the pooled predictions, its other numbers the folds' means."""
     predictions = _each_once({str(cell.fold): cell.predictions.filter(pc.field("split") == "test") for cell in cells})
-    conditions = cells[0].conditions["condition"].unique().to_pylist()
+    of_each = [cell.conditions["condition"].unique().to_pylist() for cell in cells]
+    conditions = [name for name in of_each[0] if all(name in names for names in of_each)]
     by_condition = [
         _each_once({str(cell.fold): cell.conditions.filter(pc.field("condition") == name) for cell in cells})
         for name in conditions
@@ -46,7 +47,7 @@ def _pooled(cells: Sequence[CellRecord]) -> CellRecord:
             for name in cells[0].history
         },
         predictions=predictions,
-        conditions=pa.concat_tables(by_condition) if by_condition else cells[0].conditions,
+        conditions=pa.concat_tables(by_condition) if by_condition else cells[0].conditions.slice(0, 0),
     )
 
 

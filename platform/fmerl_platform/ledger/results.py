@@ -33,7 +33,7 @@ class CellRecord:
     predictions: pa.Table
     """`predictions.parquet`: validation and test rows at the selected epoch."""
     conditions: pa.Table
-    """`conditions.parquet`: test rows by `condition`: after the first epoch, and with masked modalities."""
+    """`conditions.parquet`: test rows by `condition`: after the first epoch, and with modalities corrupted."""
     fold: str | None = None
     """Fold that it tests; None in a study without folds, and of all folds together."""
 
@@ -78,6 +78,8 @@ class CorpusCells:
     """Names of the folds, each tested by cells of its own."""
     pooled: tuple[CellRecord, ...] = ()
     """Cells of a study in folds, all folds of a seed in one (`fmerl_platform.ledger.pooling`)."""
+    conditions: tuple[str, ...] = ()
+    """Names of the conditions that the study's last command asked for."""
 
     @property
     def tested(self) -> tuple[CellRecord, ...]:
@@ -93,6 +95,14 @@ class CorpusCells:
         """A variant's cells by ascending seed, one per seed: of a study in folds, all folds of the seed pooled."""
         return tuple(sorted((cell for cell in self.tested if cell.variant == variant), key=lambda cell: cell.seed))
 
+    def tested_under(self, variant: str, condition: str | None = None) -> list[CellRecord]:
+        """A variant's cells that were tested under a condition, all of them without one, by ascending seed."""
+        return [
+            cell
+            for cell in self.of_variant(variant)
+            if condition is None or condition in cell.conditions["condition"].unique().to_pylist()
+        ]
+
     def predictions_of(self, variant: str, condition: str | None = None) -> list[CellPredictions]:
         """The variant's labelled test utterances with classes as indices in label order, by ascending seed.
 
@@ -103,8 +113,7 @@ class CorpusCells:
         """
         return [
             labelled_predictions(cell, self.classes, condition, seedless=variant in self.seedless)
-            for cell in self.of_variant(variant)
-            if condition is None or condition in cell.conditions["condition"].unique().to_pylist()
+            for cell in self.tested_under(variant, condition)
         ]
 
 

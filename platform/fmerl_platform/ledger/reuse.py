@@ -10,6 +10,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from fmerl_platform.ledger.cells import AnyPlanned, unseen_classes
+from fmerl_platform.ledger.conditions import tested_conditions, told
 from fmerl_platform.ledger.experiment import Experiment, Planned
 from fmerl_platform.ledger.schema import PREDICTIONS, Tag
 
@@ -49,7 +50,7 @@ def _copy(experiment: Experiment, source: Run, cell: Planned, parent: str) -> bo
         note = f"Finished in the study `{source.data.tags[Tag.STUDY]}` as run `{source_id}`, and reused here."
         run = experiment.begin(cell, parent, source.data.params, note, unseen_classes(source))
         assert run is not None, "the cell is unfinished, and this study is locked"
-        experiment.tag(run.run_id, {Tag.REUSED_FROM: source_id})
+        experiment.tag(run.run_id, {Tag.REUSED_FROM: source_id, **told(tested_conditions(source))})
         history = [metric for name in source.data.metrics for metric in client.get_metric_history(source_id, name)]
         run.finish_as(history, sorted(Path(folder).iterdir()))
     return True

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fmerl.conditions.condition import parse_conditions
 from fmerl.errors import InputError
 from fmerl_platform.ledger.cells import failure_reasons, follow_plan, read_cells
 from fmerl_platform.ledger.experiment import Experiment
@@ -99,10 +100,19 @@ def read_results(experiment: Experiment, record: StudyRecord) -> tuple[CorpusCel
     for cell in read_cells(experiment, record.cells):
         finished[cell.corpus].append(cell)
     reasons = failure_reasons(experiment)
-    return tuple(_results(corpus, record.control, finished[corpus.corpus], reasons) for corpus in record.corpora)
+    conditions = tuple(condition.name for condition in parse_conditions(record.conditions))
+    return tuple(
+        _results(corpus, record.control, finished[corpus.corpus], reasons, conditions) for corpus in record.corpora
+    )
 
 
-def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], reasons: dict[str, str]) -> CorpusCells:
+def _results(
+    record: CorpusRecord,
+    control: str,
+    cells: Sequence[CellRecord],
+    reasons: dict[str, str],
+    conditions: tuple[str, ...],
+) -> CorpusCells:
     finished = {cell.fingerprint for cell in cells}
     return CorpusCells(
         corpus=record.corpus,
@@ -121,6 +131,7 @@ def _results(record: CorpusRecord, control: str, cells: Sequence[CellRecord], re
         repeats=frozenset(record.repeats),
         folds=tuple(record.folds),
         pooled=pooled_over_folds(cells, tuple(record.folds)) if record.folds else (),
+        conditions=conditions,
     )
 
 

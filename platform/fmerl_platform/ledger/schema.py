@@ -10,7 +10,8 @@ DIFF_FILE = "source.diff"
 PREDICTIONS = "predictions.parquet"
 """Validation and test rows at the selected epoch, on a seed run."""
 CONDITIONS = "conditions.parquet"
-"""Test rows after the first epoch and with masked modalities, on a seed run."""
+"""Test rows by `condition`, on a seed run: after the first epoch, and of a trained model whose features are masked,
+noisy or late (`fmerl.conditions`)."""
 BUNDLE = "bundle"
 """Folder of the model with the selected epoch's weights, on a seed run that keeps them."""
 
@@ -38,6 +39,8 @@ class Tag:
     FOLD = "fmerl.fold"
     """Fold that a seed run tests, in a study with folds."""
     FINGERPRINT = "fmerl.fingerprint"
+    CONDITIONS = "fmerl.conditions"
+    """Names of the conditions that a seed run's model was tested under, with commas between."""
     PLANNED = "fmerl.planned"
     """`true` if the study's last command planned the variant."""
     SUPERSEDED = "fmerl.superseded"

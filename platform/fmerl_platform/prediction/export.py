@@ -14,7 +14,8 @@ from fmerl.bundle.manifest import Manifest
 from fmerl.bundle.model import Bundle
 from fmerl.bundle.predictions import scores_and_gold, seen_validation
 from fmerl.errors import InputError
-from fmerl_platform.ledger.models.bundles import log_model, read_kept, set_alias
+from fmerl_platform.ledger.kept_bundles import read_kept
+from fmerl_platform.ledger.models.bundles import log_model, set_alias
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.prediction.model_card import Calibration, model_card
 from fmerl_platform.prediction.requirements import EXAMPLE, requirements

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,13 +11,18 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from torch import Tensor
 
 from fmerl.bundle.cell import write_cell_bundle
 from fmerl.checkpoint import Checkpoint
+from fmerl.conditions.predictions import predict_under
+from fmerl.errors import LostError
 from fmerl.training.cell import train_cell
 from fmerl.training.distributed import ALONE, Ranks
 from fmerl.training.loop import DivergedError
+from fmerl_platform.ledger.conditions import add_conditions, finished_run, told
 from fmerl_platform.ledger.experiment import CellRun, Experiment
+from fmerl_platform.ledger.kept_bundles import read_kept
 from fmerl_platform.ledger.schema import BUNDLE, CONDITIONS, PREDICTIONS
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
@@ -80,15 +86,48 @@ def train_and_log(
         )
         if run is None:
             return ""
+        conditions = _tested(cell, inputs, result.weights, device)
         with tempfile.TemporaryDirectory() as folder:
-            write_tables(Path(folder), result.predictions, result.conditions)
+            write_tables(Path(folder), result.predictions, pa.concat_tables([result.conditions, *conditions]))
             if files.weights:
                 write_cell_bundle(Path(folder) / BUNDLE, result, **cell.facts(inputs))
+            experiment.tag(run.run_id, told({condition.name for condition in cell.conditions}))
             run.finish(result.metrics, cell.config.training.epochs, sorted(Path(folder).iterdir()))
         files.checkpoint(cell).discard()
     except Exception as error:
         return end_failed(run, error, ranks)
     return ""
+
+
+def test_and_log(
+    cell: Cell,
+    inputs: CorpusInputs,
+    experiment: Experiment,
+    parent: str,
+    files: CellFiles,
+    *,
+    device: torch.device,
+) -> str:
+    """Test a finished cell, with the model that it kept, under the cell's conditions; a `TrainAndLog`."""
+    client, run = experiment.client(), finished_run(experiment, cell.fingerprint)
+    assert run is not None, "only finished cells are tested"
+    try:
+        bundle = read_kept(client, run.info.run_id)
+        if bundle is None:
+            return "its model is gone"
+        add_conditions(client, run, _tested(cell, inputs, bundle.models[0].state_dict(), device))
+    except LostError:
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _tested(
+    cell: Cell, inputs: CorpusInputs, weights: Mapping[str, Tensor], device: torch.device | None
+) -> list[pa.Table]:
+    anchors = inputs.anchors[cell.config.anchors]
+    return predict_under(cell.conditions, cell.config, inputs.data_of(cell.fold), anchors, cell.seed, weights, device)
 
 
 def write_tables(folder: Path, predictions: pa.Table, conditions: pa.Table) -> None:

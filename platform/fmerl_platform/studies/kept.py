@@ -49,7 +49,7 @@ def key_of(experiment: Experiment, record: StudyRecord, others: Sequence[Experim
     return recipe_digest(
         {
             "record": json.loads(record.json()),
-            "runs": [[cell.run_id, cell.superseded] for cell in cells],
+            "runs": [[cell.run_id, cell.superseded, *cell.conditions] for cell in cells],
             "failures": failure_reasons(experiment),
             "tracking": experiment.uri,
             "code": engine_digest(),

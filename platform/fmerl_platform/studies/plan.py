@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fmerl.conditions.condition import parse_conditions
 from fmerl.corpus.dialogue import SPLITS
 from fmerl.supervision.anchors import mean_cosine
 from fmerl_platform.report.table import Column, Table, columns
@@ -36,12 +37,12 @@ def plan_study(study: Study, kind: StudyKind, storage: Path) -> StudyPlan:
         InputError, StudyError: Any fault of the inputs or of the study.
     """
     inputs = load_inputs(study, storage)
-    cells = plan_cells(inputs, study.variants, study.seeds, kind.variants)
+    cells = plan_cells(inputs, study.variants, study.seeds, kind.variants, parse_conditions(study.conditions))
     return StudyPlan(study=study, kind=kind, inputs=tuple(inputs), cells=tuple(cells))
 
 
 def describe(plan: StudyPlan) -> Iterator[str]:
-    """Lines on each corpus: its size, modalities and classes held out."""
+    """Lines on each corpus: its size, modalities, classes held out and conditions of its control."""
     for item in plan.inputs:
         data, config = item.data, item.control
         cosine = mean_cosine(item.anchors[config.anchors])
@@ -51,6 +52,9 @@ def describe(plan: StudyPlan) -> Iterator[str]:
         )
         if unseen := config.training.unseen_classes:
             yield f"{data.corpus}: held out: {', '.join(unseen)}; their utterances: {config.training.unseen_utterances}"
+        control = next((cell for cell in plan.cells if cell.corpus == data.corpus), None)
+        if control is not None and control.conditions:
+            yield f"{data.corpus}: also tested under: {', '.join(each.name for each in control.conditions)}"
 
 
 def warnings(plan: StudyPlan) -> Iterator[str]:

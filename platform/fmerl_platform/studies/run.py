@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fmerl_platform.ledger.cells import mark_failed, unfinished
+from fmerl_platform.ledger.conditions import Untested, untested
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import command_line, provenance
 from fmerl_platform.ledger.reuse import reuse
@@ -23,6 +25,9 @@ from fmerl_platform.studies.results import StudyResults
 from fmerl_platform.study.cells import Cell, CellFailure
 from fmerl_platform.study.record import StudyRecord, record_study
 from fmerl_platform.study.study import Study
+
+if TYPE_CHECKING:
+    from fmerl_platform.running.worker import TrainAndLog
 
 _log = logging.getLogger(__name__)
 
@@ -83,9 +88,9 @@ def run_plan(
         here, waiting = len(waiting), reuse(experiment, waiting, runs.variants)
         if len(waiting) < here:
             _log.info("%d cells are reused from other studies", here - len(waiting))
-        failures = _train(
-            waiting, plan, experiment, runs, storage, resources or Resources(), keep or KeepOptions(), progress
-        )
+        grid = _Grid(plan, experiment, runs, storage, resources or Resources(), keep or KeepOptions(), progress)
+        failures = grid.train(waiting)
+        failures += grid.test(untested(experiment, cells))
         return finish_study(experiment, record, runs, kind, storage, failures)
 
 
@@ -117,37 +122,60 @@ def finish_study(
     return results
 
 
-def _train(
-    waiting: Sequence[Cell],
-    plan: StudyPlan,
-    experiment: Experiment,
-    runs: StudyRuns,
-    storage: Path,
-    resources: Resources,
-    keep: KeepOptions,
-    progress: Progress,
-) -> list[CellFailure]:
-    if not waiting:
-        return []
-    from fmerl_platform.running.grid import run_grid  # Ray starts slowly, and is not needed for finished cells
-    from fmerl_platform.running.session import ray_session
-    from fmerl_platform.running.worker import CellFiles
+@dataclass(frozen=True)
+class _Grid:
+    """Ray Tune over cells of one study."""
 
-    shared = sum(item.shared_bytes for item in plan.inputs)
-    dashboard = any(cell.config.training.workers > 1 for cell in waiting)
-    done = len(plan.cells) - len(waiting)
-    with progress("cells", len(waiting), done) as told, ray_session(shared, dashboard=dashboard):
-        return run_grid(
-            waiting,
-            {item.data.corpus: item for item in plan.inputs},
-            experiment,
-            runs.variants,
-            resources=resources,
-            files=CellFiles(
-                folder=(storage / "checkpoints").resolve(),
-                weights=keep.keep_weights,
-                every_seconds=keep.checkpoint_seconds,
-            ),
-            storage=storage,
-            progress=told,
-        )
+    plan: StudyPlan
+    experiment: Experiment
+    runs: StudyRuns
+    storage: Path
+    resources: Resources
+    keep: KeepOptions
+    progress: Progress
+
+    def train(self, cells: Sequence[Cell]) -> list[CellFailure]:
+        if not cells:
+            return []
+        from fmerl_platform.running.worker import train_and_log  # PyTorch starts slowly
+
+        return self._run(cells, "cells", len(self.plan.cells) - len(cells), train_and_log)
+
+    def test(self, lacking: Untested) -> list[CellFailure]:
+        """Test finished cells under conditions that they were not tested under when they were trained."""
+        if lacking.lost:
+            _log.warning(
+                "%d finished cells kept no model, so they cannot be tested under conditions that they were not tested "
+                "under before; run the study with --keep-weights in another --storage",
+                len(lacking.lost),
+            )
+        if not lacking.testable:
+            return []
+        from fmerl_platform.running.worker import test_and_log
+
+        alone = [replace(cell, config=cell.config.with_values({"training.workers": 1})) for cell in lacking.testable]
+        return self._run(alone, "cells to test", 0, test_and_log)
+
+    def _run(self, cells: Sequence[Cell], what: str, done: int, train: TrainAndLog) -> list[CellFailure]:
+        from fmerl_platform.running.grid import run_grid  # Ray starts slowly, and is not needed for finished cells
+        from fmerl_platform.running.session import ray_session
+        from fmerl_platform.running.worker import CellFiles
+
+        shared = sum(item.shared_bytes for item in self.plan.inputs)
+        dashboard = any(cell.config.training.workers > 1 for cell in cells)
+        with self.progress(what, len(cells), done) as told, ray_session(shared, dashboard=dashboard):
+            return run_grid(
+                cells,
+                {item.data.corpus: item for item in self.plan.inputs},
+                self.experiment,
+                self.runs.variants,
+                resources=self.resources,
+                files=CellFiles(
+                    folder=(self.storage / "checkpoints").resolve(),
+                    weights=self.keep.keep_weights,
+                    every_seconds=self.keep.checkpoint_seconds,
+                ),
+                storage=self.storage,
+                progress=told,
+                train=train,
+            )

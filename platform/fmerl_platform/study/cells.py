@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fmerl.conditions.condition import Condition, masks_of
 from fmerl.config import AnchorConfig, CellConfig
 from fmerl.folds.data import fold_data, fold_digests
 from fmerl.folds.splits import Fold
@@ -59,6 +60,9 @@ class Cell:
     config: CellConfig
     fingerprint: str
     fold: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    """Conditions that the trained model is tested under. They decide none of its numbers, so no fingerprint holds them.
+    """
 
     @property
     def name(self) -> str:
@@ -105,6 +109,7 @@ def plan_cells(
     variants: Sequence[Variant],
     seeds: Sequence[int],
     more: Callable[[CorpusInputs], Sequence[Variant]] = lambda inputs: (),
+    conditions: Sequence[Condition] = (),
 ) -> list[Cell]:
     """List every corpus x variant x seed x fold, the control first.
 
@@ -113,6 +118,7 @@ def plan_cells(
         variants: Variants of every corpus, control first.
         seeds: Seeds of every variant.
         more: Further variants of one corpus, by its content.
+        conditions: Conditions of every cell, besides a mask of each modality of a model that reads several.
 
     Raises:
         StudyError: No or double seeds, variants or corpora, a variant that is not what it declares, or two variants
@@ -138,6 +144,7 @@ def plan_cells(
             if variant.skip_if_equal and config == inputs.control:
                 continue
             anchors = inputs.anchors[config.anchors]
+            tested = tuple(dict.fromkeys((*masks_of(config.backbone.modalities), *conditions)))
             cells += [
                 Cell(
                     corpus=inputs.data.corpus,
@@ -146,6 +153,7 @@ def plan_cells(
                     config=config,
                     fingerprint=fingerprint(config, data, anchors, seed),
                     fold=fold,
+                    conditions=tested,
                 )
                 for seed in seeds
                 for fold, data in parts.items()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fmerl.card import recipe_digest
+from fmerl.conditions.condition import parse_conditions
 from fmerl.config import MODALITIES, CellConfig
 from fmerl.config.presets import PRESETS
 from fmerl.corpus import Corpus, read_corpus, write_corpus
@@ -36,7 +37,18 @@ def load_inputs(study: Study, storage: Path) -> list[CorpusInputs]:
     inputs = [_load(name, study, storage) for name in study.corpora]
     if study.hold_out is not None:
         study.hold_out.check(item.data.corpus for item in inputs)
+    for item in inputs:
+        _check_conditions(item, study.conditions)
     return inputs
+
+
+def _check_conditions(inputs: CorpusInputs, conditions: Sequence[str]) -> None:
+    """Refuse a condition of a modality that no cell of the corpus reads: it would change nothing."""
+    for condition in parse_conditions(conditions):
+        for modality in condition.modalities:
+            if modality not in inputs.data.features:
+                what = f"no cell of {inputs.data.corpus} reads {modality}"
+                raise InputError(f"--conditions {condition.text}", what, "leave it out, or extract the features")
 
 
 def _load(name: str, study: Study, storage: Path) -> CorpusInputs:

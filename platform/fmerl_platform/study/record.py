@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from fmerl.card import recipe_digest
+from fmerl.conditions.condition import parse_conditions
 from fmerl.config import CellConfig
 from fmerl.errors import InputError
 from fmerl.folds.splits import absolute_scheme
@@ -100,6 +101,8 @@ class StudyRecord:
     """Scheme of the folds, as the command gave it."""
     tables: tuple[str, ...] = ()
     """Feature tables by their names, as the command gave them."""
+    conditions: tuple[str, ...] = ()
+    """Conditions that the command asked for, as `Condition.text`."""
 
     @classmethod
     def parse(cls, text: str) -> StudyRecord:
@@ -190,6 +193,7 @@ def record_study(
         options=dict(kind_options),
         folds=None if study.folds is None else absolute_scheme(study.folds),
         tables=study.inputs.tables,
+        conditions=tuple(condition.text for condition in parse_conditions(study.conditions)),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmerl.conditions.condition import parse_conditions
 from fmerl.errors import InputError
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
@@ -46,9 +47,14 @@ class Study:
     """Classes that no cell of the study learns."""
     folds: str | None = None
     """Test every utterance once, in folds: `session`, `speaker`, a number or a CSV (`fmerl.folds.splits.folds_of`)."""
+    conditions: Sequence[str] = ()
+    """Conditions to test every cell under besides each modality masked, such as `audio:snr=10`
+    (`fmerl.conditions.condition`)."""
 
     def __post_init__(self) -> None:
         check_study_name(self.name)
+        if parse_conditions(self.conditions) and self.hold_out is not None:
+            raise InputError("--conditions", "no report of a zero-shot study shows them", "leave one out")
         if len(set(self.seeds)) != len(self.seeds):
             raise InputError("--seeds", f"a seed stands twice in {list(self.seeds)}", "name each once")
         if self.folds is not None:

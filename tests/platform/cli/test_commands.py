@@ -24,10 +24,11 @@ STUDY = """--seeds --storage --features --labels --preset --config --epochs --mo
 ASKING = """--batch --requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout
     --concurrency --workers"""
 FLAGS = {
-    "ablation": f"--corpus --system --variants --axis --study-file --folds --margin {STUDY}",
-    "main-results": f"--corpus --meld --emobank --systems --folds --margin {STUDY}",
+    "ablation": f"--corpus --system --variants --axis --study-file --folds --conditions --margin {STUDY}",
+    "main-results": f"--corpus --meld --emobank --systems --folds --conditions --margin {STUDY}",
     "zero-shot": f"""--corpus --meld --emobank --unseen --unseen-utterances --variants --systems --calibrated-stacking
         --llm-study {STUDY}""",
+    "across": f"--corpus --classes --system {STUDY}",
     "search": """--corpus --trials --search-seeds --evaluation-seeds --also --sampler --patience --features --labels
         --preset --config --epochs --modalities --tables --emotion-encoder --scale --set --workers-per-cell --study
         --storage --cpus-per-trial --gpus-per-trial --trials-at-once --dry-run""",
@@ -42,7 +43,7 @@ FLAGS = {
     "report": "--study --storage --corpus --output --reproduce --margin",
     "score": "--predictions --corpus --study --variant --storage --margin --output",
     "meld-text": f"""--meld --emobank --text-encoder --pooling --system --variants --axis --study-file
-        --margin {STUDY}""",
+        --conditions --margin {STUDY}""",
     "finetune-text": """--corpus --encoder --system --input --set --axis --context-turns --max-length --pooling --epochs
         --batch-size --learning-rate --head-rate --layer-decay --weight-decay --warmup --clip --dropout --pass-tokens
         --bf16 --unseen --folds --seeds --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once

@@ -18,7 +18,7 @@ from fmerl.errors import InputError
 from fmerl_platform.cli.grid import plan_and_run
 from fmerl_platform.cli.options import StudyOptions
 from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.ledger.models.bundles import read_kept
+from fmerl_platform.ledger.kept_bundles import read_kept
 from fmerl_platform.ledger.runs import read_study
 from fmerl_platform.running.lock import exclusive
 from fmerl_platform.running.options import KeepOptions

@@ -17,27 +17,12 @@ from mlflow.models import Model
 from fmerl.bundle.folder import read_bundle
 from fmerl.bundle.model import Bundle
 from fmerl.errors import InputError
+from fmerl_platform.ledger.kept_bundles import read_kept
 from fmerl_platform.ledger.schema import BUNDLE
 from fmerl_platform.ledger.store import client_of, storage_uri
 
 MODELS = "models:/"
 _KEEP = "export its study with --retrain, or train it in a study with --keep-weights"
-
-
-def read_kept(client: MlflowClient, run_id: str) -> Bundle | None:
-    """The bundle that a cell's run keeps; None where it keeps none.
-
-    Raises:
-        InputError: There is no such run, or its bundle is damaged.
-    """
-    try:
-        kept = {file.path for file in client.list_artifacts(run_id)}
-    except MlflowException as error:
-        raise InputError(f"run {run_id}", str(error).splitlines()[0], "name a run of this storage") from None
-    if BUNDLE not in kept:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        return read_bundle(client.download_artifacts(run_id, BUNDLE, folder))
 
 
 def read_logged(source: str, storage: Path) -> Bundle:

@@ -19,6 +19,7 @@ from fmerl_platform.statistics import (
     estimate,
 )
 from fmerl_platform.studies.ablation.ranking import Ranking, rank_systems
+from fmerl_platform.studies.ablation.robustness import ConditionRow, condition_rows
 from fmerl_platform.studies.paper_results import PublishedScore, published_score
 
 
@@ -62,6 +63,9 @@ class CorpusAnalysis:
     rows: tuple[VariantRow, ...]
     ranking: Ranking | None = None
     """All pairs of systems; None where variants are changes of one system, or fewer than three systems finished."""
+
+    conditions: tuple[ConditionRow, ...] = ()
+    """Scores under the conditions that the study asked for."""
 
     @property
     def margin(self) -> float | None:
@@ -111,6 +115,7 @@ def analyse(results: CorpusCells, *, margin: float | None = None, resamples: int
             for variant in finished
         ),
         rank_systems(predictions, n_classes, resamples=resamples, margin=margin) if ranked else None,
+        tuple(condition_rows(results)),
     )
 
 

@@ -14,6 +14,7 @@ from fmerl_platform.studies.ablation.collapse import collapse_warning
 from fmerl_platform.studies.ablation.figures import corpus_figures
 from fmerl_platform.studies.ablation.pooled import pooled_section
 from fmerl_platform.studies.ablation.ranks import rank_table
+from fmerl_platform.studies.ablation.robustness import condition_table
 from fmerl_platform.studies.ablation.strata import modality_table, strata_table
 from fmerl_platform.studies.ablation.wording import finding, guide, table_notes
 from fmerl_platform.studies.paper_results import NOT_RUN, PublishedScore, published_score
@@ -40,7 +41,13 @@ def ablation_report(record: StudyRecord, analyses: Sequence[CorpusAnalysis]) -> 
 
 def _section(analysis: CorpusAnalysis) -> Section:
     results = analysis.results
-    details = (modality_table(results), strata_table(results), class_table(analysis), rank_table(analysis))
+    details = (
+        modality_table(results),
+        condition_table(results, analysis.conditions),
+        strata_table(results),
+        class_table(analysis),
+        rank_table(analysis),
+    )
     return Section(
         title=results.corpus,
         key=results.corpus,
@@ -54,7 +61,9 @@ def _section(analysis: CorpusAnalysis) -> Section:
 
 
 def _rows(analysis: CorpusAnalysis) -> dict[str, Any]:
-    rows = {"rows": [asdict(row) for row in analysis.rows], "missing": missing_rows(analysis.results)}
+    rows: dict[str, Any] = {"rows": [asdict(row) for row in analysis.rows], "missing": missing_rows(analysis.results)}
+    if analysis.results.conditions:
+        rows["conditions"] = [asdict(row) for row in analysis.conditions]
     return rows | ({"ranks": dict(analysis.ranking.ranks)} if analysis.ranking else {})
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fmerl.training.cell import masked_condition
+from fmerl.conditions.condition import mask_of
 from fmerl_platform.ledger.results import CorpusCells
 from fmerl_platform.report.numbers import NONE, interval, percent, signed
 from fmerl_platform.report.table import Table, columns
@@ -80,7 +80,7 @@ def modality_table(results: CorpusCells) -> Table | None:
     masked = {
         modality: cells
         for modality in results.modalities
-        if (cells := results.predictions_of(results.control, masked_condition(modality)))
+        if (cells := results.predictions_of(results.control, mask_of(modality).name))
     }
     if not masked:
         return None

@@ -1,0 +1,6 @@
+"""`fmerl across` as a script, for `ray job submit -- python experiments/across_corpora.py`; see --help."""
+
+from fmerl_platform.cli.main import run_script
+
+if __name__ == "__main__":
+    run_script("across")

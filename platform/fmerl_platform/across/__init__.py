@@ -1,0 +1,1 @@
+"""Across corpora: models trained on one corpus, tested on the others."""
