@@ -82,7 +82,7 @@ def train_cell(
     test, started = data.subset("test"), time.perf_counter()
 
     def predicted(rows: ConversationData) -> Predictions:
-        return ranks.predict(model, BatchLoader(rows, config.backbone.modalities, config.training, device))
+        return ranks.predict(model, BatchLoader(rows, config.tables, config.training, device))
 
     with deterministic(config.training.threads):
         model = build_model(config, seen.subset("train"), anchors, seed).to(device)
@@ -93,7 +93,7 @@ def train_cell(
             if on_epoch:
                 on_epoch(epoch, metrics)
         epochs = train_epochs(model, seen, seed, device, optimizer=optimizer, first_epoch=done + 1, ranks=ranks)
-        test_loader = BatchLoader(test, config.backbone.modalities, config.training, device)
+        test_loader = BatchLoader(test, config.tables, config.training, device)
         for epoch, metrics in enumerate(epochs, start=done + 1):
             predictions = ranks.predict(model, test_loader)
             scores = classification_scores(test.label, predictions.predicted, len(test.classes))

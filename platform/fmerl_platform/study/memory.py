@@ -25,7 +25,7 @@ def gpu_gibibytes(config: CellConfig, data: ConversationData) -> float:
     Weights and optimiser, activations of the largest batch with their gradients, all features, and a CUDA context.
     """
     width, encoders = config.backbone.hidden, len(config.backbone.modalities) ** 2
-    features = sum(data.features[name].nbytes for name in config.backbone.modalities)
+    features = sum(data.features[name].nbytes for name in config.tables)
     projected = sum(data.widths(config.backbone.modalities).values())
     parameters = width * (width * (8 * encoders + 3 * config.regression.hidden_layers + 2) + projected)
     lengths = np.sort(np.diff(data.offsets))[::-1]
