@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def build(make_data: MakeData, tiny: CellConfig, anchors: np.ndarray) -> Callabl
 def dialogues(batch: Batch) -> list[Tensor]:
     """Rows of each dialogue, in the order of time."""
     starts = torch.cat([(batch.position == 0).nonzero()[:, 0], torch.tensor([len(batch.position)])])
-    return [torch.arange(*pair) for pair in zip(starts[:-1], starts[1:], strict=True)]
+    return [torch.arange(*pair) for pair in pairwise(starts.tolist())]
 
 
 def slow_tracker(
