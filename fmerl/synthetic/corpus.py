@@ -14,8 +14,8 @@ The model (U utterances, C classes, D width, eps standard normal), turn by turn 
 - Features of a modality: x = tanh([f, voice v] W / sqrt(K)) + sensor_noise eps in R^D, where
   f = [loading * z, class_signal onehot(y)] + expression_noise eps in R^{3+C}, v in R^4 belongs to the speaker
   in this dialogue, W in R^{K x D} is standard normal and fixed, K = 3 + C + 4. Missing rows are zeros.
-- Knowledge: features as a modality's, R x 32 wide, in place of a language model's answers; of fainter signal, without
-  a voice, and missing where a model would not have answered.
+- Knowledge: features as a modality's, R x 32 wide, in place of a language model's answers; without a voice, and missing
+  where a model would not have answered.
 - Text: a sentence from a template, which carries nothing.
 
 Each concern draws from a stream of its own, spawned from the seed: other noise leaves the labels alone.
@@ -37,9 +37,9 @@ __all__ = ["IEMOCAP_SHAPE", "MELD_SHAPE", "ModalitySpec", "SyntheticCorpus", "Sy
 
 _KNOWLEDGE = ModalitySpec(
     width=32 * len(RELATIONS),
-    loading=(0.5, 0.5, 0.5),
-    class_signal=0.2,
-    expression_noise=0.8,
+    loading=(0.8, 0.6, 0.6),
+    class_signal=0.4,
+    expression_noise=0.6,
     voice=0.0,
     missing_rate=0.02,
 )

@@ -108,6 +108,8 @@ def tiny() -> CellConfig:
         backbone__hidden=16,
         backbone__heads=2,
         backbone__dropout=0.2,
+        system__cosmic__state=8,
+        system__cosmic__emotion=12,
         contrastive__temperature=0.1,
         training__learning_rate=3e-3,
         training__epochs=4,

@@ -28,7 +28,7 @@ _SLOPE = 0.2
 class Neighbours(NamedTuple):
     """Nodes that send a message to each node of a kind."""
 
-    index: Tensor
+    sender: Tensor
     """Rows of the senders, [V, K]; 0 where there is none."""
     there: Tensor
     """True where there is a sender, [V, K]."""
@@ -141,7 +141,7 @@ class GraphLayer(nn.Module):
             heard["utterance"] = heard["utterance"] + spoken_to
         if self.to_speaker is not None:
             inner = [nodes[kind] for kind in self.own_last]
-            index = torch.cat([graph.turns.index + number * len(utterance) for number in range(len(inner))], dim=1)
+            index = torch.cat([graph.turns.sender + number * len(utterance) for number in range(len(inner))], dim=1)
             turns = Neighbours(index, graph.turns.there.repeat(1, len(inner)))
             heard["speaker"] = nodes["speaker"] + self.to_speaker(torch.cat(inner), nodes["speaker"], turns)
         return {kind: self.norm(node) for kind, node in heard.items()}
@@ -184,7 +184,7 @@ class BeliefDesireGraph(ClosedSetSystem):
         nodes |= {kind: layer(known[kind]) for kind, layer in self.of_inner.items()}
         nodes = {kind: self.dropout(node) for kind, node in nodes.items()}
         if self.speaker is not None:
-            nodes["speaker"] = self.speaker.expand(len(graph.turns.index), -1)
+            nodes["speaker"] = self.speaker.expand(len(graph.turns.sender), -1)
         for layer in self.layers:
             nodes = layer(nodes, graph)
         joined = torch.cat([nodes[kind] for kind in ("utterance", *self.inner)], dim=1)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fmerl.config import KNOWLEDGE, RELATIONS, CellConfig
 from fmerl.model import create_system
-from fmerl.model.baselines.belief_desire import BeliefDesireGraph, RelationalAttention
+from fmerl.model.baselines.belief_desire import BeliefDesireGraph, GraphLayer, RelationalAttention
 from fmerl.model.baselines.ckcl import CKCL, rarity, summed_contrast
 from fmerl.model.baselines.cosmic import COSMIC, CommonsenseTracker
 from fmerl.model.batch import Batch
@@ -31,8 +31,7 @@ def build(make_data: MakeData, tiny: CellConfig, anchors: np.ndarray) -> Callabl
 
     def built(name: str, **changes: object) -> tuple[System, Batch]:
         data = make_data()
-        small = {"system__cosmic__state": 5, "system__cosmic__emotion": 7, "backbone__dropout": 0.0}
-        config = tiny.changed(**{"system__name": name, **small, **changes})
+        config = tiny.changed(**{"system__name": name, "backbone__dropout": 0.0, **changes})
         (batch,) = BatchLoader(data, config.tables, config.training, torch.device("cpu")).in_order(10_000)
         return build_model(config, data, anchors, 0).eval(), batch
 
@@ -52,7 +51,8 @@ def slow_tracker(
     parties = set(speaker.tolist())
     zero = x.new_zeros(1, tracker.state)
     external, internal, intent = (dict.fromkeys(parties, zero) for _ in range(3))
-    emotion, history, emotions = x.new_zeros(1, tracker.emotion_width), [], []
+    history: list[Tensor] = []
+    emotion, emotions = x.new_zeros(1, tracker.emotion_width), []
     for turn, person in enumerate(speaker.tolist()):
         said, of = x[turn : turn + 1], {name: values[turn : turn + 1] for name, values in known.items()}
         before = history[-1] if history else zero
@@ -239,6 +239,7 @@ def test_the_graph_is_its_equations_edge_by_edge(
             if model.speaker is not None:
                 nodes |= {("speaker", person): model.speaker for person in people}
             for layer in model.layers:
+                assert isinstance(layer, GraphLayer)
                 new = {}
                 for (kind, place), node in nodes.items():
                     heard = node
@@ -254,7 +255,9 @@ def test_the_graph_is_its_equations_edge_by_edge(
                             if layer.from_speaker is not None and earlier:
                                 heard = heard + message(layer.from_speaker, [nodes["speaker", people[place]]], node)
                         elif earlier:
-                            heard = heard + message(layer.own_last[kind], [nodes[kind, earlier[-1]]], node)
+                            own_last = layer.own_last[kind]
+                            assert isinstance(own_last, RelationalAttention)
+                            heard = heard + message(own_last, [nodes[kind, earlier[-1]]], node)
                         if layer.same_turn is not None:
                             others = [nodes[other, place] for other in kinds if other != kind]
                             heard = heard + message(layer.same_turn, others, node)

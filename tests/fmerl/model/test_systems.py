@@ -31,8 +31,7 @@ every_system = pytest.mark.parametrize("name", SYSTEMS)
 
 
 def configured(config: CellConfig, name: str, **changes: object) -> CellConfig:
-    small = {"system__multiemo__layers": 1, "system__cosmic__state": 8, "system__cosmic__emotion": 12}
-    return config.changed(system__name=name, **small, **changes)
+    return config.changed(system__name=name, system__multiemo__layers=1, **changes)
 
 
 def load(data: ConversationData, config: CellConfig) -> BatchLoader:

@@ -25,6 +25,7 @@ from fmerl.features.text.utterances import TextSpec
 from fmerl_platform.asking.asker import RetryPolicy
 from fmerl_platform.asking.backoff import Backoff
 from fmerl_platform.cli.ask_knowledge import AskKnowledgeOptions, ask_knowledge
+from fmerl_platform.cli.asking_options import AskingOptions
 from fmerl_platform.knowledge import run
 from fmerl_platform.knowledge.request import KnowledgeRequest
 
@@ -59,7 +60,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
-    corpus = talk(TEXTS)
+    corpus = talk(TEXTS, turns=2)
     write_corpus(corpus, tmp_path / "talk")
     return corpus
 
@@ -85,7 +86,7 @@ def table_of(request: KnowledgeRequest) -> Any:
 
 @pytest.mark.usefixtures("local_ray")
 def test_each_text_is_asked_about_once_and_its_sentences_are_encoded_side_by_side(
-    endpoint: FakeEndpoint, request_for: KnowledgeRequest, encoder: str
+    endpoint: FakeEndpoint, request_for: KnowledgeRequest, encoder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     endpoint.handler = handler(bad="my day")
     done = run.ask_knowledge(request_for)
@@ -109,9 +110,13 @@ def test_each_text_is_asked_about_once_and_its_sentences_are_encoded_side_by_sid
     alone = TextEncoder(encoder, pooling="mean").encode(list(said_of("oh my god !").values()))
     np.testing.assert_allclose(table.values[3], alone.reshape(-1), rtol=1e-5, atol=1e-6)
 
-    again = run.ask_knowledge(request_for)
+    for share, code in ((0.2, 0), (0.0, 1)):
+        assert ask_knowledge(options=options(request_for, text_pooling="mean", max_error_share=share)) == code
+        printed = capsys.readouterr().out
+        assert "7 utterances asked about, 1 without an answer" in printed
+        assert ("more than --max-error-share" in printed) == bool(code)
     assert len(endpoint.requests) == 7
-    assert again.table.encoded == 0
+    assert table_of(request_for).card["content_digest"] == table.card["content_digest"]
 
 
 @pytest.mark.usefixtures("local_ray")
@@ -143,6 +148,7 @@ def options(request: KnowledgeRequest, **changes: Any) -> AskKnowledgeOptions:
         "model": "judge",
         "text_encoder": request.text.encoder,
         "storage": request.storage,
+        "asking": AskingOptions(answers=2, tries=1),
     }
     return AskKnowledgeOptions(**{**fields, **changes})
 
@@ -154,22 +160,6 @@ def test_a_dry_run_asks_nothing(
     assert "7 utterances; 6 calls to make" in capsys.readouterr().out
     assert not endpoint.requests
     assert not request_for.features.exists()
-
-
-@pytest.mark.usefixtures("local_ray")
-@pytest.mark.parametrize(("share", "code"), [(0.0, 1), (0.2, 0)])
-def test_too_many_without_an_answer_fail_the_command(
-    endpoint: FakeEndpoint,
-    request_for: KnowledgeRequest,
-    capsys: pytest.CaptureFixture[str],
-    share: float,
-    code: int,
-) -> None:
-    endpoint.handler = handler(bad="my day")
-    assert ask_knowledge(options=options(request_for, max_error_share=share)) == code
-    printed = capsys.readouterr().out
-    assert "7 utterances asked about, 1 without an answer" in printed
-    assert ("more than --max-error-share" in printed) == bool(code)
 
 
 def test_what_cannot_be_asked_for_is_refused_before_it_is_paid(
