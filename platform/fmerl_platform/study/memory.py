@@ -13,7 +13,7 @@ _STATE = 16
 """Bytes per parameter: weight, gradient, and Adam's two moments, in float32."""
 _KEPT = 20
 """Values of width D that each of the M * M encoders keeps of an utterance for the backward pass."""
-_LARGER = {"MultiEMO": 2.0}
+_LARGER = {"MultiEMO": 2.0, "COSMIC": 2.0, "CKCL": 2.0}
 """Factor on FMERL's weights and activations, of systems that have more of them than it."""
 _EVALUATED = 1024
 """Utterances of a batch of evaluation."""
