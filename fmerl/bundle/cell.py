@@ -46,7 +46,7 @@ def write_cell_bundle(
         seed: The cell's seed.
         fingerprint: The cell's fingerprint.
     """
-    used = {name: recipes[name] for name in config.backbone.modalities if name in recipes}
+    used = {name: recipes[name] for name in config.tables if name in recipes}
     licences = licences_of(data.corpus, encoders_of(used, config.anchors.encoder))
     manifest = describe(config, data, descriptions, used, licences)
     temperature = fit_temperature(*seen_validation(manifest, [result.predictions]))

@@ -119,18 +119,18 @@ def describe(
     train = data.subset("train").without_classes(config.training.unseen_classes, config.training.unseen_utterances)
     counts = np.bincount(train.label[train.label >= 0], minlength=len(data.classes))
     splits = np.repeat(np.array(SPLITS)[data.split], np.diff(data.offsets))
-    modalities = config.backbone.modalities
-    used = {"corpus", "vad", *(f"features.{modality}" for modality in modalities)}
+    tables = config.tables
+    used = {"corpus", "vad", *(f"features.{table}" for table in tables)}
     return Manifest(
         corpus=data.corpus,
         classes=data.classes,
         config=config.flatten(),
         vad_range=data.vad_range,
         n_speakers=data.n_speakers,
-        widths=data.widths(modalities),
+        widths=data.widths(tables),
         train_counts=tuple(counts.tolist()),
         anchor_texts=tuple(anchor_texts(data.classes, descriptions, config.anchors)),
-        recipes={modality: dict(recipes.get(modality, {})) for modality in modalities},
+        recipes={table: dict(recipes.get(table, {})) for table in tables},
         digests={name: digest for name, digest in data.digests.items() if name in used},
         split_digest=content_digest([data.utterance_id.tolist(), splits.tolist()]),
         licences=dict(licences),

@@ -48,6 +48,6 @@ def predict_under(
         model.to(device)
         for condition in conditions:
             test = corrupted_test(data, condition)
-            loader = BatchLoader(test, config.backbone.modalities, config.training, device)
+            loader = BatchLoader(test, config.tables, config.training, device)
             tables.append(condition_table(test, condition.name, predict(model, loader)))
     return tables

@@ -4,7 +4,9 @@ from fmerl.config.cell import CellConfig, field_types
 from fmerl.config.parts import (
     DEFAULT_TEXT_ENCODER,
     DIMENSIONS,
+    KNOWLEDGE,
     MODALITIES,
+    RELATIONS,
     AnchorConfig,
     BackboneConfig,
     ContrastiveConfig,
@@ -16,7 +18,9 @@ from fmerl.config.training import TrainingConfig
 __all__ = [
     "DEFAULT_TEXT_ENCODER",
     "DIMENSIONS",
+    "KNOWLEDGE",
     "MODALITIES",
+    "RELATIONS",
     "AnchorConfig",
     "BackboneConfig",
     "CellConfig",

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
-from fmerl.config.parts import AnchorConfig, BackboneConfig, ContrastiveConfig, RegressionConfig
+from fmerl.config.parts import KNOWLEDGE, AnchorConfig, BackboneConfig, ContrastiveConfig, RegressionConfig
 from fmerl.config.section import leaf_types, with_leaves
-from fmerl.config.systems import BIDIRECTIONAL, SystemConfig
+from fmerl.config.systems import BIDIRECTIONAL, READ_KNOWLEDGE, SystemConfig
 from fmerl.config.training import TrainingConfig
 
 
@@ -31,6 +31,12 @@ class CellConfig:
         if self.backbone.attention == "past" and self.system.name in BIDIRECTIONAL:
             what = f"backbone.attention cannot be past: {self.system.name} reads a dialogue from its end too"
             raise ValueError(f"{what}; keep it full, or leave that system out")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Feature tables that the cell reads: its modalities, and knowledge where its system reads it."""
+        knowledge = (KNOWLEDGE,) if self.system.name in READ_KNOWLEDGE else ()
+        return (*self.backbone.modalities, *knowledge)
 
     def flatten(self) -> dict[str, Any]:
         """Values by dotted field path, tuples as lists; of the compared systems' settings the cell's own alone.

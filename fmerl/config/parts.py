@@ -13,6 +13,11 @@ from fmerl.config.section import Section, check_positive, check_subset
 
 MODALITIES = ("text", "audio", "visual")
 DIMENSIONS = ("valence", "arousal", "dominance")
+KNOWLEDGE = "knowledge"
+"""Feature table of what a language model says about each utterance: its relations' vectors side by side, [U, R E]."""
+RELATIONS = ("xIntent", "xEffect", "xReact", "oEffect", "oReact", "belief", "desire")
+"""The R relations of knowledge, in the table's order: ATOMIC's of the speaker (x) and of the others (o), then what the
+speaker holds to be the case and what the speaker wants."""
 DEFAULT_TEXT_ENCODER = "FacebookAI/roberta-large"
 """The paper's encoder of utterances and of emotion descriptions."""
 

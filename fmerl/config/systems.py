@@ -8,18 +8,35 @@ from typing import Literal
 from fmerl.config.section import Section, check_positive
 
 SystemName = Literal[
-    "FMERL", "majority", "MLP", "BiGRU", "DialogueRNN", "SDT", "SACL-LSTM", "EACL", "SSLCL", "MultiEMO"
+    "FMERL",
+    "majority",
+    "MLP",
+    "BiGRU",
+    "DialogueRNN",
+    "SDT",
+    "SACL-LSTM",
+    "EACL",
+    "SSLCL",
+    "MultiEMO",
+    "COSMIC",
+    "CKCL",
+    "belief-desire graph",
 ]
-SETTINGS: dict[str, SystemName] = {
-    "sdt": "SDT",
-    "sacl": "SACL-LSTM",
-    "eacl": "EACL",
-    "sslcl": "SSLCL",
-    "multiemo": "MultiEMO",
+SETTINGS: dict[str, frozenset[SystemName]] = {
+    "sdt": frozenset({"SDT"}),
+    "sacl": frozenset({"SACL-LSTM"}),
+    "eacl": frozenset({"EACL"}),
+    "sslcl": frozenset({"SSLCL"}),
+    "multiemo": frozenset({"MultiEMO"}),
+    "cosmic": frozenset({"COSMIC", "CKCL"}),
+    "ckcl": frozenset({"CKCL"}),
+    "belief_desire": frozenset({"belief-desire graph"}),
 }
-"""System that reads each settings field of `SystemConfig`; no other cell's fingerprint has them."""
-BIDIRECTIONAL: frozenset[SystemName] = frozenset({"BiGRU", "DialogueRNN", "SACL-LSTM", "MultiEMO"})
-"""Systems whose recurrent layers run over a dialogue from its end too, so that every turn sees the later ones."""
+"""Systems that read each settings field of `SystemConfig`; no other cell's fingerprint has them."""
+READ_KNOWLEDGE: frozenset[SystemName] = frozenset({"COSMIC", "CKCL", "belief-desire graph"})
+"""Systems that read the table of knowledge beside the modalities."""
+BIDIRECTIONAL: frozenset[SystemName] = READ_KNOWLEDGE | {"BiGRU", "DialogueRNN", "SACL-LSTM", "MultiEMO"}
+"""Systems that read a dialogue from its end too, or all turns of a speaker at once, so that turns see later ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +126,78 @@ class MultiEMOConfig(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class COSMICConfig(Section):
+    """COSMIC's own settings, which CKCL shares; the published width of an utterance, `backbone.hidden`, is 100."""
+
+    state: int = 150
+    """Width of the conversation's state and of a party's external, internal and intent states."""
+    emotion: int = 450
+    """Width of the emotion state, per direction."""
+    context: Literal["simple", "general2"] = "simple"
+    """Attention to earlier states of the conversation: one score per state (MELD), or the tanh of its product with the
+    utterance (IEMOCAP)."""
+    matching: bool = False
+    """Attend from each turn to all emotion states of the dialogue (IEMOCAP)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.state, self.emotion) < 1:
+            raise ValueError("state and emotion must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CKCLConfig(Section):
+    """CKCL's own settings, of its script for MELD."""
+
+    temperature: float = 0.07
+    """Temperature of the contrastive losses."""
+    emotion_weight: float = 0.2
+    """Weight of the contrast by emotion; .1 on IEMOCAP."""
+    context_weight: float = 0.1
+    """Weight of the contrast by whether the context changes the prediction; .9 on IEMOCAP."""
+    knowledge_weight: float = 0.3
+    """Weight of the contrast by whether knowledge changes it; .2 on IEMOCAP."""
+    contrasted: Literal["log_probabilities", "hidden"] = "log_probabilities"
+    """Vectors that are contrasted by the changes of the prediction; `hidden` on IEMOCAP. By emotion it is always the
+    log-probabilities."""
+    trained_pass: Literal["whole", "bare"] = "whole"
+    """Pass that is trained and predicts. `bare` is what the released script for MELD does: it has neither context nor
+    knowledge, so that the two passes it is compared with know more than it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive("temperature", self.temperature)
+        if min(self.emotion_weight, self.context_weight, self.knowledge_weight) < 0:
+            raise ValueError("contrast weights must not be negative")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeliefDesireConfig(Section):
+    """Settings of the belief-desire graph; all are our choice, since no code of Xu et al. (2024) is published."""
+
+    layers: int = 2
+    """Layers of relational attention."""
+    window: int = 5
+    """Earlier turns that a turn attends to."""
+    belief: bool = True
+    """Have a belief node per utterance."""
+    desire: bool = True
+    """Have a desire node per utterance."""
+    speaker: bool = True
+    """Have a node per speaker of a dialogue; without belief and desire nothing reaches it, and it is left out."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.layers, self.window) < 1:
+            raise ValueError("layers and window must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SystemConfig(Section):
     """Choice of a cell's model, with every system's own settings.
 
-    Defaults are of each system's paper or published code on IEMOCAP; `fmerl.config.presets` sets what differs on MELD.
+    Defaults are of each system's paper or published code on IEMOCAP, COSMIC's and CKCL's on MELD;
+    `fmerl.config.presets` sets what differs on the other one.
     Width, heads, dropout and optimisation are every system's own sections, `backbone` and `training`: FMERL's.
     """
 
@@ -125,9 +210,12 @@ class SystemConfig(Section):
     eacl: EACLConfig = field(default_factory=EACLConfig)
     sslcl: SSLCLConfig = field(default_factory=SSLCLConfig)
     multiemo: MultiEMOConfig = field(default_factory=MultiEMOConfig)
+    cosmic: COSMICConfig = field(default_factory=COSMICConfig)
+    ckcl: CKCLConfig = field(default_factory=CKCLConfig)
+    belief_desire: BeliefDesireConfig = field(default_factory=BeliefDesireConfig)
 
     def reads(self, name: str) -> bool:
         """True if the chosen system reads this field of the section."""
         if name == "class_weights":
             return self.name != "FMERL"
-        return SETTINGS.get(name, self.name) == self.name
+        return name not in SETTINGS or self.name in SETTINGS[name]

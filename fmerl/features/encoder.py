@@ -74,7 +74,7 @@ class Encoder(Protocol):
 
     @property
     def modality(self) -> str:
-        """Modality: `text`, `audio` or `visual`."""
+        """Modality: `text`, `audio` or `visual`; or `knowledge`."""
 
     @property
     def width(self) -> int:
@@ -97,7 +97,7 @@ class EncoderSpec(Protocol):
 
     @property
     def modality(self) -> str:
-        """Modality: `text`, `audio` or `visual`."""
+        """Modality: `text`, `audio` or `visual`; or `knowledge`."""
 
     @property
     def uses_gpu(self) -> bool:

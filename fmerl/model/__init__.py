@@ -1,7 +1,10 @@
 """The models: FMERL on SDT's backbone, and the systems that it is compared with."""
 
 from fmerl.config import CellConfig, SystemName
+from fmerl.model.baselines.belief_desire import BeliefDesireGraph
 from fmerl.model.baselines.bigru import BiGRU
+from fmerl.model.baselines.ckcl import CKCL
+from fmerl.model.baselines.cosmic import COSMIC
 from fmerl.model.baselines.dialogue_rnn import DialogueRNN
 from fmerl.model.baselines.eacl import EACL
 from fmerl.model.baselines.majority import Majority
@@ -26,6 +29,9 @@ SYSTEMS: dict[SystemName, type[System]] = {
     "EACL": EACL,
     "SSLCL": SSLCL,
     "MultiEMO": MultiEMO,
+    "COSMIC": COSMIC,
+    "CKCL": CKCL,
+    "belief-desire graph": BeliefDesireGraph,
 }
 
 

@@ -17,7 +17,7 @@ class Batch:
     """N utterances of B whole dialogues, one after the other, shortest dialogue first: no row is padding."""
 
     features: dict[str, Tensor]
-    """Features by modality, [N, D_m]."""
+    """Features by modality, [N, D_m], and knowledge where the system reads it."""
     present: dict[str, Tensor]
     """1 where the modality was observed, 0 where it is missing, [N, 1] by modality."""
     speaker: Tensor

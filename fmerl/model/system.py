@@ -21,7 +21,7 @@ class ModelInputs:
     """Shape of the training data that a model is built for, and the anchors."""
 
     widths: Mapping[str, int]
-    """Feature width D_m of each modality that is read."""
+    """Width of each feature table that is read: D_m of a modality, R E of knowledge (`fmerl.model.knowledge`)."""
     n_speakers: int
     """Embedded speakers per dialogue."""
     anchors: Tensor

@@ -14,6 +14,8 @@ The model (U utterances, C classes, D width, eps standard normal), turn by turn 
 - Features of a modality: x = tanh([f, voice v] W / sqrt(K)) + sensor_noise eps in R^D, where
   f = [loading * z, class_signal onehot(y)] + expression_noise eps in R^{3+C}, v in R^4 belongs to the speaker
   in this dialogue, W in R^{K x D} is standard normal and fixed, K = 3 + C + 4. Missing rows are zeros.
+- Knowledge: features as a modality's, R x 32 wide, in place of a language model's answers; without a voice, and missing
+  where a model would not have answered.
 - Text: a sentence from a template, which carries nothing.
 
 Each concern draws from a stream of its own, spawned from the seed: other noise leaves the labels alone.
@@ -25,7 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmerl.config import DIMENSIONS
+from fmerl.config import DIMENSIONS, RELATIONS
 from fmerl.corpus.dialogue import SPLITS, Corpus, Dialogue, Utterance
 from fmerl.synthetic.features import modality_features
 from fmerl.synthetic.spec import IEMOCAP_SHAPE, MELD_SHAPE, ModalitySpec, SyntheticSpec
@@ -33,6 +35,14 @@ from fmerl.synthetic.turns import Turns, draw_turns
 
 __all__ = ["IEMOCAP_SHAPE", "MELD_SHAPE", "ModalitySpec", "SyntheticCorpus", "SyntheticSpec", "generate"]
 
+_KNOWLEDGE = ModalitySpec(
+    width=32 * len(RELATIONS),
+    loading=(0.8, 0.6, 0.6),
+    class_signal=0.4,
+    expression_noise=0.6,
+    voice=0.0,
+    missing_rate=0.02,
+)
 _OPENERS = ("Well,", "Listen,", "You know,", "Actually,", "So,", "Look,")
 _SUBJECTS = ("the neighbour", "my sister", "that waiter", "our teacher", "the driver", "your friend")
 _VERBS = ("left", "found", "brought", "mentioned", "kept", "painted")
@@ -46,6 +56,8 @@ class SyntheticCorpus:
     corpus: Corpus
     features: dict[str, tuple[np.ndarray, np.ndarray]]
     """Features, float32 [U, D], and missing flags, bool [U], by modality."""
+    knowledge: tuple[np.ndarray, np.ndarray]
+    """Made-up vectors of all relations side by side, float32 [U, R x 32], and missing flags, bool [U]."""
     latent: np.ndarray
     """True VAD, float32 [U, 3], on the prototypes' scale."""
 
@@ -56,8 +68,8 @@ def generate(spec: SyntheticSpec) -> SyntheticCorpus:
     Raises:
         ValueError: A class is too rare to occur in train (the unseen class: in test) at this scale.
     """
-    turns_seed, annotation_seed, text_seed, *feature_seeds = np.random.SeedSequence(spec.seed).spawn(
-        3 + len(spec.modalities)
+    turns_seed, annotation_seed, text_seed, *feature_seeds, knowledge_seed = np.random.SeedSequence(spec.seed).spawn(
+        4 + len(spec.modalities)
     )
     turns = draw_turns(spec, turns_seed)
     scores = _annotations(spec, np.random.default_rng(annotation_seed), turns.latent)
@@ -68,6 +80,7 @@ def generate(spec: SyntheticSpec) -> SyntheticCorpus:
             name: modality_features(modality, turns, len(spec.classes), seed)
             for (name, modality), seed in zip(spec.modalities.items(), feature_seeds, strict=True)
         },
+        knowledge=modality_features(_KNOWLEDGE, turns, len(spec.classes), knowledge_seed),
         latent=turns.latent.astype(np.float32),
     )
 

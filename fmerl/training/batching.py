@@ -22,7 +22,7 @@ class BatchLoader:
 
     Args:
         data: Data to load.
-        modalities: Modalities to load.
+        tables: Modalities to load, and knowledge.
         config: Gives `batch_size` and `batch_unit` of training.
         device: Device of the tensors.
     """
@@ -30,7 +30,7 @@ class BatchLoader:
     def __init__(
         self,
         data: ConversationData,
-        modalities: Sequence[str],
+        tables: Sequence[str],
         config: TrainingConfig,
         device: torch.device,
     ) -> None:
@@ -38,8 +38,8 @@ class BatchLoader:
         with warnings.catch_warnings():
             # Arrays shared by Ray are read-only, and nothing here writes to them.
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            self.features = {name: torch.from_numpy(data.features[name]).to(device) for name in modalities}
-            self.missing = {name: torch.from_numpy(data.missing[name]).to(device) for name in modalities}
+            self.features = {name: torch.from_numpy(data.features[name]).to(device) for name in tables}
+            self.missing = {name: torch.from_numpy(data.missing[name]).to(device) for name in tables}
             self._speaker, self._label, self._vad = (
                 torch.from_numpy(array).to(device) for array in (data.speaker, data.label, data.vad)
             )

@@ -86,7 +86,7 @@ def train_cell(
             if on_epoch:
                 on_epoch(epoch, metrics)
         epochs = train_epochs(model, seen, seed, device, optimizer=optimizer, first_epoch=done + 1, ranks=ranks)
-        test_loader = BatchLoader(test, config.backbone.modalities, config.training, device)
+        test_loader = BatchLoader(test, config.tables, config.training, device)
         for epoch, metrics in enumerate(epochs, start=done + 1):
             predictions = ranks.predict(model, test_loader)
             scores = classification_scores(test.label, predictions.predicted, len(test.classes))
@@ -101,7 +101,7 @@ def train_cell(
         assert chosen.first is not None
         assert chosen.predictions is not None
         model.load_state_dict(chosen.weights)
-        validation = BatchLoader(data.subset("validation"), config.backbone.modalities, config.training, device)
+        validation = BatchLoader(data.subset("validation"), config.tables, config.training, device)
         of_validation = ranks.predict(model, validation)
         both = Predictions(*map(np.concatenate, zip(of_validation, chosen.predictions, strict=True)))
     return CellResult(

@@ -43,15 +43,15 @@ class ConversationData:
     split: NDArray[np.int8]
     """Index into SPLITS, [G]."""
     features: Mapping[str, NDArray[np.float32]]
-    """Features by modality, [U, D_m]."""
+    """Features by modality, [U, D_m], and knowledge where there is any."""
     missing: Mapping[str, NDArray[np.bool_]]
     """Missing flags by modality, [U]; a missing row is all zeros."""
     digests: Mapping[str, str]
     """Content hashes of the corpus, its feature tables and its scores."""
 
-    def widths(self, modalities: Sequence[str]) -> dict[str, int]:
-        """Feature width D_m of each modality asked for."""
-        return {modality: self.features[modality].shape[1] for modality in modalities}
+    def widths(self, tables: Sequence[str]) -> dict[str, int]:
+        """Width of each feature table asked for."""
+        return {table: self.features[table].shape[1] for table in tables}
 
     def subset(self, *splits: Split) -> ConversationData:
         """The dialogues of some splits, as views; splits must be neighbours in SPLITS."""

@@ -62,14 +62,14 @@ def build_model(config: CellConfig, train: ConversationData, anchors: np.ndarray
     torch.manual_seed(random_state(seed, "init"))
     known = train.label[train.label >= 0]
     inputs = ModelInputs(
-        widths=train.widths(config.backbone.modalities),
+        widths=train.widths(config.tables),
         n_speakers=train.n_speakers,
         anchors=torch.tensor(anchors),
         vad_range=train.vad_range,
         train_counts=np.bincount(known, minlength=len(train.classes)).tolist(),
     )
     model = create_system(config, inputs)
-    loader = BatchLoader(train, config.backbone.modalities, config.training, torch.device("cpu"))
+    loader = BatchLoader(train, config.tables, config.training, torch.device("cpu"))
     model.fit_statistics(loader.features, loader.missing)
     return model
 
@@ -111,11 +111,11 @@ def train_epochs(
     Raises:
         DivergedError: An epoch's mean loss is not finite.
     """
-    config, modalities = model.config.training, model.config.backbone.modalities
+    config, tables = model.config.training, model.config.tables
     train_splits = data if config.train_on_validation else data.subset("train")
     validation = data.subset("validation")
-    train_loader = BatchLoader(train_splits, modalities, config, device)
-    validation_loader = BatchLoader(validation, modalities, config, device)
+    train_loader = BatchLoader(train_splits, tables, config, device)
+    validation_loader = BatchLoader(validation, tables, config, device)
     optimizer = optimizer or adam(model)
     called = ranks.wrap(model)
     for epoch in range(first_epoch, config.epochs + 1):

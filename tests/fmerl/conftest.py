@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from fmerl.config import CellConfig
+from fmerl.config import KNOWLEDGE, RELATIONS, CellConfig
 from fmerl.training.dataset import ConversationData
 
 settings.register_profile("deterministic", derandomize=True, deadline=None)
@@ -56,6 +56,11 @@ def build_data(
     for name, width in WIDTHS.items():
         values = draw.normal(size=(n_classes, width))[emotion] + noise * draw.normal(size=(rows, width))
         features[name] = np.where(absent[name][:, None], 0, values).astype(np.float32)
+    # From a generator of its own, so that everything else is what it was without knowledge.
+    apart = np.random.default_rng([seed, 1])
+    absent[KNOWLEDGE] = apart.random(rows) < missing
+    told = apart.normal(size=(n_classes, 2 * len(RELATIONS)))[emotion] + apart.normal(size=(rows, 2 * len(RELATIONS)))
+    features[KNOWLEDGE] = np.where(absent[KNOWLEDGE][:, None], 0, told).astype(np.float32)
     vad = np.clip(draw.uniform(0, 5, size=(n_classes, 3))[emotion] + draw.normal(size=(rows, 3)), 0, 5)
     vad[draw.random((rows, 3)) < unscored] = np.nan
     speaker = np.concatenate([_by_first_appearance(draw.integers(cast, size=length)) for length in turns])
@@ -103,6 +108,8 @@ def tiny() -> CellConfig:
         backbone__hidden=16,
         backbone__heads=2,
         backbone__dropout=0.2,
+        system__cosmic__state=8,
+        system__cosmic__emotion=12,
         contrastive__temperature=0.1,
         training__learning_rate=3e-3,
         training__epochs=4,

@@ -8,13 +8,14 @@ from typing import Any, Protocol, TypeAlias
 
 from fmerl.supervision.answers import Answer, Mode, read_phrase, read_score, read_scores, score_schema
 from fmerl.supervision.classification import class_schema, read_class
+from fmerl.supervision.knowledge import read_sentences, sentences_schema
 
 _TOP_LOGPROBS = 20
 """Most candidates that endpoints give."""
 
 
-Value: TypeAlias = float | str | dict[str, float]
-"""A score, a text, or scores by dimension."""
+Value: TypeAlias = float | str | dict[str, float] | dict[str, str]
+"""A score, a text, scores by dimension, or sentences by question."""
 
 
 class Form(Protocol):
@@ -122,6 +123,28 @@ class ClassForm:
         return read_class(answer, self.mode, self.classes)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SentencesForm:
+    """A short sentence for each of several questions, as one JSON object in any decoding."""
+
+    mode: Mode
+    names: tuple[str, ...]
+
+    @property
+    def tokens(self) -> int:
+        return len(self.names) * _SENTENCE_TOKENS
+
+    def fields(self) -> dict[str, Any]:
+        return _structured("sentences", sentences_schema(self.names)) if self.mode == "schema" else {}
+
+    def known_by(self) -> dict[str, Any]:
+        return {"names": list(self.names)}
+
+    def read(self, answer: Answer) -> dict[str, str]:
+        return read_sentences(answer, self.names)
+
+
+_SENTENCE_TOKENS = 48
 _SCORE_TOKENS: dict[Mode, int] = {"text": 16, "schema": 32, "logprobs": 1}
 
 

@@ -6,7 +6,8 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from fmerl.errors import InputError
 from fmerl_platform.asking.asker import Answered, answer_from_journal
@@ -58,6 +59,23 @@ class CallPlan(ABC):
     def cost(self, journal: JournalReader, price: Price) -> float:
         """Cost of these calls so far."""
         return cost_of((entry for _, entry in self.entries(journal)), price)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UtterancePlan(CallPlan):
+    """One call for each utterance."""
+
+    asked: Mapping[str, Call]
+    """Call of each utterance, by id."""
+
+    @cached_property
+    def calls(self) -> dict[str, Call]:
+        """Calls by key."""
+        return {call.key: call for call in self.asked.values()}
+
+    def by_utterance(self, outcomes: Mapping[str, Answered]) -> dict[str, Answered]:
+        """Outcome of each utterance; utterances that share a call share it."""
+        return {name: outcomes[call.key] for name, call in self.asked.items()}
 
 
 def ask_plan(

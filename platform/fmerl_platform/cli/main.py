@@ -32,6 +32,7 @@ COMMANDS = {
     "finetune-text": "tune a text encoder on a corpus's emotions; encoders for extract, inputs compared",
     "extract": "feature tables from a corpus's texts, sounds and faces",
     "label": "VAD scores and emotion descriptions from a language model",
+    "ask-knowledge": "what each utterance tells of its speaker and the others, from a language model, as features",
     "llm-baselines": "language models' own answers, a few examples shown",
     "import-corpus": "a corpus folder from a raw release, or from your own annotations",
     "inspect-corpus": "a corpus as it is: repeats, inertia, spans, class counts",

@@ -20,7 +20,7 @@ class MainResultsOptions(StudyOptions):
 
     corpora: Annotated[CorpusOptions, FLAT] = field(default_factory=CorpusOptions)
     systems: Annotated[tuple[str, ...], Parameter(choices=[ALL, *OTHER_SYSTEMS])] = (ALL,)
-    """Systems beside FMERL, which always runs."""
+    """Systems beside FMERL, which always runs; those that read knowledge (ask-knowledge) only if named."""
     folds: Folds = None
     conditions: Conditions = ()
     equivalence: Annotated[MarginOptions, FLAT] = field(default_factory=MarginOptions)
@@ -31,8 +31,8 @@ class MainResultsOptions(StudyOptions):
 def main_results(*, options: Annotated[MainResultsOptions, FLAT] = MainResultsOptions()) -> int:
     """Compare FMERL with other systems (the paper's Table 1) on the same features, batches, epochs and selection.
 
-    Without options: every system that runs, both synthetic corpora, five seeds, preset laptop. --meld and --emobank
-    compare them on MELD's text instead, prepared as meld-text does. Rerunning the same command resumes.
+    Without options: every system that needs no knowledge, both synthetic corpora, five seeds, preset laptop. --meld and
+    --emobank compare them on MELD's text instead, prepared as meld-text does. Rerunning the same command resumes.
     """
     variants = (SYSTEMS[0], *among(SYSTEMS, options.systems))
     study = options.corpora.study(options.study, variants, options)

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from fmerl.errors import InputError
 from fmerl_platform.cli.options import ONE_EACH
-from fmerl_platform.study.paper import CONTROL, PAPER, SYSTEMS
+from fmerl_platform.study.paper import CONTROL, NEED_KNOWLEDGE, PAPER, SYSTEMS
 from fmerl_platform.study.variant import Variant, by_name
 
 ALL = "all"
@@ -55,5 +55,6 @@ class VariantOptions:
 
 
 def among(variants: Sequence[Variant], names: Sequence[str]) -> tuple[Variant, ...]:
-    """Variants named, or all, without the control."""
-    return tuple(variant for variant in variants if variant.name != CONTROL and (variant.name in names or ALL in names))
+    """Variants named, or all but those that need knowledge, without the control."""
+    chosen = {variant.name for variant in variants if ALL in names} - NEED_KNOWLEDGE | set(names)
+    return tuple(variant for variant in variants if variant.name != CONTROL and variant.name in chosen)

@@ -11,6 +11,7 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import RayError
 
+from fmerl.config import KNOWLEDGE
 from fmerl.features.encoder import EncoderSpec, Item
 from fmerl_platform.extraction.items import pack
 from fmerl_platform.extraction.placement import place_workers
@@ -19,7 +20,7 @@ from fmerl_platform.extraction.worker import Block, ExtractionWorker
 from fmerl_platform.running.nodes import nodes_at_hand, nodes_of_cluster
 from fmerl_platform.running.options import Resources
 
-_LARGEST_BLOCK = {"text": 512, "audio": 32, "visual": 16}
+_LARGEST_BLOCK = {"text": 512, "audio": 32, "visual": 16, KNOWLEDGE: 64}
 """Most items in a block, by modality: blocks under way when a run is killed are encoded again."""
 _SMALLEST_SHARE = 16
 """Factor by which the last blocks are smaller; few items make half as many blocks for each worker."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,8 @@ class ExtractionRequest:
     """Resources of a worker, and the most workers, as asked for."""
     media_roots: Sequence[Path] = ()
     """Folders beside the corpus's own that may hold its media."""
+    given: Mapping[str, Sequence[Item]] = field(default_factory=dict)
+    """Items by modality, in the corpus's order, of what the corpus itself does not hold."""
     supervised_on_labels: bool = False
     """Stated on the cards of encoders that were fine-tuned on this corpus's emotions elsewhere: zero-shot results on
     their features leak the unseen class. Encoders that were tuned here say it themselves."""
@@ -69,6 +71,8 @@ class ExtractionRequest:
 
     def _items(self, spec: EncoderSpec, corpus: Corpus) -> list[Item]:
         """What an encoder reads of each utterance."""
+        if spec.modality in self.given:
+            return list(self.given[spec.modality])
         if isinstance(spec, TunedTextSpec):
             return spec.items(corpus)
         if isinstance(spec, RecipeSpec):

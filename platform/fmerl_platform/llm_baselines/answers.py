@@ -13,13 +13,7 @@ from fmerl.corpus import Utterance
 from fmerl.files import write_csv
 from fmerl.training.evaluation import classification_scores, prediction_rows
 from fmerl_platform.asking.asker import Answered
-from fmerl_platform.llm_baselines.plan import SeedPlan
 from fmerl_platform.statistics import UNANSWERED
-
-
-def outcomes_by_utterance(plan: SeedPlan, outcomes: Mapping[str, Answered]) -> dict[str, Answered]:
-    """Outcome of each utterance; utterances that share a call share it."""
-    return {name: outcomes[call.key] for name, call in plan.asked.items()}
 
 
 def prediction_table(

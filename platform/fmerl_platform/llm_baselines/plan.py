@@ -1,15 +1,12 @@
-"""Plan of a model and a seed: test utterances, a call for each, and the run that its answers make."""
+"""Plan of a model and a seed: test utterances, and the run that its answers make."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from fmerl.corpus import Corpus, Dialogue, Utterance
-from fmerl_platform.asking.plan import CallPlan
-from fmerl_platform.asking.question import Call
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.study.cells import cell_name
 
@@ -35,19 +32,6 @@ class SeedRun:
     @property
     def name(self) -> str:
         return cell_name(self.corpus, self.variant, self.seed)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedPlan(CallPlan):
-    """The calls of a seed run in one decoding."""
-
-    asked: Mapping[str, Call]
-    """Call of each utterance, by id."""
-
-    @cached_property
-    def calls(self) -> dict[str, Call]:
-        """Calls by key."""
-        return {call.key: call for call in self.asked.values()}
 
 
 def asked_dialogues(corpus: Corpus, limit: int | None) -> list[Dialogue]:

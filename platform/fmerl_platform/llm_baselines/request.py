@@ -15,12 +15,13 @@ from fmerl.supervision.answers import Mode
 from fmerl.supervision.classification import PROMPT_VERSION, Shown, classification_messages, draw_examples, shown
 from fmerl_platform.asking.forms import ClassForm
 from fmerl_platform.asking.journal import Entry, JournalReader, cost_of
+from fmerl_platform.asking.plan import UtterancePlan
 from fmerl_platform.asking.prices import Price
 from fmerl_platform.asking.question import Call, Decoding
 from fmerl_platform.asking.request import PaidRequest
 from fmerl_platform.asking.worker import WorkerConfig
 from fmerl_platform.llm_baselines.models import LanguageModel
-from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun, asked_dialogues, labelled
+from fmerl_platform.llm_baselines.plan import SeedRun, asked_dialogues, labelled
 from fmerl_platform.study.fingerprint import code_digest
 
 CANDIDATES: tuple[Mode, ...] = ("schema",)
@@ -93,7 +94,7 @@ class BaselineRequest(PaidRequest):
         """Runs of every model and seed."""
         return [self._run(model, seed) for model in self.models for seed in self.seeds]
 
-    def plan(self, model: LanguageModel, seed: int, mode: Mode) -> SeedPlan:
+    def plan(self, model: LanguageModel, seed: int, mode: Mode) -> UtterancePlan:
         """The model's calls with a seed, in a decoding."""
         classes, templates = self.corpus.classes, model.templates
         examples = draw_examples(self.corpus, self.unseen, self.shots, self.context, seed)
@@ -105,7 +106,7 @@ class BaselineRequest(PaidRequest):
             return Call.of(item.utterance.text, messages, form, model=model.id, decoding=decoding, repeat=seed)
 
         turns = (item for dialogue in self.dialogues for item in shown(dialogue, self.context))
-        return SeedPlan(
+        return UtterancePlan(
             asked={item.utterance.utterance_id: call(item) for item in turns if item.utterance.utterance_id in wanted}
         )
 

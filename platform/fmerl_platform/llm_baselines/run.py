@@ -16,16 +16,16 @@ from fmerl.supervision.answers import Mode
 from fmerl_platform.asking.decoding import ask_decoding
 from fmerl_platform.asking.endpoint import RequestFailedError
 from fmerl_platform.asking.journal import JournalReader, only_run
-from fmerl_platform.asking.plan import ask_plan, send_plan
+from fmerl_platform.asking.plan import UtterancePlan, ask_plan, send_plan
 from fmerl_platform.asking.worker import WorkerConfig
 from fmerl_platform.ledger.cells import FinishedCell, finished_cells, follow_plan, unfinished
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.runs import StudyRuns
 from fmerl_platform.ledger.schema import PREDICTIONS
-from fmerl_platform.llm_baselines.answers import outcomes_by_utterance, prediction_table, scores_of, write_problems
+from fmerl_platform.llm_baselines.answers import prediction_table, scores_of, write_problems
 from fmerl_platform.llm_baselines.comparison import compare_templates
 from fmerl_platform.llm_baselines.models import LanguageModel
-from fmerl_platform.llm_baselines.plan import SeedPlan, SeedRun
+from fmerl_platform.llm_baselines.plan import SeedRun
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
 from fmerl_platform.running.progress import Counting, uncounted
 from fmerl_platform.statistics import Comparison
@@ -120,7 +120,7 @@ def _run_seed(
     _log.info("%s: %d calls, decoding %s", run.name, len(plan.calls), mode)
     spent = _spent_beside(request, plan, config)
     outcomes = ask_plan(plan, config, request.limits, request.pool, counting, spent, request.batches)
-    found = outcomes_by_utterance(plan, outcomes)
+    found = plan.by_utterance(outcomes)
     problems = _folder(request, run) / PROBLEMS
     write_problems(problems, found)
     left = Counter(outcome.error for outcome in found.values() if outcome.passing)
@@ -149,11 +149,11 @@ def _run_seed(
 def _mode(request: BaselineRequest, model: LanguageModel, config: WorkerConfig) -> Mode:
     if request.decoding != "auto":
         return request.decoding
-    spent = _spent_beside(request, SeedPlan(asked={}), config)
+    spent = _spent_beside(request, UtterancePlan(asked={}), config)
     return ask_decoding(CANDIDATES, request.first_call(model), config, request.limits, spent)
 
 
-def _spent_beside(request: BaselineRequest, plan: SeedPlan, config: WorkerConfig) -> float:
+def _spent_beside(request: BaselineRequest, plan: UtterancePlan, config: WorkerConfig) -> float:
     """Cost that counts against the budget beside the plan's own calls."""
     if request.limits.budget is None:
         return 0.0
@@ -161,7 +161,7 @@ def _spent_beside(request: BaselineRequest, plan: SeedPlan, config: WorkerConfig
     return request.spent(journal) - plan.cost(journal, config.price)
 
 
-def _taken(request: BaselineRequest, run: SeedRun, plan: SeedPlan, config: WorkerConfig) -> dict[str, float]:
+def _taken(request: BaselineRequest, run: SeedRun, plan: UtterancePlan, config: WorkerConfig) -> dict[str, float]:
     journal = JournalReader(request.journal)
     tokens = plan.tokens(journal)
     metrics: dict[str, float] = {

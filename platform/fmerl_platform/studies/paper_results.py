@@ -47,11 +47,15 @@ TABLE_1: dict[str, dict[str, PublishedScore]] = {
 NOT_RUN: dict[str, str] = {
     "CoMPM": "fine-tunes a language model on raw text (fmerl finetune-text --system compm)",
     "MPLP": "fine-tunes a language model on raw text",
-    "Beyond Linguistic Cues": "fine-tunes a language model on raw text",
     "CLED": "fine-tunes a language model on raw text (fmerl finetune-text --system cled)",
-    "CKCL": "needs external commonsense knowledge",
 }
 """Systems of Table 1 shown as published only, and why: every system here reads the same frozen features."""
+
+COUNTERPARTS: dict[str, str] = {
+    "CKCL (LLM knowledge)": "CKCL",
+    "belief-desire graph (ours, after Xu et al.)": "Beyond Linguistic Cues",
+}
+"""Rows of Table 1 that stand beside systems of ours which differ from them, as their names tell."""
 
 TABLE_3: dict[str, dict[str, PublishedScore]] = {
     "iemocap": {
@@ -78,7 +82,7 @@ TABLE_3: dict[str, dict[str, PublishedScore]] = {
 
 def published_score(corpus: str, variant: str) -> PublishedScore | None:
     """The paper's score of a variant or a system; None unless the corpus is exactly `iemocap` or `meld`."""
-    return {**TABLE_1.get(corpus, {}), **TABLE_3.get(corpus, {})}.get(variant)
+    return {**TABLE_1.get(corpus, {}), **TABLE_3.get(corpus, {})}.get(COUNTERPARTS.get(variant, variant))
 
 
 @dataclass(frozen=True)

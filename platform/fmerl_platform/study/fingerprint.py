@@ -36,7 +36,7 @@ def fingerprint(config: CellConfig, data: ConversationData, anchors: NDArray[np.
     Raises:
         ValueError: A config value that has no stable form, such as NaN.
     """
-    used = {"corpus", "vad", *(f"features.{modality}" for modality in config.backbone.modalities)}
+    used = {"corpus", "vad", *(f"features.{table}" for table in config.tables)}
     recipe = {
         "config": {path: value for path, value in config.flatten().items() if not path.startswith("anchors.")},
         "anchors": hashlib.sha256(np.ascontiguousarray(anchors).tobytes()).hexdigest(),

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fmerl.card import recipe_digest
+from fmerl.card import read_card, recipe_digest
 from fmerl.conditions.condition import parse_conditions
-from fmerl.config import MODALITIES, CellConfig
+from fmerl.config import KNOWLEDGE, MODALITIES, RELATIONS, CellConfig
 from fmerl.config.presets import PRESETS
 from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.corpus.inspection import repeats_of_train
@@ -95,13 +95,15 @@ def join_inputs(
     """
     for config in configs:
         _check_unseen(config, corpus)
-    used = {modality for config in configs for modality in config.backbone.modalities}
+    used = {table for config in configs for table in config.tables}
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
+    for config in configs:
+        _check_knowledge(config, features / corpus.name / KNOWLEDGE)
     chosen = parse_tables(options.tables)
     tables: list[FeatureTable] = [
-        read_joined(features, corpus.name, modality, ids, chosen.get(modality, ()))
-        for modality in MODALITIES
-        if modality in used
+        read_joined(features, corpus.name, table, ids, chosen.get(table, ()))
+        for table in (*MODALITIES, KNOWLEDGE)
+        if table in used
     ]
     _check_past(configs, tables)
     # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
@@ -124,6 +126,19 @@ def join_inputs(
         repeats=repeats_in_folds(corpus, parts) if parts else repeats_of_train(corpus),
         folds={fold.name: fold for fold in parts},
     )
+
+
+def _check_knowledge(config: CellConfig, folder: Path) -> None:
+    """Refuse a system that reads knowledge where there is none, or none that it can tell apart."""
+    if KNOWLEDGE not in config.tables:
+        return
+    if not folder.is_dir():
+        what = f"{config.system.name} reads knowledge, and there is no such feature table"
+        raise InputError(folder, what, "make it with fmerl ask-knowledge, or leave that system out")
+    relations = read_card(folder)["recipe"].get("relations")
+    if relations != list(RELATIONS):
+        what = f"by its card it holds {relations}, and not {', '.join(RELATIONS)}"
+        raise InputError(folder, what, "make it again with fmerl ask-knowledge")
 
 
 def _check_past(configs: Sequence[CellConfig], tables: Sequence[FeatureTable]) -> None:
@@ -194,22 +209,26 @@ def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:
     home = storage / "synthetic" / f"{spec.name}-{spec.digest()[:12]}"
     folder, features = home / "corpus", home / "features"
     recipe = {"generator": "fmerl.synthetic.corpus", "spec": spec.digest()}
+    recipes: dict[str, dict[str, Any]] = {
+        **dict.fromkeys(spec.modalities, recipe),
+        KNOWLEDGE: {**recipe, "relations": list(RELATIONS)},
+    }
     made = (folder / "corpus.json").exists() and all(
-        features_current(features, spec.name, modality, recipe_digest(recipe)) for modality in spec.modalities
+        features_current(features, spec.name, table, recipe_digest(recipe)) for table, recipe in recipes.items()
     )
     if not made:
         synthetic = generate(spec)
         ids = tuple(utterance.utterance_id for utterance in synthetic.corpus.utterances())
-        for modality, (values, missing) in synthetic.features.items():
+        for table, (values, missing) in {**synthetic.features, KNOWLEDGE: synthetic.knowledge}.items():
             write_features(
                 features,
                 spec.name,
                 FeatureTable(
-                    modality=modality,
+                    modality=table,
                     utterance_ids=ids,
                     values=values,
                     missing=missing,
-                    card={"recipe": recipe, "supervised_on_labels": False},
+                    card={"recipe": recipes[table], "supervised_on_labels": False},
                 ),
             )
         write_corpus(synthetic.corpus, folder)

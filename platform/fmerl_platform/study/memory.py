@@ -13,7 +13,7 @@ _STATE = 16
 """Bytes per parameter: weight, gradient, and Adam's two moments, in float32."""
 _KEPT = 20
 """Values of width D that each of the M * M encoders keeps of an utterance for the backward pass."""
-_LARGER = {"MultiEMO": 2.0}
+_LARGER = {"MultiEMO": 2.0, "COSMIC": 2.0, "CKCL": 2.0}
 """Factor on FMERL's weights and activations, of systems that have more of them than it."""
 _EVALUATED = 1024
 """Utterances of a batch of evaluation."""
@@ -25,7 +25,7 @@ def gpu_gibibytes(config: CellConfig, data: ConversationData) -> float:
     Weights and optimiser, activations of the largest batch with their gradients, all features, and a CUDA context.
     """
     width, encoders = config.backbone.hidden, len(config.backbone.modalities) ** 2
-    features = sum(data.features[name].nbytes for name in config.backbone.modalities)
+    features = sum(data.features[name].nbytes for name in config.tables)
     projected = sum(data.widths(config.backbone.modalities).values())
     parameters = width * (width * (8 * encoders + 3 * config.regression.hidden_layers + 2) + projected)
     lengths = np.sort(np.diff(data.offsets))[::-1]

@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import get_args
 
 from fmerl.config import DIMENSIONS, CellConfig, SystemName
+from fmerl.config.systems import READ_KNOWLEDGE
 from fmerl_platform.study.variant import Variant
 
 CONTROL = "FMERL"
 SYSTEM_NAMES: tuple[SystemName, ...] = get_args(SystemName)
+_TOLD: dict[SystemName, str] = {
+    "COSMIC": "COSMIC (LLM knowledge)",
+    "CKCL": "CKCL (LLM knowledge)",
+    "belief-desire graph": "belief-desire graph (ours, after Xu et al.)",
+}
+"""Names of systems that are not quite the published ones, as tables tell them."""
 
 
 def _without_dimension(dimension: str) -> Variant:
@@ -45,7 +52,7 @@ def _system(name: SystemName) -> Variant:
     def change(config: CellConfig) -> CellConfig:
         return config.changed(system__name=name)
 
-    return Variant(name=name, change=change, declares=("system.name",))
+    return Variant(name=_TOLD.get(name, name), change=change, declares=("system.name",))
 
 
 def _with_bare_names() -> Variant:
@@ -63,3 +70,5 @@ SYSTEMS: tuple[Variant, ...] = (
 )
 """FMERL, which the others are compared with, and the systems of Table 1: another model on the same features, batches
 and budget."""
+NEED_KNOWLEDGE: frozenset[str] = frozenset(_TOLD[name] for name in READ_KNOWLEDGE)
+"""Those of them that read a table of knowledge, which a corpus's own features lack."""

@@ -20,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.preprocessing import StandardScaler
 
+from fmerl.config import RELATIONS
 from fmerl.corpus import SPLITS, read_corpus, write_corpus
 from fmerl.synthetic import IEMOCAP_SHAPE, MELD_SHAPE, ModalitySpec, SyntheticCorpus, SyntheticSpec, generate
 from fmerl.synthetic import spec as synthetic_spec
@@ -101,6 +102,14 @@ def test_whole_corpus_has_the_shape_of_its_model(shape: SyntheticSpec, whole: Sy
         assert not features[missing].any()
         assert features[~missing].any(axis=1).all()
         assert missing.mean() == pytest.approx(shape.modalities[name].missing_rate, abs=0.01)
+
+
+def test_knowledge_follows_the_classes(whole: SyntheticCorpus) -> None:
+    values, missing = whole.knowledge
+    assert values.shape == (len(whole.latent), 32 * len(RELATIONS))
+    assert missing.mean() == pytest.approx(0.02, abs=0.01)
+    assert not values[missing].any()
+    assert balanced_accuracy_score(*fit_and_predict(whole, values)) > 1 / len(whole.corpus.classes) + 0.03
 
 
 def test_prior_is_the_marginal(shape: SyntheticSpec, whole: SyntheticCorpus) -> None:

@@ -56,6 +56,8 @@ FLAGS = {
     "label": f"""--corpus --labels --model --splits --limit --decoding --temperature --questions --samples
         --prompt --score-template --joint-template --description-template --system --scale --dimensions --descriptions
         --retest --max-error-share --storage --dry-run {ASKING}""",
+    "ask-knowledge": f"""--corpus --knowledge --features --model --text-encoder --text-pooling --context --decoding
+        --temperature --max-error-share --storage --dry-run {ASKING}""",
     "llm-baselines": f"""--corpus --config --model --prompt --unseen --limit --shots --context --seeds --decoding
         --temperature --study --storage --dry-run {ASKING}""",
     "import-corpus": """--output --meld --iemocap --emorynlp --dailydialog --convokit --audformat --conversations

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import runpy
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers.repository import EXPERIMENTS
 
-from fmerl.config import SystemName
+from fmerl.card import CARD, recipe_digest
+from fmerl.config import KNOWLEDGE, SystemName
 from fmerl.config.presets import PRESETS
 from fmerl.errors import InputError
+from fmerl.synthetic import SHAPES
 from fmerl_platform.cli.main import options_of
 from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.studies.paper_results import NOT_RUN, TABLE_1, published_score
-from fmerl_platform.study.paper import SYSTEM_NAMES, SYSTEMS
+from fmerl_platform.studies.paper_results import COUNTERPARTS, NOT_RUN, TABLE_1, published_score
+from fmerl_platform.study.inputs import materialise
+from fmerl_platform.study.paper import NEED_KNOWLEDGE, SYSTEM_NAMES, SYSTEMS
 
 SCRIPT = EXPERIMENTS / "main_results.py"
 
@@ -32,7 +38,14 @@ def main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | Non
 def test_every_system_is_a_declared_change_of_fmerl(preset: str, corpus: str) -> None:
     control = PRESETS[preset](corpus)
     derived = {variant.name: variant.derive(control) for variant in SYSTEMS}
-    assert {name: config.system.name for name, config in derived.items()} == {name: name for name in SYSTEM_NAMES}
+    assert [config.system.name for config in derived.values()] == list(SYSTEM_NAMES)
+    # Names say what differs from the published system.
+    assert [config.system.name for name, config in derived.items() if name != config.system.name] == [
+        "COSMIC",
+        "CKCL",
+        "belief-desire graph",
+    ]
+    assert derived["CKCL (LLM knowledge)"].system.ckcl.context_weight == (0.1 if corpus == "meld" else 0.9)
     assert derived["EACL"].anchors.description == "label"
     assert derived["SDT"].system.sdt.temperature == (8 if corpus == "meld" else 1)
 
@@ -58,8 +71,11 @@ def test_a_grid_can_have_any_system_as_its_control() -> None:
 def test_each_published_system_has_a_model_or_a_reason() -> None:
     names: tuple[SystemName, ...] = SYSTEM_NAMES
     for rows in TABLE_1.values():
-        assert set(rows) == {"SDT", "MultiEMO", "SACL-LSTM", *NOT_RUN}
+        assert set(rows) == {"SDT", "MultiEMO", "SACL-LSTM", *NOT_RUN, *COUNTERPARTS.values()}
         assert not set(NOT_RUN) & set(names)
+    assert set(COUNTERPARTS) < {variant.name for variant in SYSTEMS}
+    assert published_score("meld", "CKCL (LLM knowledge)") == TABLE_1["meld"]["CKCL"]
+    assert published_score("meld", "COSMIC (LLM knowledge)") is None
     assert published_score("meld", "FMERL") is not None
     assert published_score("synthetic-meld", "SDT") is None
 
@@ -71,7 +87,33 @@ def test_a_dry_run_plans_every_system(
     assert main(monkeypatch, *few) == 0
     printed = capsys.readouterr().out
     assert "50 cells" in printed
-    assert all(name in printed for name in SYSTEM_NAMES)
+    assert all((variant.name in printed) == (variant.name not in NEED_KNOWLEDGE) for variant in SYSTEMS)
+    assert main(monkeypatch, *few, "--systems", *sorted(NEED_KNOWLEDGE)) == 0
+    printed = capsys.readouterr().out
+    assert "20 cells" in printed
+    assert all(name.split()[0] in printed for name in NEED_KNOWLEDGE), "long names are broken over lines"
+
+
+def test_a_system_that_lacks_its_knowledge_names_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = replace(SHAPES["synthetic-meld"], scale=0.02)
+    folder, features = materialise(spec, tmp_path)
+    arguments = ("--corpus", folder, "--features", features, "--storage", tmp_path, "--dry-run", "--systems")
+    assert main(monkeypatch, *arguments, "CKCL (LLM knowledge)") == 0
+    card = features / spec.name / KNOWLEDGE / CARD
+    fields = json.loads(card.read_text())
+    recipe = {**fields["recipe"], "relations": ["xWant"]}
+    card.write_text(json.dumps({**fields, "recipe": recipe, "recipe_digest": recipe_digest(recipe)}))
+    capsys.readouterr()
+    assert main(monkeypatch, *arguments, "CKCL (LLM knowledge)") == 2
+    assert "make it again with fmerl ask-knowledge" in capsys.readouterr().err
+    shutil.rmtree(card.parent)
+    assert main(monkeypatch, *arguments, "CKCL (LLM knowledge)") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "CKCL reads knowledge" in line
+    assert "fmerl ask-knowledge" in line
+    assert main(monkeypatch, *arguments, "SDT") == 0
 
 
 @pytest.mark.slow

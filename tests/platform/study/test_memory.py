@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from fmerl.config import KNOWLEDGE
 from fmerl.config.presets import laptop
 from fmerl.features.store import FeatureTable
 from fmerl.model import SYSTEMS
@@ -25,7 +26,8 @@ CONTEXT = 0.5
 def data() -> ConversationData:
     made = generate(replace(MELD_SHAPE, scale=0.1))
     ids = tuple(utterance.utterance_id for utterance in made.corpus.utterances())
-    return assemble(made.corpus, [FeatureTable(name, ids, *made.features[name], {}) for name in made.features])
+    tables = {**made.features, KNOWLEDGE: made.knowledge}
+    return assemble(made.corpus, [FeatureTable(name, ids, *tables[name], {}) for name in tables])
 
 
 @pytest.mark.parametrize("system", list(SYSTEMS))
@@ -33,7 +35,7 @@ def test_estimate_covers_what_a_step_keeps(system: str, data: ConversationData) 
     config = laptop("meld").changed(system__name=system)
     anchors = np.random.default_rng(0).normal(size=(len(data.classes), 384)).astype(np.float32)
     model = build_model(config, data.subset("train"), anchors, 0)
-    loader = BatchLoader(data.subset("train"), config.backbone.modalities, config.training, torch.device("cpu"))
+    loader = BatchLoader(data.subset("train"), config.tables, config.training, torch.device("cpu"))
     batch = max(loader.shuffled(torch.Generator().manual_seed(0)), key=lambda batch: len(batch.rows))
     kept: dict[int, int] = {}
 
@@ -47,7 +49,7 @@ def test_estimate_covers_what_a_step_keeps(system: str, data: ConversationData) 
     parameters = sum(parameter.numel() for parameter in model.parameters())
     held = {*(parameter.data_ptr() for parameter in model.parameters())}
     activations = sum(size for place, size in kept.items() if place not in held)
-    features = sum(values.nbytes for values in data.features.values())
+    features = sum(data.features[name].nbytes for name in config.tables)
     needed = CONTEXT + (16 * parameters + activations + features) / 2**30
     assert losses.total.isfinite()
     assert needed <= gpu_gibibytes(config, data)

@@ -1,0 +1,1 @@
+"""Tables of knowledge: a language model's sentences about every utterance, encoded."""
