@@ -29,6 +29,10 @@ class KnowledgeSpec:
     def modality(self) -> str:
         return KNOWLEDGE
 
+    @property
+    def uses_gpu(self) -> bool:
+        return self.text.uses_gpu
+
     def build(self, device: str = "cpu") -> KnowledgeEncoder:
         """Load the encoder onto a device."""
         return KnowledgeEncoder(self.text.build(device), self.sentences)
