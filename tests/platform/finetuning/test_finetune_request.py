@@ -88,7 +88,7 @@ def test_the_code_of_one_system_tunes_no_other_again(monkeypatch: pytest.MonkeyP
     before, sources = digests(), fingerprint._sources
 
     def changed(name: str) -> Callable[[Path], dict[str, bytes]]:
-        return lambda root: {path: b"#" + text if path == name else text for path, text in sources(root).items()}
+        return lambda root: {path: text + b"#" if path == name else text for path, text in sources(root).items()}
 
     monkeypatch.setattr(fingerprint, "_sources", changed("cled.py"))
     assert [one == two for one, two in zip(digests(), before, strict=True)] == [True, True, False]
