@@ -95,7 +95,8 @@ def test_plan_names_the_speech_encoder_and_its_seconds(tmp_path: Path, monkeypat
     assert spec == SpeechSpec(
         encoder=str(tmp_path / "wavlm"), layers=("0", "-1:3"), pooling="mean+deviation", longest=2.0, batch_size=3
     )
-    plans = request.plans(read_corpus(tmp_path / "corpus"))
+    plans = replace(request, table="wavlm").plans(read_corpus(tmp_path / "corpus"))
+    assert plans[0].folder.name == "audio-wavlm"
     table = plan_table_of(plans, [place_workers(spec, Resources(), [Node(name="here", cpus=2, gpus=0)])])
     assert table.notes == (
         f"audio by {tmp_path / 'wavlm'} on 2 workers of 1 CPU and 0 GPU",
