@@ -111,7 +111,7 @@ def test_a_cell_is_tested_with_its_weights_on_what_was_corrupted(
     ).subset("test")
     model = build_model(tiny, data.subset("train"), anchors, 0)
     model.load_state_dict(result.weights)
-    expected = predict(model, BatchLoader(unread, tiny.backbone.modalities, tiny.training, CPU))
+    expected = predict(model, BatchLoader(unread, tiny.tables, tiny.training, CPU))
     np.testing.assert_array_equal(np.array(tables[0]["scores"].to_pylist(), dtype=np.float32), expected.scores)
     clean = result.predictions.filter(pa.compute.field("split") == "test")
     assert all(table["utterance_id"].equals(clean["utterance_id"]) for table in tables)

@@ -66,7 +66,7 @@ def test_sacls_perturbation_makes_each_labelled_utterance_harder(
     config = tiny.changed(system__name="SACL-LSTM", backbone__dropout=0.0, system__sacl__radius=0.01)
     model = build_model(config, data, anchors, 0)
     assert isinstance(model, SACL)
-    (batch,) = BatchLoader(data, config.backbone.modalities, config.training, torch.device("cpu")).in_order(10_000)
+    (batch,) = BatchLoader(data, config.tables, config.training, torch.device("cpu")).in_order(10_000)
     output = model.train()(batch)
     known = batch.label >= 0
     harder = torch.nn.functional.cross_entropy(
@@ -83,7 +83,7 @@ def test_sdts_students_learn_from_the_teacher_and_it_from_them(
     config = tiny.changed(system__name="SDT", system__sdt__temperature=2.0)
     model = build_model(config, data, anchors, 0).eval()
     assert isinstance(model, SDT)
-    (batch,) = BatchLoader(data, config.backbone.modalities, config.training, torch.device("cpu")).in_order(10_000)
+    (batch,) = BatchLoader(data, config.tables, config.training, torch.device("cpu")).in_order(10_000)
     output = model(batch)
     known = batch.label >= 0
     expected = torch.zeros(())

@@ -33,7 +33,7 @@ def model_and_batches(data: ConversationData, config: CellConfig, anchors: np.nd
             train_counts=counts,
         ),
     )
-    loader = BatchLoader(data, config.backbone.modalities, config.training, torch.device("cpu"))
+    loader = BatchLoader(data, config.tables, config.training, torch.device("cpu"))
     model.backbone.fit_statistics(loader.features, loader.missing)
     return model.eval(), loader
 

@@ -33,7 +33,7 @@ def past(config: CellConfig, name: str = "FMERL", **changes: object) -> CellConf
 
 
 def load(data: ConversationData, config: CellConfig) -> BatchLoader:
-    return BatchLoader(data, config.backbone.modalities, config.training, CPU)
+    return BatchLoader(data, config.tables, config.training, CPU)
 
 
 def outputs(model: System, data: ConversationData) -> Tensor:

@@ -151,7 +151,7 @@ def test_predictions_are_the_selected_weights_on_validation_and_test(
     for split in ("validation", "test"):
         part = data.subset(split)
         with deterministic(tiny.training.threads):
-            predictions.append(predict(model, BatchLoader(part, tiny.backbone.modalities, tiny.training, CPU)))
+            predictions.append(predict(model, BatchLoader(part, tiny.tables, tiny.training, CPU)))
     table = result.predictions
     np.testing.assert_array_equal(
         np.array(table["scores"].to_pylist(), dtype=np.float32), np.concatenate([p.scores for p in predictions])

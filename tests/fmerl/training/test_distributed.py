@@ -73,7 +73,7 @@ def test_losses_weights_and_predictions_are_those_of_one_process(
 
 def test_shares_are_whole_dialogues_and_make_up_the_batch(tiny: CellConfig, make_data: MakeData) -> None:
     data = make_data()
-    loader = BatchLoader(data, tiny.backbone.modalities, tiny.training, torch.device("cpu"))
+    loader = BatchLoader(data, tiny.tables, tiny.training, torch.device("cpu"))
     for batch in loader.in_order(40):
         for size in (1, 2, 5):
             shares = [take_rows(batch, *share) for share in split_rows(batch, size)]

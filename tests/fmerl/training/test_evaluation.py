@@ -75,12 +75,12 @@ def model_for(data: ConversationData, config: CellConfig, anchors: np.ndarray) -
 def test_predictions_stand_in_the_rows_own_order(make_data: MakeData, tiny: CellConfig, anchors: np.ndarray) -> None:
     data = make_data()
     model = model_for(data, tiny, anchors).train()
-    whole = predict(model, BatchLoader(data, tiny.backbone.modalities, tiny.training, CPU))
+    whole = predict(model, BatchLoader(data, tiny.tables, tiny.training, CPU))
     assert not model.training
     assert whole.scores.shape == (len(data.label), 4)
     np.testing.assert_array_equal(whole.predicted, whole.scores.argmax(1))
     for split in ("train", "validation", "test"):
-        part = predict(model, BatchLoader(data.subset(split), tiny.backbone.modalities, tiny.training, CPU))
+        part = predict(model, BatchLoader(data.subset(split), tiny.tables, tiny.training, CPU))
         inside = np.repeat(data.split, np.diff(data.offsets)) == ("train", "validation", "test").index(split)
         np.testing.assert_allclose(part.scores, whole.scores[inside], atol=1e-5)
         np.testing.assert_allclose(part.vad, whole.vad[inside], atol=1e-5)
@@ -137,7 +137,7 @@ def test_a_table_survives_parquet(make_data: MakeData, tmp_path: Path) -> None:
 def test_a_dimension_without_a_net_is_null(make_data: MakeData, tiny: CellConfig, anchors: np.ndarray) -> None:
     data = make_data().subset("test")
     config = tiny.changed(regression__dimensions=("dominance",))
-    loader = BatchLoader(data, config.backbone.modalities, config.training, CPU)
+    loader = BatchLoader(data, config.tables, config.training, CPU)
     table = prediction_table(data, predict(model_for(data, config, anchors), loader))
     assert table["valence"].null_count == table["arousal"].null_count == len(table)
     assert table["dominance"].null_count == 0

@@ -170,7 +170,7 @@ def test_no_gradient_of_an_unseen_utterance_or_anchor(
     data = whole.subset("train").without_classes(NAMES, "context")
     hidden = np.isin(whole.subset("train").label, UNSEEN)
     model = build_model(config, data, anchors, 0)
-    loader = BatchLoader(data, config.backbone.modalities, config.training, CPU)
+    loader = BatchLoader(data, config.tables, config.training, CPU)
     (batch,) = loader.shuffled(torch.Generator().manual_seed(0))
     output = model(batch)
     output.scores.retain_grad()
