@@ -124,6 +124,7 @@ def test_each_text_is_asked_about_once_and_its_sentences_are_encoded_side_by_sid
     assert table_of(request_for).card["content_digest"] == table.card["content_digest"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_what_was_answered_is_not_asked_again_after_a_breakdown(
     endpoint: FakeEndpoint, request_for: KnowledgeRequest
