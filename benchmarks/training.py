@@ -94,8 +94,7 @@ class Bench:
         anchors = np.random.default_rng(0).normal(size=(len(data.classes), ANCHOR_WIDTH[setting.preset]))
         self.config, self.batches = config, setting.batches
         self.train_loader, self.evaluation_loader = (
-            BatchLoader(data.subset(split), config.tables, config.training, cpu)
-            for split in ("train", "validation")
+            BatchLoader(data.subset(split), config.tables, config.training, cpu) for split in ("train", "validation")
         )
         self.models: dict[str, torch.nn.Module] = {}
         for side in sides:  # each its own weights, so that a side alone takes no other's memory
