@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -24,13 +26,24 @@ def search(storage: Path, log: Path, *arguments: str) -> subprocess.Popen[bytes]
 
 def trials(storage: Path) -> list[optuna.trial.FrozenTrial]:
     path = storage / "search" / "search" / "optuna.db"
-    if not path.exists():  # to ask for it would make it
+    if not _is_made(path):  # to ask for it would make it, while the search does
         return []
     try:
         study = optuna.load_study(study_name="search", storage=RDBStorage(f"sqlite:///{path}"))
         return study.trials
     except (KeyError, OSError, optuna.exceptions.StorageInternalError):
         return []
+
+
+def _is_made(path: Path) -> bool:
+    """Whether all tables of a search's database are there, without writing to it."""
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+        try:
+            return bool(database.execute("select count(*) from alembic_version").fetchone()[0])
+        except sqlite3.OperationalError:
+            return False
 
 
 @pytest.mark.slow
