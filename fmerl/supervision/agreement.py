@@ -78,8 +78,12 @@ def agreement(
 
 def concordance(first: ArrayLike, second: ArrayLike) -> float:
     """Lin's concordance correlation coefficient of n pairs; NaN where one side is all the same."""
-    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    return float(_concordance(x, y, np.ones((1, len(x))))[0]) if len(x) else float("nan")
+    return _coefficient(_concordance, first, second)
+
+
+def correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Pearson's correlation coefficient of n pairs; NaN where one side is all the same."""
+    return _coefficient(_pearson, first, second)
 
 
 def rescaled(scores: ArrayLike, source: tuple[float, float], target: tuple[float, float]) -> _Array:
@@ -112,6 +116,11 @@ def _interval(
     # A resample without spread has no coefficient.
     low, high = np.nanquantile(resampled, [tail, 1 - tail])
     return Interval(value=value, low=float(low), high=float(high))
+
+
+def _coefficient(coefficient: Callable[[_Array, _Array, _Array], _Array], first: ArrayLike, second: ArrayLike) -> float:
+    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    return float(coefficient(x, y, np.ones((1, len(x))))[0]) if len(x) else float("nan")
 
 
 def _pearson(x: _Array, y: _Array, weights: _Array) -> _Array:

@@ -5,7 +5,6 @@ Shapes: U test utterances, C classes of the trained corpus, M classes that meet.
 
 from __future__ import annotations
 
-import math
 import statistics as moments
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from fmerl.bundle.model import Bundle, JointPredictions
 from fmerl.config import DIMENSIONS
-from fmerl.supervision.agreement import concordance, rescaled
+from fmerl.supervision.agreement import concordance, correlation, rescaled
 from fmerl.training.dataset import ConversationData
 from fmerl.training.loop import deterministic
 from fmerl_platform.across.request import AcrossPlan, ClassNames
@@ -89,9 +88,9 @@ def transfers(plan: AcrossPlan, bundles: Bundles) -> list[Pair]:
             if train != test:
                 groups = [own, [_majority(meeting)], reference]
                 paired = PairedScores(groups, len(meeting.classes), SCORES, resamples=_RESAMPLES, seed=0)
-                chance[key] = _effect(paired, 1)
+                chance[key] = PairedEffect.of(paired, 0, 1)
                 if reference:
-                    within[key] = _effect(paired, 2)
+                    within[key] = PairedEffect.of(paired, 0, 2)
     above, below = (judge(effects) if effects else {} for effects in (chance, within))
     ordered = [found[train, test] for train in plan.corpora for test in plan.corpora]
     return [
@@ -152,15 +151,6 @@ def _majority(meeting: _Meeting) -> CellPredictions:
     return CellPredictions(seed=None, dialogue=meeting.dialogue, gold=meeting.gold, predicted=most)
 
 
-def _effect(paired: PairedScores, control: int) -> PairedEffect:
-    pairs = paired.pairs(0, control)
-    return PairedEffect(
-        delta=paired.effect("weighted_f1", pairs),
-        delta_accuracy=paired.effect("accuracy", pairs),
-        seed_deltas=paired.differences("weighted_f1", pairs),
-    )
-
-
 class _Agreements(TypedDict):
     ccc: dict[str, float]
     pearson: dict[str, float]
@@ -178,17 +168,10 @@ def _agreements(
             known = np.isfinite(data.vad[:, column]) & np.isfinite(moved)
             if known.any():
                 scores = data.vad[known, column], moved[known]
-                values.append((concordance(*scores), _pearson(*scores)))
+                values.append((concordance(*scores), correlation(*scores)))
         if values:
             found["ccc"][dimension], found["pearson"][dimension] = map(moments.fmean, zip(*values, strict=True))
     return found
-
-
-def _pearson(first: NDArray[np.float32], second: NDArray[np.float64]) -> float:
-    """NaN where one side is all the same."""
-    if not first.std() or not second.std():
-        return math.nan
-    return float(np.corrcoef(first, second)[0, 1])
 
 
 def complete_seeds(bundles: Bundles, seeds: Sequence[int]) -> list[str]:

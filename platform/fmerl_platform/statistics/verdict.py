@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -86,6 +86,16 @@ class PairedEffect:
     missing_in_control: tuple[int, ...] = ()
     missing_in_variant: tuple[int, ...] = ()
 
+    @classmethod
+    def of(cls, paired: PairedScores, group: int, control: int, metric: str = "weighted_f1") -> PairedEffect:
+        """Effect of a group of cells against another on a score; scores have `accuracy` beside it."""
+        pairs = paired.pairs(group, control)
+        return cls(
+            delta=paired.effect(metric, pairs),
+            delta_accuracy=paired.effect("accuracy", pairs),
+            seed_deltas=paired.differences(metric, pairs),
+        )
+
 
 def compare(
     control: Sequence[CellPredictions],
@@ -123,11 +133,8 @@ def compare(
     every_seed = of_control.union(*(paired.seeds(group) for group in range(1, len(variants) + 1)))
     effects = {}
     for group, name in enumerate(variants, start=1):
-        pairs = paired.pairs(group, 0)
-        effects[name] = PairedEffect(
-            delta=paired.effect(metric, pairs),
-            delta_accuracy=paired.effect("accuracy", pairs),
-            seed_deltas=paired.differences(metric, pairs),
+        effects[name] = replace(
+            PairedEffect.of(paired, group, 0, metric),
             missing_in_control=_missing(control, every_seed),
             missing_in_variant=_missing(variants[name], every_seed),
         )

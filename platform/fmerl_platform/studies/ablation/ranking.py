@@ -69,12 +69,7 @@ def rank_systems(
     order = sorted(range(len(names)), key=lambda index: (ranks[index], -scores[:, index].mean()))
     effects = {}
     for one, other in combinations(order, 2):
-        pairs = paired.pairs(one, other)
-        effects[names[one], names[other]] = PairedEffect(
-            delta=paired.effect(metric, pairs),
-            delta_accuracy=paired.effect("accuracy", pairs),
-            seed_deltas=paired.differences(metric, pairs),
-        )
+        effects[names[one], names[other]] = PairedEffect.of(paired, one, other, metric)
     return Ranking(
         ranks={names[index]: float(ranks[index]) for index in order},
         n_seeds=len(scores),

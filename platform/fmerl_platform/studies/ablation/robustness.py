@@ -50,12 +50,7 @@ def condition_rows(results: CorpusCells) -> list[ConditionRow]:
             score = float(paired.observed["weighted_f1"][[column for column, _ in clean.values()]].mean())
             losses[condition, name] = paired.effect("weighted_f1", clean), score, len(cells)
             if group and under[0]:
-                pairs = paired.pairs(group, 0)
-                effects[condition, name] = PairedEffect(
-                    delta=paired.effect("weighted_f1", pairs),
-                    delta_accuracy=paired.effect("accuracy", pairs),
-                    seed_deltas=paired.differences("weighted_f1", pairs),
-                )
+                effects[condition, name] = PairedEffect.of(paired, group, 0)
     comparisons = judge(effects, alpha=_LEVEL) if effects else {}
     return [
         _row(condition, name, losses[condition, name], comparisons.get((condition, name)))
