@@ -25,6 +25,7 @@ from fmerl.finetuning.config import CLEDConfig, TuningConfig
 from fmerl.finetuning.data import TuningData
 from fmerl.finetuning.packing import Pass
 from fmerl.finetuning.system import Encode, Output, TunedSystem
+from fmerl.model.baselines.losses import supervised_contrastive
 
 
 class CLED(TunedSystem):
@@ -84,7 +85,7 @@ class CLED(TunedSystem):
         vectors, labels = self.augmented(output.states, label)
         settings = self._settings
         if settings.loss == "supcon":
-            return entropy + len(label) * supervised_contrast(vectors, labels, settings.temperature)
+            return entropy + len(label) * supervised_contrastive(vectors, labels, settings.temperature)
         contrast = decoupled_contrast(
             vectors, labels, self._decoupled, settings.alpha, settings.temperature, settings.threshold
         )
@@ -127,7 +128,11 @@ def decoupled_contrast(
     -log(P_i / ((P_i + N_i) · |others of i's class|)) over all i with such others whose loss exceeds the threshold; 0 if
     there is none.
     """
-    similarity, positive, other, rows = _pairs(vectors, label, lambda cosine: (1 + cosine) / 2 / temperature)
+    unit = F.normalize(vectors, dim=1)
+    other = ~torch.eye(len(label), dtype=torch.bool, device=label.device)
+    positive = (label.unsqueeze(1) == label) & other
+    rows = positive.any(1)
+    similarity, positive, other = (1 + unit[rows] @ unit.T) / 2 / temperature, positive[rows], other[rows]
     aside = label == (-1 if decoupled is None else decoupled)
     pushed = (aside.unsqueeze(1) ^ aside)[rows]
     near = similarity.masked_fill(~positive, -math.inf).logsumexp(1)
@@ -135,21 +140,3 @@ def decoupled_contrast(
     losses = every - near + positive.sum(1).log()
     hard = losses[losses > threshold]
     return hard.mean() if len(hard) else 0 * vectors.sum()
-
-
-def supervised_contrast(vectors: Tensor, label: Tensor, temperature: float) -> Tensor:
-    """Supervised contrastive loss (Khosla et al. 2020, L_out) of vectors [m, D], over those that share their label."""
-    similarity, positive, other, rows = _pairs(vectors, label, lambda cosine: cosine / temperature)
-    if not rows.any():
-        return 0 * vectors.sum()
-    likely = similarity - similarity.masked_fill(~other, -math.inf).logsumexp(1, keepdim=True)
-    return -((likely * positive).sum(1) / positive.sum(1)).mean()
-
-
-def _pairs(vectors: Tensor, label: Tensor, scale: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Scaled cosines, pairs of one class and pairs of two vectors, [k, m], of the k vectors that share their label."""
-    unit = F.normalize(vectors, dim=1)
-    other = ~torch.eye(len(label), dtype=torch.bool, device=label.device)
-    positive = (label.unsqueeze(1) == label) & other
-    rows = positive.any(1)
-    return scale(unit[rows] @ unit.T), positive[rows], other[rows], rows

@@ -15,12 +15,13 @@ from torch import Tensor
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
 from fmerl.finetuning.cell import finetune
-from fmerl.finetuning.cled import CLED, decoupled_contrast, supervised_contrast
+from fmerl.finetuning.cled import CLED, decoupled_contrast
 from fmerl.finetuning.config import CLEDConfig, TuningConfig
 from fmerl.finetuning.data import TuningData, tuning_data
 from fmerl.finetuning.model import prepare_encoder
 from fmerl.finetuning.steps import Tuner
 from fmerl.finetuning.system import Output
+from fmerl.model.baselines.losses import supervised_contrastive
 from fmerl.training.distributed import ALONE
 
 
@@ -83,7 +84,7 @@ def test_the_contrast_is_that_of_its_formula(
 def test_the_supervised_contrast_is_that_of_its_formula() -> None:
     vectors, label = drawn(20, 4)
     expected = slow_supervised(vectors, label.tolist(), 0.3)
-    assert float(supervised_contrast(vectors, label, 0.3)) == pytest.approx(expected, rel=1e-4)
+    assert float(supervised_contrastive(vectors, label, 0.3)) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("label", [[0], [0, 1, 2], [1, 1, 0]])
@@ -91,7 +92,7 @@ def test_vectors_without_a_fellow_have_no_loss_and_finite_gradients(label: list[
     vectors = torch.randn(len(label), 6, requires_grad=True)
     losses = (
         decoupled_contrast(vectors, torch.tensor(label), 0, 0.5, 0.05, 0.0),
-        supervised_contrast(vectors, torch.tensor(label), 0.05),
+        supervised_contrastive(vectors, torch.tensor(label), 0.05),
     )
     for loss in losses:
         (gradient,) = torch.autograd.grad(loss, vectors)
