@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fmerl.card import content_digest
 from fmerl.features.encoder import JOINED, Encoded, Encoder, EncoderSpec, Item, parts_of
@@ -30,9 +31,7 @@ def read_joined(
     tables, recipe = list(parts.values()), {JOINED: [[name, table.card["recipe"]] for name, table in parts.items()]}
     if len(tables) == 1:
         return replace(tables[0], card={**tables[0].card, "recipe": recipe})
-    missing = np.logical_or.reduce([table.missing for table in tables])
-    values = np.concatenate([table.values for table in tables], axis=1)
-    values[missing] = 0
+    values, missing = _side_by_side(tables)
     return FeatureTable(
         modality,
         tuple(utterance_ids),
@@ -44,6 +43,14 @@ def read_joined(
             **_supervision([table.card for table in tables]),
         },
     )
+
+
+def _side_by_side(parts: Sequence[FeatureTable | Encoded]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Values [U, D] and missing flags [U]; zeros where any part is missing."""
+    missing = np.logical_or.reduce([part.missing for part in parts])
+    values = np.concatenate([part.values for part in parts], axis=1)
+    values[missing] = 0
+    return values, missing
 
 
 def _supervision(cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -94,9 +101,7 @@ class JoinedEncoder:
     def encode(self, items: Sequence[Item]) -> Encoded:
         """Vectors of n utterances, [n, D]; each part's problems are told under its name."""
         parts = [encoder.encode(items) for encoder in self._encoders]
-        missing = np.logical_or.reduce([part.missing for part in parts])
-        values = np.concatenate([part.values for part in parts], axis=1)
-        values[missing] = 0
+        values, missing = _side_by_side(parts)
         told = [
             "; ".join(f"{name}: {problem}" for name, problem in zip(self._names, each, strict=True) if problem)
             for each in zip(*(part.problems for part in parts), strict=True)
