@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 from contextlib import closing
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def keep_copy_before_migration(database: Path) -> None:
     found = _revision(database)
     if found is None:
         return
-    scripts = ScriptDirectory(str(files("mlflow.store.db_migrations")))
+    scripts = _scripts()
     if found == scripts.get_current_head():
         return
     if found not in {script.revision for script in scripts.walk_revisions()}:
@@ -49,6 +50,12 @@ def keep_copy_before_migration(database: Path) -> None:
         mlflow.__version__,
         copy.name,
     )
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """MLflow's own migrations, of which there are many to load."""
+    return ScriptDirectory(str(files("mlflow.store.db_migrations")))
 
 
 def _revision(database: Path) -> str | None:
