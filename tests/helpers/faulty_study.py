@@ -41,22 +41,8 @@ class FaultyStudy:
         wait_until(condition, driver, self.log)
 
     def finished(self, *, deleted: bool = False) -> dict[str, str]:
-        """Fingerprints of finished seed runs by id, read beside the running writer; also deleted ones if asked for."""
-        if not self.database.exists():
-            return {}
-        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as database:
-            query = (
-                "select runs.run_uuid, print.value from runs "
-                "join tags as level on level.run_uuid = runs.run_uuid "
-                "and level.key = 'fmerl.level' and level.value = 'seed' "
-                "join tags as print on print.run_uuid = runs.run_uuid and print.key = 'fmerl.fingerprint' "
-                "where status = 'FINISHED'"
-            )
-            query += "" if deleted else " and lifecycle_stage = 'active'"
-            try:
-                return dict(database.execute(query).fetchall())
-            except sqlite3.OperationalError:  # tables are being made
-                return {}
+        """Fingerprints of finished seed runs by id; also deleted ones if asked for."""
+        return finished_cells(self.database, deleted=deleted)
 
     def end(self, driver: subprocess.Popen[bytes], code: int) -> None:
         """Wait for an end with this exit status."""
@@ -87,6 +73,25 @@ class FaultyStudy:
 
     def experiment(self) -> Experiment:
         return Experiment.open(f"sqlite:///{self.database}", "ablation", None)
+
+
+def finished_cells(database: Path, *, deleted: bool = False) -> dict[str, str]:
+    """Fingerprints of finished seed runs by id, read beside the running writer; also deleted ones if asked for."""
+    if not database.exists():
+        return {}
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        query = (
+            "select runs.run_uuid, print.value from runs "
+            "join tags as level on level.run_uuid = runs.run_uuid "
+            "and level.key = 'fmerl.level' and level.value = 'seed' "
+            "join tags as print on print.run_uuid = runs.run_uuid and print.key = 'fmerl.fingerprint' "
+            "where status = 'FINISHED'"
+        )
+        query += "" if deleted else " and lifecycle_stage = 'active'"
+        try:
+            return dict(connection.execute(query).fetchall())
+        except sqlite3.OperationalError:  # tables are being made
+            return {}
 
 
 def workers(driver: int) -> list[psutil.Process]:

@@ -82,15 +82,12 @@ def wait_for(url: str, head: subprocess.Popen[bytes]) -> None:
 
 def submit(address: str, python: Path, folder: Path, *options: str, grid: list[str]) -> str:
     """Submit `ablation_grid.py` with these arguments and wait for its end; returns the log."""
-    command: list[str | Path] = [python, "-m", "ray.scripts.scripts", "job", "submit", f"--address={address}", *options]
-    command += ["--", "python", "experiments/ablation_grid.py", *grid]
+    command = _submission(address, python, ["python", "experiments/ablation_grid.py", *grid], *options)
     deadline = time.monotonic() + 120
     while True:
         result = subprocess.run(command, cwd=folder, env=environment(python), capture_output=True, text=True)
         output = result.stdout + result.stderr
-        # The dashboard answers before the head's agent, which starts jobs, is there; on a busy machine slowly.
-        early = "No available agent to submit job" in output or "Failed to connect to Ray at address" in output
-        if not early or time.monotonic() > deadline:
+        if not _too_early(output) or time.monotonic() > deadline:
             break
         time.sleep(1)
     assert result.returncode == 0, output[-6000:]
@@ -99,24 +96,25 @@ def submit(address: str, python: Path, folder: Path, *options: str, grid: list[s
 
 def submitted(address: str, python: Path, log: Path, job: Sequence[str]) -> subprocess.Popen[bytes]:
     """The client of a job that a head has accepted; its output, and the job's, goes to `log`."""
-    command: list[str | Path] = [
-        python,
-        "-m",
-        "ray.scripts.scripts",
-        "job",
-        "submit",
-        f"--address={address}",
-        "--",
-        *job,
-    ]
+    command = _submission(address, python, job)
     while True:
         with log.open("wb") as output:
             client = subprocess.Popen(command, env=environment(python), stdout=output, stderr=output)
         while client.poll() is None and "submitted successfully" not in log.read_text(encoding="utf-8"):
             time.sleep(0.2)
-        if client.poll() is None or "No available agent to submit job" not in log.read_text(encoding="utf-8"):
+        if client.poll() is None or not _too_early(log.read_text(encoding="utf-8")):
             return client
         time.sleep(1)
+
+
+def _submission(address: str, python: Path, job: Sequence[str], *options: str) -> list[str | Path]:
+    """The command of Ray's client that submits a job."""
+    return [python, "-m", "ray.scripts.scripts", "job", "submit", f"--address={address}", *options, "--", *job]
+
+
+def _too_early(output: str) -> bool:
+    """The dashboard answers before the head's agent, which starts jobs, is there; on a busy machine slowly."""
+    return "No available agent to submit job" in output or "Failed to connect to Ray at address" in output
 
 
 @contextmanager

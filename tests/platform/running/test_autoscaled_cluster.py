@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from helpers.faulty_study import finished_cells
 from helpers.processes import below
 from helpers.ray_heads import free_port, head, lose, submit
 from helpers.repository import REPOSITORY
 from ray.autoscaler._private.util import prepare_config
-from test_node_loss import finished
 
 from fmerl_platform.ledger.experiment import Experiment
 
@@ -84,6 +84,9 @@ def test_grid_grows_the_cluster_and_outlives_a_node(tmp_path_factory: pytest.Tem
     log: list[str] = []
     began = time.monotonic()
 
+    def finished() -> int:
+        return len(finished_cells(storage / "mlflow.db"))
+
     def tell(text: str) -> None:
         log.append(f"{time.monotonic() - began:5.0f} s  {text}")
         print(log[-1], flush=True)
@@ -123,11 +126,11 @@ def test_grid_grows_the_cluster_and_outlives_a_node(tmp_path_factory: pytest.Tem
                 for process, kind in nodes(pid).items():
                     if process not in seen:
                         seen[process] = kind
-                        tell(f"a node of type {kind} was added, {finished(storage)} of {CELLS} cells finished")
+                        tell(f"a node of type {kind} was added, {finished()} of {CELLS} cells finished")
                 training = [process for process in seen if process.is_running() and below(process.pid, "ImplicitFunc")]
-                if not lost and finished(storage) and len(training) > 1:
+                if not lost and finished() and len(training) > 1:
                     lose(training[0])
-                    lost.append((seen[training[0]], finished(storage)))
+                    lost.append((seen[training[0]], finished()))
                     tell(f"a node of type {lost[0][0]} was killed, {lost[0][1]} of {CELLS} cells finished")
 
         watcher = threading.Thread(target=watch, daemon=True)
@@ -135,7 +138,7 @@ def test_grid_grows_the_cluster_and_outlives_a_node(tmp_path_factory: pytest.Tem
         output = submit(dashboard, python, folder, grid=grid)
         over.set()
         watcher.join(20)
-        tell(f"the job ended, {finished(storage)} of {CELLS} cells finished")
+        tell(f"the job ended, {finished()} of {CELLS} cells finished")
     assert not on_head, "a cell was trained on the head"
     assert lost, "no node was killed"
     assert lost[0][1] < CELLS, "the grid was over before the node was lost"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 import threading
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers.faulty_study import finished_cells
 from helpers.processes import below
 from helpers.ray_heads import free_port, head, lose, node, submit
 from helpers.repository import REPOSITORY
@@ -17,22 +17,6 @@ from helpers.repository import REPOSITORY
 from fmerl_platform.ledger.experiment import Experiment
 
 SEEDS = 6
-
-
-def finished(storage: Path) -> int:
-    """Seed runs that are finished, read beside the running writer."""
-    path = storage / "mlflow.db"
-    if not path.exists():
-        return 0
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
-        try:
-            query = (
-                "select count(*) from runs join tags on tags.run_uuid = runs.run_uuid where tags.key = 'fmerl.level' "
-                "and tags.value = 'seed' and status = 'FINISHED' and lifecycle_stage = 'active'"
-            )
-            return int(database.execute(query).fetchone()[0])
-        except sqlite3.OperationalError:  # tables are being made
-            return 0
 
 
 @pytest.mark.slow
@@ -44,7 +28,7 @@ def test_a_lost_node_loses_no_cell(tmp_path_factory: pytest.TempPathFactory) -> 
     grid = ["--corpus", "synthetic-meld", "--scale", "0.1", "--epochs", "6", "--variants", "w/o Valence"]
     grid += ["--seeds", *map(str, range(SEEDS)), "--gpus-per-cell", "0.5", "--cpus-per-cell", "1"]
     grid += ["--cells-at-once", "2", "--storage", str(storage)]
-    temporary = folder / "ray"
+    temporary, database = folder / "ray", storage / "mlflow.db"
     with (
         head(REPOSITORY, python, temporary, cpus=0, gcs_port=gcs) as address,
         node(REPOSITORY, python, temporary, gcs, gpus=1) as first,
@@ -54,11 +38,11 @@ def test_a_lost_node_loses_no_cell(tmp_path_factory: pytest.TempPathFactory) -> 
 
         def lose_one() -> None:
             """Kill a node that trains."""
-            while finished(storage) < 2:
+            while len(finished_cells(database)) < 2:
                 time.sleep(0.2)
             training = [item for item in (first, second) if below(item.pid, "ImplicitFunc")]
             lose(psutil.Process(training[0].pid))
-            lost.append(finished(storage))
+            lost.append(len(finished_cells(database)))
 
         killer = threading.Thread(target=lose_one, daemon=True)
         killer.start()
@@ -67,7 +51,7 @@ def test_a_lost_node_loses_no_cell(tmp_path_factory: pytest.TempPathFactory) -> 
     assert lost, "no node was killed"
     assert lost[0] < 2 * SEEDS, "the grid was over before the node was lost"
     assert "succeeded" in output
-    experiment = Experiment.open(f"sqlite:///{storage / 'mlflow.db'}", "ablation", None)
+    experiment = Experiment.open(f"sqlite:///{database}", "ablation", None)
     runs = experiment.find(level="seed")
     assert len(runs) == len({run.data.tags["fmerl.fingerprint"] for run in runs}) == 2 * SEEDS
     assert {run.info.status for run in runs} == {"FINISHED"}
