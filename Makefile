@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help ablation test test-all lint benchmark clean
+.PHONY: help ablation tuned test test-all lint benchmark clean
 
 help:  ## show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -17,6 +17,19 @@ $(READY): pyproject.toml constraints.txt
 
 ablation: $(READY)  ## set up, then run the ablation grid (ARGS="--scale .1" and the like)
 	$(BIN)/python experiments/ablation_grid.py $(ARGS)
+
+# MELD's CSVs to a tuned encoder, and on its features Tables 3 and 1; each step resumes. See docs/finetuning.md.
+ENCODER ?= FacebookAI/roberta-large
+INPUT ?= both
+TUNED ?= runs/tuned
+MELD_TEXT = --meld $(MELD) --emobank $(EMOBANK) --storage $(TUNED) \
+	--text-encoder $(TUNED)/encoders/meld/$(INPUT)/seed-0 $(ARGS)
+tuned: $(READY)  ## tune a text encoder on MELD, then Tables 3 and 1 (MELD=DIR EMOBANK=FILE)
+	$(BIN)/python experiments/import_corpus.py --meld $(MELD) --output $(TUNED)/meld
+	$(BIN)/python experiments/finetune_text.py --corpus $(TUNED)/meld --storage $(TUNED) --encoder $(ENCODER) \
+	    --input $(INPUT) $(TUNE)
+	$(BIN)/python experiments/meld_text_ablation.py $(MELD_TEXT)
+	$(BIN)/python experiments/main_results.py $(MELD_TEXT)
 
 lint: $(READY)  ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

@@ -31,6 +31,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each command (default 3)")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="of the finished study (default 5: 70 cells)")
     arguments = parser.parse_args()
+    # A shell starts what runs in its background deaf to interrupts, by which the first cell's command is ended here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     trees = [HERE, *([arguments.beside.resolve()] if arguments.beside else [])]
     print(f"{'':<34}{'here':>9}{'beside':>9}{'ratio':>8}")
     for script in sorted(path.name for path in (HERE / "experiments").glob("*.py")):

@@ -3,19 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from fmerl.config.presets import OFFLINE_ENCODER
 from fmerl.errors import InputError
 from fmerl_platform.cli.console import console
-from fmerl_platform.cli.options import StudyOptions
+from fmerl_platform.cli.options import FLAT, StudyOptions
 from fmerl_platform.study.study import SYNTHETIC, Study
 from fmerl_platform.study.variant import Variant
 
 _MELD_TEXT_EPOCHS = 20
 """Epochs of the ablation on MELD's text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeldTextEncoder:
+    """Encoder of MELD's text."""
+
+    text_encoder: str = OFFLINE_ENCODER
+    """Encoder of MELD's utterances: a Hugging Face id, a folder or package:MODULE; one of finetune-text reads what its
+    card says."""
+    pooling: Literal["mean", "cls"] = "mean"
+    """Which vector of the encoder's last layer stands for an utterance."""
+    text_folds: int | None = None
+    """Folds of a tuned encoder: each training utterance is encoded by the one that has not seen its label."""
+
+    def study(self, study: Study, meld: Path, emobank: Path, storage: Path) -> Study:
+        """A study on MELD's text in place of its corpora, prepared here: 20 epochs unless the study says otherwise.
+
+        Raises:
+            InputError: Text or an encoder that cannot be read.
+        """
+        from fmerl_platform.cli.progress import RateProgress
+        from fmerl_platform.cli.ready import check_ray
+        from fmerl_platform.importing.meld_text import MeldText, prepare_meld_text
+
+        check_ray()
+        source = MeldText(
+            meld=meld, emobank=emobank, encoder=self.text_encoder, pooling=self.pooling, folds=self.text_folds
+        )
+        prepared = prepare_meld_text(source, storage, partial(RateProgress, console))
+        inputs = replace(
+            study.inputs,
+            features=prepared.features,
+            labels=prepared.labels,
+            epochs=study.inputs.epochs or _MELD_TEXT_EPOCHS,
+        )
+        return replace(study, corpora=(str(prepared.corpus),), inputs=inputs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +65,7 @@ class CorpusOptions:
     """Folder of MELD's three CSVs, in place of --corpus."""
     emobank: Path | None = None
     """EmoBank's emobank.csv, needed with --meld."""
+    encoded: Annotated[MeldTextEncoder, FLAT] = field(default_factory=MeldTextEncoder)
 
     def study(self, name: str, variants: Sequence[Variant], options: StudyOptions) -> Study:
         """The study of these corpora; MELD's raw text is prepared first.
@@ -39,31 +77,8 @@ class CorpusOptions:
             raise InputError("--meld, --emobank", "only one of them is given", "give both")
         study = Study(name, corpora=self.corpus, variants=variants, seeds=options.seeds, inputs=options.inputs)
         if self.meld is None or self.emobank is None:
+            if self.encoded != MeldTextEncoder():
+                what = "they say how MELD's text is encoded, and there is no --meld"
+                raise InputError("--text-encoder, --pooling, --text-folds", what, "give --meld, or leave them out")
             return study
-        return of_meld_text(study, self.meld, self.emobank, options.storage)
-
-
-def of_meld_text(
-    study: Study,
-    meld: Path,
-    emobank: Path,
-    storage: Path,
-    encoder: str | None = None,
-    pooling: Literal["mean", "cls"] = "mean",
-) -> Study:
-    """The study on MELD's text in place of its corpora: 20 epochs unless the study says otherwise."""
-    from fmerl.config.presets import OFFLINE_ENCODER
-    from fmerl_platform.cli.progress import RateProgress
-    from fmerl_platform.cli.ready import check_ray
-    from fmerl_platform.importing.meld_text import prepare_meld_text
-
-    check_ray()
-    counting = partial(RateProgress, console)
-    prepared = prepare_meld_text(meld, emobank, encoder or OFFLINE_ENCODER, pooling, storage, counting)
-    inputs = replace(
-        study.inputs,
-        features=prepared.features,
-        labels=prepared.labels,
-        epochs=study.inputs.epochs or _MELD_TEXT_EPOCHS,
-    )
-    return replace(study, corpora=(str(prepared.corpus),), inputs=inputs)
+        return self.encoded.study(study, self.meld, self.emobank, options.storage)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fmerl.config.presets import OFFLINE_ENCODER
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, results, say
-from fmerl_platform.cli.corpora import of_meld_text
+from fmerl_platform.cli.corpora import MeldTextEncoder
 from fmerl_platform.cli.grid import plan, run
 from fmerl_platform.cli.options import FLAT, Conditions, MarginOptions, StudyOptions
 from fmerl_platform.cli.variants import VariantOptions
@@ -23,10 +22,7 @@ class MeldTextOptions(StudyOptions):
     """Folder of MELD's three CSVs."""
     emobank: Path
     """EmoBank's emobank.csv."""
-    text_encoder: str = OFFLINE_ENCODER
-    """Encoder of the utterances: a Hugging Face id, a folder or package:MODULE."""
-    pooling: Literal["mean", "cls"] = "mean"
-    """Which vector of the encoder's last layer stands for an utterance."""
+    encoded: Annotated[MeldTextEncoder, FLAT] = field(default_factory=MeldTextEncoder)
     conditions: Conditions = ()
     compared: Annotated[VariantOptions, FLAT] = field(default_factory=VariantOptions)
     equivalence: Annotated[MarginOptions, FLAT] = field(default_factory=MarginOptions)
@@ -35,7 +31,7 @@ class MeldTextOptions(StudyOptions):
 
 
 def meld_text(*, options: Annotated[MeldTextOptions, FLAT]) -> int:
-    """Run the paper's ablation on MELD's text: real conversations, a frozen text encoder, VAD learned from EmoBank.
+    """Run the paper's ablation on MELD's text: real conversations, a text encoder, VAD learned from EmoBank.
 
     Converts the raw CSVs, encodes the utterances, scores valence, arousal and dominance by a ridge regression trained
     on EmoBank, runs the grid, and says how far FMERL lies above logistic regression on the same frozen features.
@@ -51,7 +47,7 @@ def meld_text(*, options: Annotated[MeldTextOptions, FLAT]) -> int:
         inputs=options.inputs,
         conditions=options.conditions,
     )
-    study = of_meld_text(study, options.meld, options.emobank, options.storage, options.text_encoder, options.pooling)
+    study = options.encoded.study(study, options.meld, options.emobank, options.storage)
     planned = plan(study, Ablation(margin=options.equivalence.margin), options)
     if planned is None:
         return EXIT_OK
@@ -63,7 +59,7 @@ def meld_text(*, options: Annotated[MeldTextOptions, FLAT]) -> int:
         say(
             f"{cells.control} lies {100 * lead.delta:+.2f} points "
             f"[{100 * lead.ci_low:+.2f}, {100 * lead.ci_high:+.2f}] from "
-            f"{REFERENCE} on the same frozen features ({100 * score:.2f}), p = {lead.p_value:.2g}",
+            f"{REFERENCE} on the same features ({100 * score:.2f}), p = {lead.p_value:.2g}",
             to=results,
         )
     return EXIT_OK if found.complete else EXIT_FAILED

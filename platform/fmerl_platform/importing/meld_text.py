@@ -8,8 +8,12 @@ from pathlib import Path
 
 from fmerl.card import read_card, recipe_digest
 from fmerl.corpus import Corpus, write_corpus
+from fmerl.errors import InputError
+from fmerl.features.encoder import EncoderSpec
 from fmerl.features.text.encoder import Pooling, TextEncoder
 from fmerl.features.text.utterances import TextSpec
+from fmerl.finetuning.features import TunedTextSpec
+from fmerl.finetuning.folder import read_tuned
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import write_labels
 from fmerl.supervision.vad_regression import VADRegression, label_corpus, read_emobank, scoring_recipe
@@ -29,31 +33,67 @@ class Prepared:
     labels: Path
 
 
-def prepare_meld_text(
-    meld: Path, emobank: Path, encoder_name: str, pooling: Pooling, storage: Path, counting: Counting = uncounted
-) -> Prepared:
+@dataclass(frozen=True, kw_only=True)
+class MeldText:
+    """MELD's text, and what encodes and scores it.
+
+    Raises:
+        InputError: Folds of an encoder that was not tuned here, or a tuned one that cannot be read.
+    """
+
+    meld: Path
+    """Folder of MELD's three `*_sent_emo.csv`."""
+    emobank: Path
+    """EmoBank's `emobank.csv`."""
+    encoder: str
+    """Hugging Face id, local folder or `package:MODULE`. One that was tuned here reads what its card says."""
+    pooling: Pooling = "mean"
+    folds: int | None = None
+    """Folds of a tuned encoder, see `TunedTextSpec`."""
+
+    def __post_init__(self) -> None:
+        if self.folds is not None and read_tuned(Path(self.encoder)) is None:
+            what = f"{self.encoder} was not tuned here"
+            raise InputError("--text-folds", what, "give a folder of fmerl finetune-text --folds")
+
+    def spec(self) -> EncoderSpec:
+        """Recipe of the text features."""
+        if read_tuned(Path(self.encoder)) is not None:
+            return TunedTextSpec(folder=Path(self.encoder).resolve(), folds=self.folds)
+        return TextSpec(encoder=self.encoder, pooling=self.pooling)
+
+    def scorer(self) -> TextEncoder:
+        """Encoder of the scores: of a tuned one the encoder before, since scores should not know the emotions."""
+        tuned = read_tuned(Path(self.encoder))
+        return TextEncoder(self.encoder if tuned is None else tuned.config.encoder, pooling=self.pooling)
+
+    def digest(self) -> str:
+        """Digest of encoder and pooling, for a folder's name."""
+        folds = {} if self.folds is None else {"folds": self.folds}
+        return recipe_digest({"encoder": self.encoder, "pooling": self.pooling, **folds})[:12]
+
+
+def prepare_meld_text(source: MeldText, storage: Path, counting: Counting = uncounted) -> Prepared:
     """Convert MELD, encode its utterances, and score them with a ridge regression trained on EmoBank.
 
     Args:
-        meld: Folder of MELD's three `*_sent_emo.csv`.
-        emobank: EmoBank's `emobank.csv`.
-        encoder_name: Hugging Face id, local folder or `package:MODULE`.
-        pooling: `mean` or `cls`.
+        source: MELD's text.
         storage: Everything is written to `prepared/` below it.
         counting: Shows progress.
     """
-    home = storage / "prepared" / recipe_digest({"encoder": encoder_name, "pooling": pooling})[:12]
+    home = storage / "prepared" / source.digest()
     prepared = Prepared(corpus=home / "corpus", features=home / "features", labels=home / "labels")
-    corpus, problems = read_meld_release(meld)
+    corpus, problems = read_meld_release(source.meld)
     for problem in problems:
         if problem.on_screen:
             _log.warning("%s: %s", problem.what, problem.action)
     write_corpus(corpus, prepared.corpus, problems)
     _log.info("%d odd rows of MELD are listed in %s", len(problems), prepared.corpus / "problems.csv")
-    spec = TextSpec(encoder=encoder_name, pooling=pooling)
-    request = ExtractionRequest(corpus=prepared.corpus, features=prepared.features, specs=[spec], storage=storage)
+    request = ExtractionRequest(
+        corpus=prepared.corpus, features=prepared.features, specs=[source.spec()], storage=storage
+    )
     extract(request, counting)
-    _score(corpus, TextEncoder(encoder_name, pooling=pooling), emobank, prepared.labels, counting)
+    _score(corpus, source.scorer(), source.emobank, prepared.labels, counting)
     return prepared
 
 

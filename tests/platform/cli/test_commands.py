@@ -21,12 +21,13 @@ HEAVY = ("torch", "ray", "mlflow", "matplotlib", "sklearn", "scipy", "transforme
 STUDY = """--seeds --storage --features --labels --preset --config --epochs --modalities --tables
     --emotion-encoder --scale --set --workers-per-cell --cpus-per-cell --gpus-per-cell --cells-at-once --keep-weights
     --checkpoint-seconds --dry-run --study"""
+CORPORA = "--corpus --meld --emobank --text-encoder --pooling --text-folds"
 ASKING = """--batch --requests-per-minute --tokens-per-minute --prices --budget --answers --tries --timeout
     --concurrency --workers"""
 FLAGS = {
     "ablation": f"--corpus --system --variants --axis --study-file --folds --conditions --margin {STUDY}",
-    "main-results": f"--corpus --meld --emobank --systems --folds --conditions --margin {STUDY}",
-    "zero-shot": f"""--corpus --meld --emobank --unseen --unseen-utterances --variants --systems --calibrated-stacking
+    "main-results": f"{CORPORA} --systems --folds --conditions --margin {STUDY}",
+    "zero-shot": f"""{CORPORA} --unseen --unseen-utterances --variants --systems --calibrated-stacking
         --llm-study {STUDY}""",
     "across": f"--corpus --classes --system {STUDY}",
     "search": """--corpus --trials --search-seeds --evaluation-seeds --also --sampler --patience --features --labels
@@ -42,7 +43,7 @@ FLAGS = {
         --open --storage --dry-run""",
     "report": "--study --storage --corpus --output --reproduce --margin",
     "score": "--predictions --corpus --study --variant --storage --margin --output",
-    "meld-text": f"""--meld --emobank --text-encoder --pooling --system --variants --axis --study-file
+    "meld-text": f"""--meld --emobank --text-encoder --pooling --text-folds --system --variants --axis --study-file
         --conditions --margin {STUDY}""",
     "finetune-text": """--corpus --encoder --system --input --set --axis --context-turns --max-length --pooling --epochs
         --batch-size --learning-rate --head-rate --layer-decay --weight-decay --warmup --clip --dropout --pass-tokens

@@ -12,6 +12,7 @@ import pytest
 from fmerl.card import read_card
 from fmerl.corpus import read_corpus
 from fmerl.errors import InputError
+from fmerl.features.text.encoder import TextEncoder
 from fmerl.features.text.utterances import TextSpec
 from fmerl.finetuning.cell import finetune
 from fmerl.finetuning.features import TunedTextSpec
@@ -21,6 +22,7 @@ from fmerl_platform.cli import extract, finetune_text
 from fmerl_platform.cli.main import options_of, single
 from fmerl_platform.extraction.run import ExtractionRequest
 from fmerl_platform.finetuning.request import TuningRequest
+from fmerl_platform.importing.meld_text import MeldText
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.studies.reproduce import reproduce
 from fmerl_platform.study import fingerprint
@@ -215,6 +217,24 @@ def test_what_the_card_decides_is_no_option(place: Path, tuned: Path, arguments:
 def test_folds_need_a_tuned_encoder(place: Path) -> None:
     with pytest.raises(InputError, match="--text-folds"):
         extraction(place, place / "bert", "--text-folds", "2")
+
+
+def test_meld_text_reads_what_a_tuned_encoders_card_says(place: Path, tuned: Path) -> None:
+    source = MeldText(meld=place, emobank=place, encoder=str(tuned), folds=3)
+    assert source.spec() == TunedTextSpec(folder=tuned.resolve(), folds=3)
+    plain = MeldText(meld=place, emobank=place, encoder=str(place / "bert"), pooling="cls")
+    assert plain.spec() == TextSpec(encoder=str(place / "bert"), pooling="cls")
+    assert source.digest() != plain.digest() != replace(plain, pooling="mean").digest()
+
+
+def test_scores_do_not_come_from_an_encoder_that_knows_emotions(place: Path, tuned: Path) -> None:
+    source = MeldText(meld=place, emobank=place, encoder=str(tuned))
+    assert source.scorer().recipe() == TextEncoder(str(place / "bert"), pooling="mean").recipe()
+
+
+def test_folds_of_meld_text_need_a_tuned_encoder(place: Path) -> None:
+    with pytest.raises(InputError, match="--text-folds"):
+        MeldText(meld=place, emobank=place, encoder=str(place / "bert"), folds=2)
 
 
 def test_only_labels_that_were_seen_make_zero_shot_a_leak() -> None:
