@@ -80,7 +80,7 @@ def _cpu(tree: Path, arguments: Sequence[str], script: str = "ablation_grid.py")
     """User and system seconds of a script and all that it started and waited for."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, str(tree / "experiments" / script), *arguments]
-    subprocess.run(command, env=_environment(tree), capture_output=True)
+    subprocess.run(command, env=_environment(tree), cwd=tree, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
@@ -90,7 +90,10 @@ def _first_cell(tree: Path, *arguments: str) -> float:
     command = [sys.executable, str(tree / "experiments" / "ablation_grid.py"), *arguments]
     database = Path(arguments[-1]) / "mlflow.db"
     started = time.monotonic()
-    process = subprocess.Popen(command, env=_environment(tree), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Ray's workers import from the folder of the command before all else, so that it has to be the tree's own.
+    process = subprocess.Popen(
+        command, env=_environment(tree), cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         while not _has_seed_run(database):
             if process.poll() is not None:
