@@ -124,7 +124,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
-    with tempfile.TemporaryDirectory() as folder, ray_session(0):
+    with tempfile.TemporaryDirectory() as folder, ray_session():
         counts = {"audio": arguments.sounds, "visual": arguments.videos}
         cases = media_cases(Path(folder), counts.__getitem__)
         home = arguments.corpus or Path(folder) / "corpus"

@@ -134,7 +134,7 @@ def main() -> None:
     plain = measure(
         "plain loop", lambda: asyncio.run(plain_loop(calls, url, arguments.concurrency)), report, arguments.calls
     )
-    with ray_session(0):
+    with ray_session():
         ours = measure(
             "labelling", lambda: labelled(calls, url, arguments.concurrency, arguments.workers), report, arguments.calls
         )

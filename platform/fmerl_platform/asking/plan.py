@@ -118,7 +118,7 @@ def ask_plan(
         what = f"{in_batches:,} of {len(waiting):,} calls to make are in batches that were sent before"
         raise InputError("--batch", what, "give it to read their answers; without it they would be paid for twice")
     spent += plan.cost(journal, config.price)
-    with counting("calls", len(plan.calls), len(outcomes), "errors") as progress, ray_session(0):
+    with counting("calls", len(plan.calls), len(outcomes), "errors") as progress, ray_session():
         for outcome in run_calls(waiting, replace(config, ways=plan.ways(journal)), limits, spent, pool):
             outcomes[outcome.key] = outcome
             progress.ended(1, outcome.error is not None)

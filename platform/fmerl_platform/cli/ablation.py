@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from fmerl_platform.cli.grid import plan_and_run
+from fmerl_platform.cli.grid import plan_and_run, ready
 from fmerl_platform.cli.options import FLAT, Conditions, Folds, MarginOptions, StudyOptions
 from fmerl_platform.cli.variants import VariantOptions
 from fmerl_platform.study.study import SYNTHETIC, Study
@@ -40,6 +40,7 @@ def ablation(*, options: Annotated[AblationOptions, FLAT] = AblationOptions()) -
         folds=options.folds,
         conditions=options.conditions,
     )
-    from fmerl_platform.studies.ablation import Ablation  # starts slowly, so only once the study is valid
+    with ready(study, options):
+        from fmerl_platform.studies.ablation import Ablation  # starts slowly, so only once the study is valid
 
-    return plan_and_run(study, Ablation(margin=options.equivalence.margin), options)
+        return plan_and_run(study, Ablation(margin=options.equivalence.margin), options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,26 @@ if TYPE_CHECKING:
     from fmerl_platform.study.study import Study
 
 
-def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | None:
-    """Read and check a study's inputs and say what they are; None when a dry run ends here."""
+def ready(study: Study, options: StudyOptions) -> AbstractContextManager[None]:
+    """Check what the command runs on, and start Ray for the block while modules and inputs are read.
+
+    It waits for cells where none will be trained: in a dry run, and for a study whose report is there.
+
+    Raises:
+        InputError: Ray or the tracking server is not there.
+    """
     from fmerl_platform.cli.ready import check_ready
 
     check_ready(dry_run=options.dry_run)
+    if options.dry_run or (options.storage / "reports" / study.name).is_dir():
+        return nullcontext()
+    from fmerl_platform.running.early import early_session
+
+    return early_session(dashboard=study.inputs.workers_per_cell > 1)
+
+
+def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | None:
+    """Read and check a study's inputs and say what they are; None when a dry run ends here."""
     from fmerl_platform.studies.plan import plan_study
 
     planned = plan_study(study, kind, options.storage)

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from fmerl_platform.cli.corpora import CorpusOptions
-from fmerl_platform.cli.grid import plan_and_run
+from fmerl_platform.cli.grid import plan_and_run, ready
 from fmerl_platform.cli.options import FLAT, Conditions, Folds, MarginOptions, StudyOptions
 from fmerl_platform.cli.variants import ALL, OTHER_SYSTEMS, among
 from fmerl_platform.study.paper import SYSTEMS
@@ -37,6 +37,7 @@ def main_results(*, options: Annotated[MainResultsOptions, FLAT] = MainResultsOp
     variants = (SYSTEMS[0], *among(SYSTEMS, options.systems))
     study = options.corpora.study(options.study, variants, options)
     study = replace(study, folds=options.folds, conditions=options.conditions)
-    from fmerl_platform.studies.ablation import Ablation  # starts slowly, so only once the study is valid
+    with ready(study, options):
+        from fmerl_platform.studies.ablation import Ablation  # starts slowly, so only once the study is valid
 
-    return plan_and_run(study, Ablation(margin=options.equivalence.margin), options)
+        return plan_and_run(study, Ablation(margin=options.equivalence.margin), options)

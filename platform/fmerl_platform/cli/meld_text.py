@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, results, say
 from fmerl_platform.cli.corpora import MeldTextEncoder
-from fmerl_platform.cli.grid import plan, run
+from fmerl_platform.cli.grid import plan, ready, run
 from fmerl_platform.cli.options import FLAT, Conditions, MarginOptions, StudyOptions
 from fmerl_platform.cli.variants import VariantOptions
 from fmerl_platform.study.study import Study
@@ -37,9 +37,6 @@ def meld_text(*, options: Annotated[MeldTextOptions, FLAT]) -> int:
     on EmoBank, runs the grid, and says how far FMERL lies above logistic regression on the same frozen features.
     Rerunning the same command resumes.
     """
-    from fmerl_platform.studies.ablation import Ablation
-    from fmerl_platform.studies.ablation.logistic_reference import REFERENCE, against_reference
-
     study = Study(
         options.study,
         variants=options.compared.chosen(),
@@ -47,6 +44,14 @@ def meld_text(*, options: Annotated[MeldTextOptions, FLAT]) -> int:
         inputs=options.inputs,
         conditions=options.conditions,
     )
+    with ready(study, options):
+        return _plan_and_run(study, options)
+
+
+def _plan_and_run(study: Study, options: MeldTextOptions) -> int:
+    from fmerl_platform.studies.ablation import Ablation
+    from fmerl_platform.studies.ablation.logistic_reference import REFERENCE, against_reference
+
     study = options.encoded.study(study, options.meld, options.emobank, options.storage)
     planned = plan(study, Ablation(margin=options.equivalence.margin), options)
     if planned is None:

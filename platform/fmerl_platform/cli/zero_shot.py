@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from fmerl_platform.cli.corpora import CorpusOptions
-from fmerl_platform.cli.grid import plan_and_run
+from fmerl_platform.cli.grid import plan_and_run, ready
 from fmerl_platform.cli.options import FLAT, StudyOptions
 from fmerl_platform.cli.variants import ALL, OTHER_SYSTEMS, OTHERS, among
 from fmerl_platform.study.paper import PAPER, SYSTEMS
@@ -44,9 +44,11 @@ def zero_shot(*, options: Annotated[ZeroShotOptions, FLAT] = ZeroShotOptions()) 
     """
     variants = (PAPER[0], *among(PAPER, options.variants), *among(SYSTEMS, options.systems))
     study = options.corpora.study(options.study, variants, options)
-    from fmerl_platform.studies.zero_shot import ZeroShot  # starts slowly, so only once the study is valid
     from fmerl_platform.study.hold_out import HoldOut
 
     study = replace(study, hold_out=HoldOut(classes=options.unseen, utterances=options.unseen_utterances))
-    kind = ZeroShot(calibrated_stacking=options.calibrated_stacking, llm_study=options.llm_study)
-    return plan_and_run(study, kind, options)
+    with ready(study, options):
+        from fmerl_platform.studies.zero_shot import ZeroShot  # starts slowly, so only once the study is valid
+
+        kind = ZeroShot(calibrated_stacking=options.calibrated_stacking, llm_study=options.llm_study)
+        return plan_and_run(study, kind, options)

@@ -137,7 +137,7 @@ def _extract(
     if items:
         done = len(set(plan.fingerprints)) - len(items)
         with counting(f"{plan.modality} items", len(items) + done, done, "problems") as progress:
-            sessions.enter_context(ray_session(0))
+            sessions.enter_context(ray_session())
             for block in encode_items(plan.spec, items, fingerprints, plan.staging, request.resources):
                 progress.ended(block.items, block.problems)
     write_table(plan, corpus, request.features)

@@ -88,5 +88,5 @@ def _tune(
         for cell in waiting
     ]
     done = len(request.cells) + len(request.fold_cells) - len(waiting)
-    with progress("encoders", len(waiting), done) as told, ray_session(0, dashboard=True):
+    with progress("encoders", len(waiting), done) as told, ray_session(dashboard=True):
         return tune_cells(jobs, request.corpus, how.resources, how.storage, told)

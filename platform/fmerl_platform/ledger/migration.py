@@ -9,11 +9,14 @@ from contextlib import closing
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow
-from alembic.script import ScriptDirectory
 
 from fmerl.errors import InputError
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +58,8 @@ def keep_copy_before_migration(database: Path) -> None:
 @cache
 def _scripts() -> ScriptDirectory:
     """MLflow's own migrations, of which there are many to load."""
+    from alembic.script import ScriptDirectory  # starts slowly, and a worker never asks for it
+
     return ScriptDirectory(str(files("mlflow.store.db_migrations")))
 
 

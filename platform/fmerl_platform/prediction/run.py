@@ -83,7 +83,7 @@ def predictions(plan: PredictionPlan, counting: Counting = uncounted) -> Iterato
             part = home / f"part-{number:06}.parquet"
             if not part.is_file():
                 if request.features is None:
-                    held.enter_context(ray_session(0))
+                    held.enter_context(ray_session())
                     features = extracted(utterances, predictor, request, home, counting)
                     rows = predictor.predict_features(utterances, features)
                 else:

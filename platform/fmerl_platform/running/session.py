@@ -18,7 +18,6 @@ from fmerl.errors import InputError
 
 _SOURCE = Path(errors.__file__).parents[1]
 _ENGINE = Path(__file__).parents[2]
-_MEBIBYTE = 2**20
 _LONGEST_REASON = 300
 """Most letters of Ray's own words."""
 
@@ -28,11 +27,10 @@ class MixedSourcesError(RuntimeError):
 
 
 @contextmanager
-def ray_session(shared_bytes: int, *, dashboard: bool = False) -> Iterator[None]:
+def ray_session(*, dashboard: bool = False) -> Iterator[None]:
     """A connected Ray: the cluster of `RAY_ADDRESS`, one that is connected already, or a local one for this run.
 
     Args:
-        shared_bytes: Size of the data that cells will share; a local object store is made to fit it.
         dashboard: Start a local cluster's dashboard, which Ray Train asks for the state of its workers.
 
     Raises:
@@ -48,9 +46,10 @@ def ray_session(shared_bytes: int, *, dashboard: bool = False) -> Iterator[None]
     for logger in ("execution.streaming_executor", "progress"):  # the run's own progress shows the same
         logging.getLogger(f"ray.data._internal.{logger}").setLevel(logging.ERROR)
     address = os.environ.get("RAY_ADDRESS") or "local"
-    memory = 2 * shared_bytes + 200 * _MEBIBYTE
-    local = {"object_store_memory": memory, "include_dashboard": dashboard, "runtime_env": _this_process_path()}
-    with connected(address, **(local if address == "local" else {})):
+    # Local workers import what this process does, installed or not. A runtime environment would tell them as well, but
+    # the workers that Ray starts ahead have none, and would not be taken.
+    os.environ["PYTHONPATH"] = _import_path()
+    with connected(address, **({"include_dashboard": dashboard} if address == "local" else {})):
         yield
 
 
@@ -91,7 +90,7 @@ def check_sources() -> None:
         )
 
 
-def _this_process_path() -> dict[str, dict[str, str]]:
-    """Environment in which local workers import what this process does, installed or not."""
+def _import_path() -> str:
+    """Folders of this project, then those of PYTHONPATH."""
     paths = [str(_SOURCE), str(_ENGINE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {"env_vars": {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}}
+    return os.pathsep.join(dict.fromkeys(paths))

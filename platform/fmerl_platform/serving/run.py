@@ -77,7 +77,7 @@ def serving(request: ServingRequest, found: About) -> Iterator[Served]:
     config, schema = optional_module("ray.serve.config", "serve"), optional_module("ray.serve.schema", "serve")
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     own = not ray.is_initialized() and not os.environ.get("RAY_ADDRESS")
-    with ray_session(0):
+    with ray_session():
         from fmerl_platform.serving.deployment import application
         from fmerl_platform.serving.front import APPLICATION
 

@@ -59,7 +59,7 @@ def _load(name: str, study: Study, storage: Path) -> CorpusInputs:
         preset = study.hold_out.of_config(preset, corpus)
     control = study.variants[0].derive(preset)
     configs = [control, *(variant.derive(control) for variant in study.variants[1:])]
-    return join_inputs(name, corpus, features, configs, options, study.folds)
+    return join_inputs(name, corpus, features, configs, options, study.folds, storage / "anchors")
 
 
 def open_corpus(name: str, options: InputOptions, storage: Path) -> tuple[Corpus, Path]:
@@ -79,6 +79,7 @@ def join_inputs(
     configs: Sequence[CellConfig],
     options: InputOptions,
     folds: str | None = None,
+    anchors_kept: Path | None = None,
 ) -> CorpusInputs:
     """Read all inputs of these configurations, the control's first.
 
@@ -89,6 +90,7 @@ def join_inputs(
         configs: Configurations of all cells.
         options: Where everything else is.
         folds: Scheme of `fmerl.folds.splits.folds_of`; None keeps the corpus's splits.
+        anchors_kept: Folder where encoded anchors are kept.
 
     Raises:
         InputError: Any fault of feature tables, label set, anchors or folds.
@@ -119,7 +121,7 @@ def join_inputs(
     return CorpusInputs(
         data=data,
         control=configs[0],
-        anchors=encode_anchors(corpus.classes, descriptions, anchors),
+        anchors=encode_anchors(corpus.classes, descriptions, anchors, anchors_kept),
         descriptions=descriptions,
         recipes={table.modality: table.card["recipe"] for table in tables},
         supervised=tuple(table.modality for table in tables if _may_know(table.card, unseen)),

@@ -216,7 +216,7 @@ def _run_trials(
         from fmerl_platform.running.session import ray_session  # Ray starts slowly, and is not needed to report
         from fmerl_platform.studies.search.trials import run_trials
 
-        with progress("trials", waiting, done) as told, ray_session(plan.inputs.shared_bytes):
+        with progress("trials", waiting, done) as told, ray_session():
             new = run_trials(
                 plan.inputs,
                 plan.space,
