@@ -6,14 +6,19 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 import ray
 
 from fmerl.errors import InputError
-from fmerl_platform.cli.main import main
+from fmerl_platform import PAPER, Study
+from fmerl_platform.cli.ablation import AblationOptions
+from fmerl_platform.cli.grid import ready
+from fmerl_platform.cli.main import main, options_of
 from fmerl_platform.cli.ready import check_ray
+from fmerl_platform.running import early
 from fmerl_platform.running.session import connected
 
 
@@ -124,3 +129,35 @@ def test_sigterm_is_an_interrupt_with_its_own_exit_code(
     assert left.value.code == 143
     assert capfd.readouterr().err == "terminated; the same command resumes\n"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "report", "started"),
+    [([], False, [False]), (["--workers-per-cell", "2"], False, [True]), (["--dry-run"], False, []), ([], True, [])],
+    ids=["a new study", "with Ray Train", "a dry run", "a study with a report"],
+)
+def test_ray_starts_beside_the_imports_where_cells_wait(
+    arguments: list[str], report: bool, started: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[bool] = []
+
+    def early_session(*, dashboard: bool) -> AbstractContextManager[None]:
+        said.append(dashboard)
+        return nullcontext()
+
+    monkeypatch.setattr(early, "early_session", early_session)
+    options = options_of("ablation", ["--storage", str(tmp_path), *arguments])
+    assert isinstance(options, AblationOptions)
+    study = Study("mine", variants=PAPER, inputs=options.inputs)
+    if report:
+        (tmp_path / "reports" / "mine").mkdir(parents=True)
+    with ready(study, options):
+        pass
+    assert said == started
+
+
+def test_a_cluster_is_not_joined_before_cells_wait(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port}")
+    before = ray.is_initialized()
+    with early.early_session(dashboard=False):
+        assert ray.is_initialized() is before
