@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,10 @@ def _train_trial(
     one_by_one: bool,
 ) -> None:
     cell = control.with_values({path: value for path, value in config.items() if path != NUMBER})
-    for scores in trial_scores(objectives, cell, data, anchors, seeds, given_device(), one_by_one=one_by_one):
-        tune.report(scores)
+    scores = trial_scores(objectives, cell, data, anchors, seeds, given_device(), one_by_one=one_by_one)
+    # Optuna keeps no reports of several objectives, so that one which was stopped is known by having none.
+    for each in scores if len(objectives) == 1 else deque(scores, maxlen=1):
+        tune.report(each)
 
 
 class _Rules(tune.Stopper):
