@@ -15,6 +15,7 @@ from typing import Literal
 import optuna
 from filelock import FileLock
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 Outcome = Literal["complete", "stopped early", "failed", "interrupted"]
@@ -35,7 +36,7 @@ def open_study(path: Path, name: str, objectives: int = 1) -> tuple[optuna.Study
     # Optuna does not expect another process while it makes a database: the second one waits.
     with FileLock(path.with_suffix(".lock")):
         storage = RDBStorage(f"sqlite:///{path.resolve()}")
-        directions = ["maximize"] * objectives
+        directions = [StudyDirection.MAXIMIZE] * objectives
         study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     return study, storage
 
