@@ -54,7 +54,7 @@ def test_environment_asks_for_tokens_and_names_the_tracking_server() -> None:
     assert run.stdout.split() == ["token", "http://192.0.2.1:5000"]
 
 
-@pytest.mark.parametrize("name", ["environment.sh", "set_up_node.sh", "mlflow_server.sh"])
+@pytest.mark.parametrize("name", ["environment.sh", "set_up_node.sh", "mlflow_server.sh", "slurm.sh"])
 def test_scripts_are_sound_bash(name: str) -> None:
     subprocess.run(["bash", "-n", CLUSTER / name], check=True)
 

@@ -28,6 +28,14 @@ class SearchOptions:
     """Fresh seeds of the comparison at the end."""
     also: tuple[Literal["learning_rate", "dropout", "temperature", "hidden", "batch_size", "hidden_layers"], ...] = ()
     """Fields to search besides the weights."""
+    objective: tuple[Literal["weighted-f1", "unseen-accuracy"], ...] = ("weighted-f1",)
+    """Validation scores to maximise, each by trainings of its own; with both the search gives their Pareto front."""
+    unseen: tuple[str, ...] = ()
+    """Classes that unseen-accuracy never learns, as in a zero-shot study; the corpus's unseen_class unless given. A
+    seen class stands in for them while it searches."""
+    pruning: Literal["asha", "wilcoxon", "none"] = "asha"
+    """End of hopeless trials of one objective: asha after some epochs, wilcoxon after some of --search-seeds, which
+    then run one after the other."""
     sampler: str = "tpe"
     """tpe, gp, cmaes, random, or the name of a sampler of OptunaHub, which is downloaded and run."""
     patience: int | None = None
@@ -50,9 +58,10 @@ class SearchOptions:
 def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
     """Search the loss weights on Ray Tune with Optuna, and compare the best with the paper's on fresh seeds.
 
-    The objective is validation weighted F1; no trial is given test data. Rerunning the same command resumes, whatever
-    ended the last one; a larger --trials goes on from there. The best configuration is
-    STORAGE/search/STUDY/best.json, which --config of other commands takes.
+    The objective is validation weighted F1 unless --objective says otherwise; no trial is given test data. Rerunning
+    the same command resumes, whatever ended the last one; a larger --trials goes on from there. The best configuration
+    is STORAGE/search/STUDY/best.json, which --config of other commands takes; with two objectives there is a
+    trial-N.json for each on their front.
     """
     from fmerl_platform.cli.placement import placement_table
     from fmerl_platform.cli.progress import RunProgress
@@ -63,7 +72,8 @@ def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
     check_ready(dry_run=options.dry_run)
     from fmerl_platform.running.nodes import nodes_to_expect
     from fmerl_platform.studies.search.placement import place_trials
-    from fmerl_platform.studies.search.run import Search, plan_search, plan_table, run_search
+    from fmerl_platform.studies.search.plan import Search, plan_search, plan_table
+    from fmerl_platform.studies.search.run import run_search
 
     resources = Resources(
         cpus_per_cell=options.cpus_per_trial,
@@ -77,13 +87,16 @@ def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
         seeds=options.search_seeds,
         evaluation_seeds=options.evaluation_seeds,
         also=options.also,
+        objectives=options.objective,
+        unseen=options.unseen,
+        pruning=options.pruning,
         sampler=options.sampler,
         patience=options.patience,
         inputs=options.inputs,
     )
     plan = plan_search(asked, options.storage)
     if options.dry_run:
-        placement = place_trials(plan.inputs, asked.seeds, resources, nodes_to_expect())
+        placement = place_trials(plan.inputs, asked.models_at_once, resources, nodes_to_expect())
         show([plan_table(plan), placement_table(placement, options.trials, "trial")])
         return EXIT_OK
     found = run_search(plan, storage=options.storage, resources=resources, progress=partial(RunProgress, console))
@@ -94,6 +107,7 @@ def search(*, options: Annotated[SearchOptions, FLAT] = SearchOptions()) -> int:
     for warning in report.warnings:
         say(warning, "bold yellow", results)
     say(f"page     {found.paths.html}", to=results)
-    say(f"config   {found.best}  (fmerl ablation --config)", to=results)
+    for path in found.configs:
+        say(f"config   {path}  (fmerl ablation --config)", to=results)
     say(f"trials   optuna-dashboard sqlite:///{found.database}", to=results)
     return EXIT_OK if found.complete else EXIT_FAILED

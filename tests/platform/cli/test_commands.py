@@ -30,9 +30,9 @@ FLAGS = {
     "zero-shot": f"""{CORPORA} --unseen --unseen-utterances --variants --systems --calibrated-stacking
         --llm-study {STUDY}""",
     "across": f"--corpus --classes --system {STUDY}",
-    "search": """--corpus --trials --search-seeds --evaluation-seeds --also --sampler --patience --features --labels
-        --preset --config --epochs --modalities --tables --emotion-encoder --scale --set --workers-per-cell --study
-        --storage --cpus-per-trial --gpus-per-trial --trials-at-once --dry-run""",
+    "search": """--corpus --trials --search-seeds --evaluation-seeds --also --objective --unseen --pruning --sampler
+        --patience --features --labels --preset --config --epochs --modalities --tables --emotion-encoder --scale --set
+        --workers-per-cell --study --storage --cpus-per-trial --gpus-per-trial --trials-at-once --dry-run""",
     "export": """--output --study --storage --variant --corpus --seeds --retrain --data-licence --mlflow --register
         --alias --dry-run""",
     "predict": """--output --classes --split --media-roots --features --text-encoder --audio-set

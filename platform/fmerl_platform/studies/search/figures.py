@@ -25,12 +25,12 @@ _PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 """Formatter of powers of ten as plain numbers: the report's style shows no mathematics."""
 
 
-def full_length(trials: Sequence[FrozenTrial]) -> optuna.Study:
-    """A study in memory of the trials that ran to their end.
+def full_length(trials: Sequence[FrozenTrial], objectives: int = 1) -> optuna.Study:
+    """A study in memory of the trials that ran to their end, by their number of objectives.
 
     Objectives say something about the fields' values only when all trials ran equally long.
     """
-    study = optuna.create_study(direction="maximize")
+    study = optuna.create_study(directions=["maximize"] * objectives)
     study.add_trials(list(trials))
     return study
 
@@ -38,21 +38,40 @@ def full_length(trials: Sequence[FrozenTrial]) -> optuna.Study:
 def importances(study: optuna.Study) -> dict[str, float]:
     """Share of the objective's variance that each field explains (fANOVA, Hutter et al. 2014), largest first.
 
-    Empty where all trials have one objective, which leaves no variance to explain.
+    Empty with few trials, where all have one value, which leaves no variance to explain, and for several objectives.
     """
-    if len({trial.value for trial in study.trials}) < 2:
+    several = len(study.directions) > 1
+    if several or len(study.trials) < FEWEST or len({trial.value for trial in study.trials}) < 2:
         return {}
     return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
 
 
+def front_figure(full: optuna.Study, objectives: Sequence[str]) -> ReportFigure:
+    """Scatter plot of two objectives, the Pareto front marked.
+
+    Args:
+        full: The study of `full_length`.
+        objectives: Names of its objectives.
+    """
+    return _figure(
+        "front",
+        "Pareto front",
+        f"{' and '.join(objectives)} of {len(full.trials)} trials, in [0, 1]. Than a best one no other is better in "
+        "one objective and not worse in the other.",
+        lambda: plots.plot_pareto_front(full, target_names=list(objectives)),
+    )
+
+
 def search_figures(study: optuna.Study, full: optuna.Study, importance: Mapping[str, float]) -> list[ReportFigure]:
-    """History, importance, slices, contours of the most important fields, parallel coordinates.
+    """History, importance, slices, contours of the most important fields, parallel lines; none without importance.
 
     Args:
         study: All trials; only the history shows those that were stopped early.
         full: The study of `full_length`.
         importance: The `importances` of `full`.
     """
+    if not importance:
+        return []
     fields, leading = list(importance), list(importance)[:_MOST_IMPORTANT]
     whole = f"the {len(full.trials)} trials that ran to their end"
     return [

@@ -10,10 +10,10 @@ from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.memory import gpu_gibibytes
 
 
-def place_trials(inputs: CorpusInputs, seeds: Sequence[int], resources: Resources, nodes: Sequence[Node]) -> Placement:
-    """Placement of trials, each of which trains all seeds side by side.
+def place_trials(inputs: CorpusInputs, models: int, resources: Resources, nodes: Sequence[Node]) -> Placement:
+    """Placement of trials, each of which trains so many models side by side.
 
     Raises:
         InputError: See `fmerl_platform.running.placement.place`.
     """
-    return place(resources, nodes, gibibytes=len(seeds) * gpu_gibibytes(inputs.control, inputs.data))
+    return place(resources, nodes, gibibytes=models * gpu_gibibytes(inputs.control, inputs.data))

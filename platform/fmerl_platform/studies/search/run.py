@@ -1,13 +1,11 @@
-"""A search from start to end: inputs -> trials -> best configuration -> comparison on fresh seeds -> report."""
+"""A search from start to end: inputs -> trials -> best configurations -> comparison on fresh seeds -> report."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 
 import optuna
@@ -20,79 +18,21 @@ from fmerl.files import replaced_file
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.provenance import command_line, provenance
 from fmerl_platform.report.document import Report, ReportPaths
-from fmerl_platform.report.table import Table, columns
+from fmerl_platform.report.figure import ReportFigure
 from fmerl_platform.running.lock import exclusive
 from fmerl_platform.running.options import Resources
 from fmerl_platform.running.progress import Progress, silent
 from fmerl_platform.studies.results import StudyResults
-from fmerl_platform.studies.run import run_study
-from fmerl_platform.studies.search.figures import FEWEST, full_length, importances, search_figures
-from fmerl_platform.studies.search.record import record_search
-from fmerl_platform.studies.search.samplers import create_sampler
+from fmerl_platform.studies.search.comparison import compare, evaluation
+from fmerl_platform.studies.search.figures import front_figure, full_length, importances, search_figures
+from fmerl_platform.studies.search.plan import SearchPlan
+from fmerl_platform.studies.search.record import TrialLog, record_search
 from fmerl_platform.studies.search.sections import SearchFindings, headline, search_report
-from fmerl_platform.studies.search.space import SearchSpace, search_space, with_paper_weights
-from fmerl_platform.studies.search.stopping import NoImprovement
+from fmerl_platform.studies.search.stopping import NoImprovement, WorseThanBest
 from fmerl_platform.studies.search.trial_store import Outcome, ended, open_study, repair
-from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.fingerprint import fingerprint
-from fmerl_platform.study.inputs import load_inputs
-from fmerl_platform.study.options import InputOptions
-from fmerl_platform.study.paper import PAPER
-from fmerl_platform.study.study import Study, check_study_name
-from fmerl_platform.study.variant import Variant
 
-PAPER_WEIGHTS, SEARCHED_WEIGHTS = "paper weights", "searched weights"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Search:
-    """A search for loss weights as a user defines it."""
-
-    name: str = "search"
-    """Name of its MLflow experiment."""
-    corpus: str = "synthetic-iemocap"
-    trials: int = 40
-    """Trials in all, earlier ones counted."""
-    seeds: tuple[int, ...] = (0,)
-    """Seeds that every trial trains."""
-    evaluation_seeds: tuple[int, ...] = (100, 101, 102, 103, 104)
-    """Seeds of the comparison at the end; none of `seeds`."""
-    also: tuple[str, ...] = ()
-    """Fields searched besides the loss weights."""
-    sampler: str = "tpe"
-    """Name of the sampler (`fmerl_platform.studies.search.samplers`)."""
-    patience: int | None = None
-    """Trials in a row without a new best after which the search ends; None runs all."""
-    inputs: InputOptions = field(default_factory=InputOptions)
-
-    def __post_init__(self) -> None:
-        check_study_name(self.name)
-        if self.trials < 1:
-            raise InputError("--trials", f"{self.trials} is no number of trials", "give at least 1")
-        if self.patience is not None and self.patience < 1:
-            raise InputError("--patience", f"{self.patience} is no number of trials", "give at least 1")
-        both = sorted(set(self.seeds) & set(self.evaluation_seeds))
-        if both:
-            raise InputError("--evaluation-seeds", f"{both} stand in --search-seeds too", "compare on fresh seeds")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchPlan:
-    """A search whose inputs were read and checked."""
-
-    search: Search
-    inputs: CorpusInputs
-    space: SearchSpace
-    paper: CellConfig
-    """The control with the paper's weights, where the search starts."""
-
-    @cached_property
-    def starts(self) -> dict[str, dict[str, float]]:
-        """Points to try first, by name."""
-        starts = {"paper": self.space.values_of(self.paper)}
-        if self.paper != self.inputs.control:
-            starts["given"] = self.space.values_of(self.inputs.control)
-        return starts
+SEARCHED_WEIGHTS = "searched weights"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,184 +40,159 @@ class SearchResults:
     """Results of a search."""
 
     findings: SearchFindings
-    comparison: StudyResults | None
-    """Best configuration against the paper's weights on fresh seeds; None without anything to compare."""
+    comparisons: tuple[StudyResults, ...]
+    """Best configurations against the paper's weights on fresh seeds, by each objective; empty without anything to
+    compare."""
     paths: ReportPaths
-    best: Path
-    """JSON of the best configuration's fields, which an ablation takes as its configuration."""
+    configs: tuple[Path, ...]
+    """JSON of each best configuration's fields, which an ablation takes as its configuration."""
     database: Path
     """Optuna's database."""
 
     @property
     def complete(self) -> bool:
-        """True if a trial ran to its end and every cell of the comparison is there."""
-        return self.findings.best is not None and (self.comparison is None or self.comparison.complete)
+        """True if a trial ran to its end and every cell of the comparisons is there."""
+        return bool(self.findings.best) and all(comparison.complete for comparison in self.comparisons)
 
     def report(self) -> Report:
         return search_report(self.findings)
-
-
-def plan_search(search: Search, storage: Path) -> SearchPlan:
-    """Read and check the inputs.
-
-    Raises:
-        InputError: Any fault of the inputs, or a control outside the search space.
-    """
-    study = Study(search.name, corpora=(search.corpus,), variants=PAPER[:1], inputs=search.inputs)
-    (inputs,) = load_inputs(study, storage)
-    paper = with_paper_weights(inputs.control)
-    plan = SearchPlan(search=search, inputs=inputs, space=search_space(inputs.control, search.also), paper=paper)
-    _ = plan.starts  # refuses a start outside the space
-    create_sampler(search.sampler, 0)  # refuses one that is not there
-    return plan
-
-
-def plan_table(plan: SearchPlan) -> Table:
-    """A row per searched field, and the most trainings."""
-    search, control = plan.search, plan.inputs.control
-    cells = search.trials * len(search.seeds) + 2 * len(search.evaluation_seeds)
-    flat = control.flatten()
-    return Table(
-        name="search",
-        caption=f"{search.trials} trials of {len(search.seeds)} seeds x at most {control.training.epochs} epochs, then "
-        f"2 x {len(search.evaluation_seeds)} cells: at most {cells} trainings",
-        columns=columns("field", "from", "to", "scale", "start"),
-        rows=tuple(
-            (
-                path,
-                f"{item.low:g}",
-                f"{item.high:g}",
-                ("logarithmic" if item.log else "linear") + (f", by {item.step}" if item.step else ""),
-                f"{flat[path]:g}",
-            )
-            for path, item in plan.space.ranges.items()
-        ),
-        notes=(),
-    )
 
 
 def run_search(
     plan: SearchPlan, *, storage: Path, resources: Resources | None = None, progress: Progress = silent
 ) -> SearchResults:
     """Run the missing trials, compare, and report."""
-    search, inputs, resources = plan.search, plan.inputs, resources or Resources()
+    search, resources = plan.search, resources or Resources()
     folder = (storage / "search" / search.name).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / ".lock", "this search is running already", "wait for it, or name another"):
-        study, errors = _run_trials(plan, storage, resources, folder, progress)
-        epochs = inputs.control.training.epochs
-        finished = [trial for trial, how in ended(study, epochs) if how == "complete" and trial.value is not None]
-        best = max(finished, key=lambda trial: trial.value or 0.0, default=None)
-        comparison = None
-        if best is not None:
-            with replaced_file(folder / "best.json") as file:
-                file.write((json.dumps(best.params, indent=2) + "\n").encode())
-            searched = inputs.control.with_values(best.params)
-            if searched != plan.paper:
-                comparison = _compare(plan, searched, storage, resources, progress)
-        full = full_length(finished)
-        importance = importances(full) if len(finished) >= FEWEST else {}
+        experiment = Experiment.in_storage(storage, search.name)
+        study, log = _run_trials(plan, experiment, storage, resources, folder, progress)
+        trials = ended(study, plan.steps)
+        complete = [trial for trial, how in trials if how == "complete"]
+        best = best_trials(study, complete)
+        configs = write_configs(plan, best, folder)
+        found = to_compare(plan, best)
+        comparisons = tuple(
+            compare(plan, objective, found, storage, resources, progress) for objective in plan.objectives if found
+        )
+        full = full_length(complete, len(plan.objectives))
+        importance = importances(full)
         findings = SearchFindings(
             study=search.name,
-            corpus=inputs.data.corpus,
-            trials=ended(study, epochs),
+            corpus=plan.inputs.data.corpus,
+            objectives=plan.objectives,
+            pruning=search.stops,
+            trials=trials,
             best=best,
             importance=importance,
-            errors=errors,
-            evaluation=None if comparison is None else comparison.analysis[0],
-            figures=search_figures(study, full, importance) if importance else [],
+            errors=log.errors,
+            evaluations=tuple(map(evaluation, comparisons)),
+            figures=_figures(plan, study, full, importance),
             provenance={"command": command_line(), **provenance()},
         )
         paths = search_report(findings).save(folder)
-        experiment = Experiment.in_storage(storage, search.name)
-        record_search(experiment, study, epochs, findings, headline(findings), paths, folder / "best.json")
+        record_search(log, experiment, findings, headline(findings), paths, configs)
     return SearchResults(
-        findings=findings,
-        comparison=comparison,
-        paths=paths,
-        best=folder / "best.json",
-        database=folder / "optuna.db",
+        findings=findings, comparisons=comparisons, paths=paths, configs=configs, database=folder / "optuna.db"
     )
 
 
 def _run_trials(
-    plan: SearchPlan, storage: Path, resources: Resources, folder: Path, progress: Progress
-) -> tuple[optuna.Study, dict[int, str]]:
-    """The study with all its trials, and the errors of those that failed, of this run and of earlier ones."""
-    study, database = open_study(folder / "optuna.db", plan.search.name)
+    plan: SearchPlan, experiment: Experiment, storage: Path, resources: Resources, folder: Path, progress: Progress
+) -> tuple[optuna.Study, TrialLog]:
+    """The study with all its trials, and their log."""
+    search, directions = plan.search, len(plan.objectives)
+    study, database = open_study(folder / "optuna.db", search.name, directions)
     _check_same(study, plan, folder)
     repair(study, plan.starts)
-    before = ended(study, plan.inputs.control.training.epochs)
-    done = len(before)
-    stop = NoImprovement(plan.search.patience, _objectives(before))
-    waiting = 0 if stop.reached else max(0, plan.search.trials - done)
-    errors: dict[str, str] = study.user_attrs.get("errors", {})
+    log = TrialLog(experiment, study, plan.steps, [each.metric for each in plan.objectives])
+    log.update()
+    before = ended(study, plan.steps)
+    patience = NoImprovement(search.patience, _values(before))
+    waiting = 0 if patience.reached else max(0, search.trials - len(before))
     if waiting:
         from fmerl_platform.running.session import ray_session  # Ray starts slowly, and is not needed to report
         from fmerl_platform.studies.search.trials import run_trials
 
-        with progress("trials", waiting, done) as told, ray_session():
-            new = run_trials(
-                plan.inputs,
-                plan.space,
-                plan.search.seeds,
+        worse = None
+        if search.stops == "wilcoxon":
+            worse = WorseThanBest(trial.intermediate_values for trial, how in before if how == "complete")
+        with progress("trials", waiting, len(before)) as told, ray_session():
+            run_trials(
+                plan,
                 waiting,
                 study=study,
                 storage=database,
                 resources=resources,
                 folder=storage,
                 progress=told,
-                random_seed=len(study.trials),
-                sampler=plan.search.sampler,
-                stop=stop,
+                patience=patience,
+                worse=worse,
+                log=log,
             )
-        errors |= {str(number): error for number, error in new.items()}
-        study.set_user_attr("errors", errors)
-    return study, {int(number): error for number, error in errors.items()}
+    return study, log
 
 
-def _objectives(trials: Sequence[tuple[FrozenTrial, Outcome]]) -> list[float]:
-    """Objectives in the order in which the trials ended; NaN of one that failed."""
+def _values(trials: Sequence[tuple[FrozenTrial, Outcome]]) -> list[Sequence[float]]:
+    """Objectives in the order in which the trials ended; none of one that failed."""
     order = sorted((trial for trial, _ in trials), key=lambda trial: trial.datetime_complete or datetime.max)
-    return [math.nan if trial.value is None else trial.value for trial in order]
+    return [trial.values or () for trial in order]
 
 
 def _check_same(study: optuna.Study, plan: SearchPlan, folder: Path) -> None:
-    """Refuse earlier trials of other data, code, settings or ranges."""
-    inputs = plan.inputs
+    """Refuse earlier trials of other data, code, settings, ranges, objectives or rule."""
+    inputs, search = plan.inputs, plan.search
+    others = {"objectives": [[each.name, *each.held_out] for each in plan.objectives], "pruning": search.stops}
+    usual = {"objectives": [["weighted-f1"]], "pruning": "asha"}  # of searches before there were others
     recipe = {
         "cell": fingerprint(inputs.control, inputs.data, inputs.anchors[inputs.control.anchors], 0),
-        "seeds": list(plan.search.seeds),
+        "seeds": list(search.seeds),
         "ranges": {
             path: [item.low, item.high, item.log, *([item.step] if item.step else [])]
             for path, item in plan.space.ranges.items()
         },
+        **(others if others != usual else {}),
     }
     digest = recipe_digest(recipe)
     if study.user_attrs.get("recipe", digest) != digest:
-        what = "its trials are of other data, code, configuration, seeds or ranges"
+        what = "its trials are of other data, code, configuration, seeds, ranges, objectives or pruning"
         raise InputError(folder / "optuna.db", what, "name another --study")
     study.set_user_attr("recipe", digest)
 
 
-def _compare(
-    plan: SearchPlan, searched: CellConfig, storage: Path, resources: Resources, progress: Progress
-) -> StudyResults:
-    """Compare the best with the paper's weights on seeds and test data that the search never saw."""
-    search = plan.search
-    study = Study(
-        f"{search.name}-comparison",
-        corpora=(search.corpus,),
-        variants=(
-            _variant(PAPER_WEIGHTS, plan.inputs.control, plan.paper),
-            _variant(SEARCHED_WEIGHTS, plan.paper, searched),
-        ),
-        seeds=search.evaluation_seeds,
-        inputs=search.inputs,
-    )
-    return run_study(study, storage=storage, resources=resources, progress=progress)
+def _figures(
+    plan: SearchPlan, study: optuna.Study, full: optuna.Study, importance: Mapping[str, float]
+) -> list[ReportFigure]:
+    if len(plan.objectives) == 1:
+        return search_figures(study, full, importance)
+    return [front_figure(full, [each.text for each in plan.objectives])] if full.trials else []
 
 
-def _variant(name: str, base: CellConfig, config: CellConfig) -> Variant:
-    changes = config.difference(base)
-    return Variant(name=name, change=lambda given: given.with_values(changes), declares=tuple(changes))
+def best_trials(study: optuna.Study, complete: Sequence[FrozenTrial]) -> tuple[FrozenTrial, ...]:
+    """The best of the trials that ran to their end, the first of equals; of several objectives the Pareto front."""
+    if len(study.directions) > 1:  # all of these run to their end
+        return tuple(sorted(study.best_trials, key=lambda trial: trial.values, reverse=True))
+    return tuple(sorted(complete, key=lambda trial: trial.values, reverse=True)[:1])
+
+
+def write_configs(plan: SearchPlan, best: Sequence[FrozenTrial], folder: Path) -> tuple[Path, ...]:
+    """Write the configurations: `best.json`, or of several objectives `trial-N.json` of each trial on the front."""
+    several = len(plan.objectives) > 1
+    paths = [folder / (f"trial-{trial.number}.json" if several else "best.json") for trial in best]
+    for path in {*folder.glob("trial-*.json"), folder / "best.json"} - set(paths):
+        path.unlink(missing_ok=True)
+    for path, trial in zip(paths, best, strict=True):
+        with replaced_file(path) as file:
+            file.write((json.dumps(trial.params, indent=2) + "\n").encode())
+    return tuple(paths)
+
+
+def to_compare(plan: SearchPlan, best: Sequence[FrozenTrial]) -> dict[str, CellConfig]:
+    """Best configurations by name, each once, without the paper's own."""
+    several, found = len(plan.objectives) > 1, dict[str, CellConfig]()
+    for trial in best:
+        config = plan.inputs.control.with_values(trial.params)
+        if config not in (plan.paper, *found.values()):
+            found[f"trial {trial.number}" if several else SEARCHED_WEIGHTS] = config
+    return found

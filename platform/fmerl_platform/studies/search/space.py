@@ -22,8 +22,6 @@ OPTIONAL = {
     "hidden_layers": "regression.hidden_layers",
 }
 """Fields searched on demand, by their short names."""
-OBJECTIVE = "objective"
-"""Validation weighted F1 at the epoch that each seed would report so far, averaged over the seeds."""
 NUMBER = "trial_number"
 """Key of Optuna's trial number, the trial's identity, in the configuration that Tune gives a worker."""
 

@@ -1,7 +1,7 @@
 """Storage of a search: an Optuna study in SQLite, repaired after a killed driver.
 
-A trial's state says how it went: `COMPLETE` ran all its epochs or was stopped early by the scheduler (fewer reported
-steps than epochs), `FAIL` broke down. A trial that a killed driver left behind is set to `FAIL` and its point enqueued
+A trial's state says how it went: `COMPLETE` ran to its end or was stopped early (fewer reports than that takes), `FAIL`
+broke down. A trial that a killed driver left behind is set to `FAIL` and its point enqueued
 again, tagged `retry_of`; it then counts for nothing.
 """
 
@@ -15,21 +15,29 @@ from typing import Literal
 import optuna
 from filelock import FileLock
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 Outcome = Literal["complete", "stopped early", "failed", "interrupted"]
 _RETRY, _START = "retry_of", "start"
 
 
-def open_study(path: Path, name: str) -> tuple[optuna.Study, RDBStorage]:
-    """The search's study and the storage that holds it, made when new; `optuna-dashboard` opens the same file."""
+def open_study(path: Path, name: str, objectives: int = 1) -> tuple[optuna.Study, RDBStorage]:
+    """The search's study and the storage that holds it, made when new; `optuna-dashboard` opens the same file.
+
+    Args:
+        path: SQLite file.
+        name: Name of the study.
+        objectives: Number of objectives of a new one.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Optuna does not expect another process while it makes a database: the second one waits.
     with FileLock(path.with_suffix(".lock")):
         storage = RDBStorage(f"sqlite:///{path.resolve()}")
-        study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+        directions = [StudyDirection.MAXIMIZE] * objectives
+        study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     return study, storage
 
 
@@ -67,10 +75,10 @@ def outcome(trial: FrozenTrial, study: optuna.Study, steps: int) -> Outcome:
     Args:
         trial: Ended trial.
         study: Study of the trial.
-        steps: Epochs of a trial that is not stopped.
+        steps: Reports of a trial that is not stopped.
     """
     if trial.state is not TrialState.FAIL:
-        return "complete" if len(trial.intermediate_values) >= steps else "stopped early"
+        return "complete" if trial.values and len(trial.intermediate_values) >= steps else "stopped early"
     retried = {other.user_attrs.get(_RETRY) for other in study.get_trials(deepcopy=False)}
     return "interrupted" if not trial.params or trial.number in retried else "failed"
 

@@ -1,4 +1,4 @@
-"""The seen class that stands in for the unseen ones when the constant of calibrated stacking is tuned."""
+"""The seen class that stands in for the unseen ones wherever something is tuned for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fmerl_platform.study.hold_out import UNSEEN_CLASSES
 from fmerl_platform.study.variant import Variant
 
 
-def pseudo_unseen_class(data: ConversationData, unseen: Iterable[str]) -> str:
+def pseudo_unseen_class(data: ConversationData, unseen: Iterable[str], option: str = "--calibrated-stacking") -> str:
     """The seen class that stands in for the unseen ones: of median frequency in train, the rarer of two.
 
     A rare one would leave too few validation utterances to tune on, a frequent one is unlike what is held out. No label
@@ -23,6 +23,7 @@ def pseudo_unseen_class(data: ConversationData, unseen: Iterable[str]) -> str:
     Args:
         data: The corpus.
         unseen: Names of the unseen classes.
+        option: Option that asks for it, to name in the error.
 
     Raises:
         InputError: Fewer than three seen classes occur in train and validation.
@@ -32,7 +33,7 @@ def pseudo_unseen_class(data: ConversationData, unseen: Iterable[str]) -> str:
     seen = [c for c in range(len(data.classes)) if c not in held_out and train[c] and validation[c]]
     if len(seen) < 3:
         what = f"only {len(seen)} seen classes of {data.corpus} occur in train and validation"
-        raise InputError("--calibrated-stacking", what, "leave it out, or hold fewer classes out")
+        raise InputError(option, what, "leave it out, or hold fewer classes out")
     by_frequency = sorted(seen, key=lambda c: (train[c], c))
     return data.classes[by_frequency[(len(seen) - 1) // 2]]
 

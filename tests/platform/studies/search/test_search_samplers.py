@@ -1,4 +1,4 @@
-"""Samplers by name, and the rule that ends a search."""
+"""Samplers by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from fmerl.errors import InputError
 from fmerl_platform.studies.search.samplers import create_sampler
-from fmerl_platform.studies.search.stopping import NoImprovement
 
 KINDS = {
     "tpe": optuna.samplers.TPESampler,
@@ -69,11 +68,14 @@ def test_a_package_that_is_not_installed_is_named_with_its_extra(
         create_sampler(name, 0)
 
 
-def test_the_search_ends_after_so_many_trials_without_a_new_best() -> None:
-    nan = float("nan")
-    rule = NoImprovement(3, [0.2, 0.5, 0.4])
-    assert not rule.reached
-    for objective, reached in ((0.5, False), (nan, True), (0.6, False), (nan, False), (0.1, False), (0.6, True)):
-        rule.add(objective)
-        assert rule.reached is reached, objective
-    assert not NoImprovement(None, [0.5] + [0.1] * 1000).reached
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_optunas_samplers_know_several_objectives(name: str) -> None:
+    study = optuna.create_study(directions=["maximize"] * 2, sampler=create_sampler(name, 0))
+
+    def objectives(trial: optuna.Trial) -> tuple[float, float]:
+        x = trial.suggest_float("x", -1, 1)
+        return x, -x
+
+    study.optimize(objectives, n_trials=12)
+    assert len(study.best_trials) > 1

@@ -104,6 +104,13 @@ def test_stopped_failed_and_complete_are_told_apart(study: optuna.Study) -> None
     assert [how for _, how in ended(study, 4)] == ["complete", "stopped early", "failed"]
 
 
+def test_of_several_objectives_a_trial_without_values_was_stopped(tmp_path: Path) -> None:
+    study, _ = open_study(tmp_path / "two.db", "s", 2)
+    study.tell(suggest(study), [0.5, 0.1])
+    study.tell(suggest(study), state=TrialState.PRUNED)
+    assert [how for _, how in ended(study, 0)] == ["complete", "stopped early"]
+
+
 def test_the_dashboard_opens_the_file(tmp_path: Path) -> None:
     study, _ = open_study(tmp_path / "optuna.db", "s")
     finish(study, suggest(study), 0.5, 4)
