@@ -135,7 +135,7 @@ class MPLP(TunedSystem):
                 paraphrase=_padded([said[row] for row in members], _NO_TOKEN) if said else None,
             )
 
-    def forward(self, batch: PromptedPass) -> PromptedOutput:
+    def forward(self, batch: PromptedPass) -> PromptedOutput:  # type: ignore[override]
         """Outputs in the order of the pass's rows."""
         mask, each = batch.text.mask, torch.arange(len(batch.rows), device=batch.rows.device)
         embedded = self.encoder.get_input_embeddings()(batch.text.ids)
@@ -177,8 +177,8 @@ class MPLP(TunedSystem):
         start = said.new_full((len(said), 1), self.encoder.config.decoder_start_token_id)
         states = self._decoded(read, mask, torch.cat([start, said[:, :-1]], dim=1).clamp(min=0))
         logits = F.linear(states, self.encoder.get_input_embeddings().weight).float()
-        losses = F.cross_entropy(logits.transpose(1, 2), said, ignore_index=_NO_TOKEN, reduction="none")
-        return losses.sum(1) / (said != _NO_TOKEN).sum(1)
+        losses = F.cross_entropy(logits.flatten(0, 1), said.flatten(), ignore_index=_NO_TOKEN, reduction="none")
+        return losses.view_as(said).sum(1) / (said != _NO_TOKEN).sum(1)
 
 
 def _padded(tokens: Sequence[list[int]], value: int) -> Tensor:

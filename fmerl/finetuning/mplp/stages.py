@@ -83,7 +83,8 @@ class Stage:
     ) -> None:
         self.tuner, self.model, self._data, self._epochs = tuner, model, data, epochs
         self.chosen = Selection(by="validation") if state is None else Selection.of_state(state["chosen"])
-        self._updates, self._losses = (0, 0.0) if state is None else (state["updates"], state["losses"])
+        self._updates: int = 0 if state is None else state["updates"]
+        self._losses: float = 0.0 if state is None else state["losses"]
         if state is not None:
             model.load_state_dict(state["model"])
             tuner.optimizer.load_state_dict(state["optimizer"])

@@ -177,7 +177,8 @@ class TuningRequest:
                     classes=self.corpus.classes,
                     control={**control, "tuning.unseen": list(self.unseen)},
                     changes={
-                        name: dict(config.flatten().items() - control.items()) for name, config in self.variants.items()
+                        name: {path: value for path, value in config.flatten().items() if control.get(path) != value}
+                        for name, config in self.variants.items()
                     },
                     cells=tuple(keys),
                     digests={"corpus": self.corpus_digest, "encoder": self.revision},

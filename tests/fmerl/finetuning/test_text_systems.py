@@ -104,9 +104,9 @@ def test_an_interrupted_system_ends_with_the_same_bits(
 ) -> None:
     """With dropout, around an epoch's end and within the next one, for which CLED's centroids were taken before; of
     MPLP, whose first stage has eight updates, in either stage and between them."""
-    encoder, own = (forgetful_bart, {"dropout": 0.3}) if name == "MPLP" else (forgetful_bert, {})
-    settings = {"compm": CoMPMConfig(), "mplp": MPLPConfig(first_epochs=1)}
-    changed = replace(configs[name], encoder=encoder, **settings, **own)
+    encoder, dropout = (forgetful_bart, 0.3) if name == "MPLP" else (forgetful_bert, 0.0)
+    mplp = MPLPConfig(first_epochs=1)
+    changed = replace(configs[name], encoder=encoder, dropout=dropout, compm=CoMPMConfig(), mplp=mplp)
     unbroken, expected = losses_of(few, changed)
     for at in stops:
         broken: Losses = []
