@@ -10,8 +10,9 @@ experience and the history prompt:
 | question | `<s> S feels <mask>` |
 | paraphrase | `<s> S is class , gloss </s>` |
 
-Earlier turns are whole: the nearest are taken first, until one does not fit. The decoder reads its texts shifted to the
-right, after its start token, so that the last state of a question is the one that predicts the mask.
+Earlier turns are whole: the nearest are taken first, until one does not fit; the prompts come on top. The decoder reads
+its texts shifted to the right, after its start token, so that the last state of a question is the one that predicts the
+mask.
 
 Shapes: U utterances of the corpus, M most turns of a history.
 """
@@ -19,6 +20,7 @@ Shapes: U utterances of the corpus, M most turns of a history.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -31,7 +33,7 @@ from fmerl.finetuning.config import MPLPConfig, TuningConfig
 from fmerl.finetuning.inputs import TokenSequence
 from fmerl.finetuning.mplp.paraphrases import paraphrases_of
 
-_STAR, _FEEL, _COMMA = " *", " may feel", " ,"
+_STAR, _COMMA, _MAY_FEEL, _FEELS, _IS = " *", " ,", " may feel", " feels", " is"
 
 
 class PromptedTexts:
@@ -40,45 +42,64 @@ class PromptedTexts:
     Args:
         tokenizer: The encoder-decoder's.
         start: The decoder's start token.
+        longest: Tokens that the encoder can take.
         config: Gives length, turns, and which prompts there are.
         utterances: The corpus's, dialogue by dialogue.
         classes: The corpus's, in label order.
 
     Raises:
-        InputError: Too few tokens for a speaker's prompts, or a paraphrase of no class.
+        InputError: Too few tokens for an utterance or a speaker's name, too many for the encoder, or a paraphrase of no
+            class.
     """
 
     def __init__(
-        self, tokenizer: Any, start: int, config: TuningConfig, utterances: Sequence[Utterance], classes: Sequence[str]
+        self,
+        tokenizer: Any,
+        start: int,
+        longest: int,
+        config: TuningConfig,
+        utterances: Sequence[Utterance],
+        classes: Sequence[str],
     ) -> None:
-        self._length, self._turns = config.max_length, config.context_turns
+        self._length = config.max_length
         self._prompts = int(config.mplp.neighbours > 0) + int(config.mplp.history != "none")
         self._place: int = tokenizer.mask_token_id
         self._separator: int = tokenizer.eos_token_id if tokenizer.sep_token_id is None else tokenizer.sep_token_id
         self._first, self._last = _around(tokenizer)
-        said = paraphrases_of(classes, config.mplp.paraphrases)
-        speakers = list(dict.fromkeys(each.speaker for each in utterances))
+        self._speakers = [each.speaker for each in utterances]
         turns = [f" {each.speaker} : {each.text}" for each in utterances]
-        asked = {name: f"{name} feels" for name in speakers}
-        told = {(name, label): f"{name} is {words}" for name in speakers for label, words in enumerate(said)}
-        feels = (f" {name}{_FEEL}" for name in speakers)
-        self._tokens = _tokenised(tokenizer, chain(turns, feels, asked.values(), told.values(), (_STAR, _COMMA)))
+        said = [f" {words}" for words in paraphrases_of(classes, config.mplp.paraphrases)]
+        names = chain.from_iterable((name, f" {name}") for name in dict.fromkeys(self._speakers))
+        fixed = (_STAR, _COMMA, _MAY_FEEL, _FEELS, _IS)
+        self._tokens = _tokenised(tokenizer, chain(turns, said, names, fixed))
+        self._said = [self._tokens[words] for words in said]
         self._earlier = _earlier(utterances)
         self.first_stage: list[TokenSequence] = []
         self.second_stage: list[TokenSequence] = []
         self.places: list[tuple[int, ...]] = []
         """Places of the prompts in the second stage's inputs, experience before history."""
-        for row, each in enumerate(utterances):
-            prefix = self._prefix(each.speaker)
-            self.first_stage.append(self._input(each, turns, row, []))
-            self.second_stage.append(self._input(each, turns, row, prefix))
-            found = [place for place, token in enumerate(prefix) if token == self._place]
-            self.places.append(tuple(len(self._first) + place for place in found[: self._prompts]))
-        questions = {name: [start, *self._first, *self._tokens[text]] for name, text in asked.items()}
-        self.questions = [questions[each.speaker] for each in utterances]
+        self.questions: list[list[int]] = []
         """What the decoder reads before the mask."""
-        self._said = {key: self._whole(self._tokens[text]) for key, text in told.items()}
-        self._speakers = [each.speaker for each in utterances]
+        for row, each in enumerate(utterances):
+            before = self._earlier[row][-config.context_turns :] if config.context_turns else ()
+            text = self._text(self._tokens[turns[row]], [self._tokens[turns[other]] for other in before])
+            prompts, places = self._before(each.speaker)
+            prompted = [*prompts, *text.ids[len(self._first) :]]
+            question = [start, *self._first, *self._tokens[each.speaker], *self._tokens[_FEELS]]
+            if max(len(prompted), len(question)) > longest:
+                what = (
+                    f"{each.utterance_id} has {len(prompted)} tokens with its prompts, and the encoder takes {longest}"
+                )
+                raise InputError("--max-length", what, "give fewer")
+            self.first_stage.append(text)
+            self.second_stage.append(replace(text, ids=prompted))
+            self.places.append(places)
+            self.questions.append(question)
+
+    def paraphrase(self, row: int, label: int) -> list[int]:
+        """What the decoder is to say of an utterance if it has this label."""
+        words = [*self._tokens[self._speakers[row]], *self._tokens[_IS], *self._said[label]]
+        return [*self._first, *words[: self._length - len(self._first) - len(self._last)], *self._last]
 
     def history(self, settings: MPLPConfig) -> dict[str, Tensor]:
         """Turns that make the history prompts: their rows `earlier` and whether they are the speaker's `own`, [U, M],
@@ -92,37 +113,30 @@ class PromptedTexts:
             own[row, : len(rows)] = torch.tensor([speakers[other] == speakers[row] for other in rows], dtype=torch.bool)
         return {"earlier": earlier, "own": own, "turns": torch.tensor([len(rows) for rows in chosen])}
 
-    def paraphrase(self, row: int, label: int) -> list[int]:
-        """What the decoder is to say of an utterance if it has this label."""
-        return self._said[self._speakers[row], label]
+    def _before(self, speaker: str) -> tuple[list[int], tuple[int, ...]]:
+        """Tokens before a second stage's text, and the places in them that prompts take."""
+        ids, places = list(self._first), list[int]()
+        for number in range(self._prompts):
+            ids += [*(self._tokens[_COMMA] if number else ()), *self._tokens[f" {speaker}"], *self._tokens[_MAY_FEEL]]
+            places.append(len(ids))
+            ids.append(self._place)
+        return ([*ids, self._separator] if places else ids), tuple(places)
 
-    def _whole(self, tokens: list[int]) -> list[int]:
-        room = self._length - len(self._first) - len(self._last)
-        return [*self._first, *tokens[:room], *self._last]
-
-    def _prefix(self, speaker: str) -> list[int]:
-        """Tokens before a second stage's input, with a mask at each prompt's place."""
-        feels = [*self._tokens[f" {speaker}{_FEEL}"], self._place]
-        parts = [feels, self._tokens[_COMMA], feels][: 2 * self._prompts - 1] if self._prompts else []
-        return [*chain.from_iterable(parts), self._separator] if parts else []
-
-    def _input(self, own: Utterance, turns: Sequence[str], row: int, prefix: list[int]) -> TokenSequence:
-        star, text = self._tokens[_STAR], self._tokens[turns[row]]
-        room = self._length - len(self._first) - len(prefix) - 2 * len(star) - len(self._last)
-        if room < 1 or len(self._tokens[f"{own.speaker} feels"]) > self._length - len(self._first):
-            what = f"{self._length} tokens are too few for the prompts of {own.utterance_id}"
-            raise InputError("--max-length", what, "give more tokens")
-        kept, past = text[:room], list[list[int]]()
+    def _text(self, own: list[int], earlier: Sequence[list[int]]) -> TokenSequence:
+        """A first stage's input of a turn's tokens and those of earlier turns."""
+        star = self._tokens[_STAR]
+        room = self._length - len(self._first) - 2 * len(star) - len(self._last)
+        if room < 1:
+            raise InputError("--max-length", f"{self._length} holds no text", "give more tokens")
+        kept, past = own[:room], list[list[int]]()
         room -= len(kept)
-        for other in reversed(self._earlier[row][-self._turns :] if self._turns else ()):
-            piece = self._tokens[turns[other]]
-            if len(piece) > room:
+        for turn in reversed(earlier):
+            if len(turn) > room:
                 break
-            room -= len(piece)
-            past.append(piece)
-        context = chain.from_iterable(reversed(past))
-        ids = [*self._first, *prefix, *context, *star, *kept, *star, *self._last]
-        return TokenSequence(ids, range(1), bool(own.text.strip()), len(kept) < len(text))
+            room -= len(turn)
+            past.append(turn)
+        ids = [*self._first, *chain.from_iterable(reversed(past)), *star, *kept, *star, *self._last]
+        return TokenSequence(ids, range(1), True, len(kept) < len(own))
 
 
 def _earlier(utterances: Sequence[Utterance]) -> list[range]:

@@ -140,9 +140,10 @@ def prepare_mplp(
         InputError: No encoder-decoder with a mask, or settings that it or the corpus does not fit.
     """
     tokenizer, encoder = load_encoder(config.encoder, decoder=True)
-    data = tuning_data(corpus, config, tokenizer, longest_input(tokenizer, encoder), unseen=unseen, fold=fold)
+    longest = longest_input(tokenizer, encoder)
+    data = tuning_data(corpus, config, tokenizer, longest, unseen=unseen, fold=fold)
     start = encoder.config.decoder_start_token_id
-    texts = PromptedTexts(tokenizer, start, config, data.utterances, data.classes)
+    texts = PromptedTexts(tokenizer, start, longest, config, data.utterances, data.classes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state(seed, "init"))
         model = MPLP(encoder, config, data, texts)

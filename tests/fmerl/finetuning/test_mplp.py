@@ -51,7 +51,7 @@ def system(config: TuningConfig, corpus: Corpus, **values: Any) -> tuple[MPLP, T
     model.remember(torch.randn(model.states.shape, generator=torch.Generator().manual_seed(3)))
     model.begin_stage(2)
     start = model.encoder.config.decoder_start_token_id
-    return model.eval(), data, maker, PromptedTexts(tokenizer, start, config, data.utterances, data.classes)
+    return model.eval(), data, maker, PromptedTexts(tokenizer, start, 64, config, data.utterances, data.classes)
 
 
 def row_with(data: TuningData, turn: int) -> int:
@@ -60,7 +60,7 @@ def row_with(data: TuningData, turn: int) -> int:
 
 def test_texts_are_those_of_the_paper(mplp: TuningConfig, few: Corpus) -> None:
     tokenizer, _, data, _ = prepare_mplp(few, mplp)
-    texts = PromptedTexts(tokenizer, 3, mplp, data.utterances, data.classes)
+    texts = PromptedTexts(tokenizer, 3, 64, mplp, data.utterances, data.classes)
     row = row_with(data, 3)
     two, one, own = data.utterances[row - 2 : row + 1]
     said = f"{two.speaker} : {two.text} {one.speaker} : {one.text} * {own.speaker} : {own.text} *"
@@ -83,19 +83,18 @@ def test_oldest_turns_are_left_out_then_the_utterance_is_cut(mplp: TuningConfig,
     row = row_with(data, 3)
     *past, own = (len(each.text.split()) + 2 for each in data.utterances[row - 2 : row + 1])
     kinds = set()
-    for length in range(15, 61):
-        texts = PromptedTexts(tokenizer, 3, replace(mplp, max_length=length), data.utterances, data.classes)
-        for sequence, others in ((texts.first_stage[row], 4), (texts.second_stage[row], 14)):
-            left = length - others
-            cut, turns = own > left, 0
-            expected = others + min(own, left)
-            for size in reversed(past):
-                if expected + size > length:
-                    break
-                expected, turns = expected + size, turns + 1
-            assert (len(sequence.ids), sequence.cut) == (expected, cut)
+    for length in range(5, 51):
+        texts = PromptedTexts(tokenizer, 3, 64, replace(mplp, max_length=length), data.utterances, data.classes)
+        cut, turns = own > length - 4, 0
+        expected = 4 + min(own, length - 4)
+        for size in reversed(past):
+            if expected + size > length:
+                break
+            expected, turns = expected + size, turns + 1
+        for sequence, more in ((texts.first_stage[row], 0), (texts.second_stage[row], 10)):
+            assert (len(sequence.ids), sequence.cut) == (expected + more, cut)
             assert tokenizer.convert_ids_to_tokens(sequence.ids[-2:]) == ["*", "[SEP]"]
-            kinds.add((cut, turns))
+        kinds.add((cut, turns))
     assert kinds == {(True, 0), (False, 0), (False, 1), (False, 2)}
 
 
@@ -362,9 +361,26 @@ def test_what_is_no_encoder_decoder_is_refused(mplp: TuningConfig, few: Corpus, 
     assert "\n" not in str(caught.value)
 
 
-def test_too_few_tokens_are_refused(mplp: TuningConfig, few: Corpus) -> None:
-    with pytest.raises(InputError, match="too few for the prompts of"):
-        prepare_mplp(few, replace(mplp, max_length=13))
+@pytest.mark.parametrize(("length", "said"), [(4, "holds no text"), (64, "tokens with its prompts"), (65, "takes 64")])
+def test_lengths_that_do_not_fit_are_refused(mplp: TuningConfig, few: Corpus, length: int, said: str) -> None:
+    speaker = "my " * 20
+    named = replace(
+        few,
+        dialogues=tuple(
+            replace(each, utterances=tuple(replace(one, speaker=speaker) for one in each.utterances))
+            for each in few.dialogues
+        ),
+    )
+    with pytest.raises(InputError, match=said) as caught:
+        prepare_mplp(named, replace(mplp, max_length=length))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_speaker_may_be_called_as_a_mask_is(mplp: TuningConfig, few: Corpus) -> None:
+    tokenizer, _, data, _ = prepare_mplp(few, mplp)
+    masked = [replace(each, speaker="[MASK]") for each in data.utterances]
+    texts = PromptedTexts(tokenizer, 3, 64, mplp, masked, data.classes)
+    assert set(texts.places) == {(4, 9)}
 
 
 def test_own_paraphrases_take_the_place_of_the_projects(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def test_parameter_counts_on_bart_large(few: Corpus, configs: dict[str, TuningCo
         config = replace(configs["MPLP"], mplp=settings)
         tokenizer, _, data, _ = prepare_mplp(few, config)
         data = replace(data, classes=tuple("abcdefg"))
-        texts = PromptedTexts(tokenizer, 3, config, data.utterances, data.classes)
+        texts = PromptedTexts(tokenizer, 3, 64, config, data.utterances, data.classes)
         with torch.device("meta"):
             model = MPLP(large, config, data, texts)
         assert sum(parameter.numel() for parameter in model.parameters()) == count
