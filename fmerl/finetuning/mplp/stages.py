@@ -180,7 +180,7 @@ def tune_mplp(
         tokenizer, model, data, maker = prepare_mplp(corpus, config, seed, unseen=unseen, fold=fold)
         model = model.to(device)
         state = ranks.from_first(checkpoint.load() if checkpoint else None)
-        number, earlier = (1, 0.0) if state is None else (state["stage"], state["seconds"])
+        first, earlier = (1, 0.0) if state is None else (state["stage"], state["seconds"])
         told: list[dict[str, float]] = [] if state is None else state["told"]
         for epoch, metrics in enumerate(told, start=1):
             if on_epoch:
@@ -196,16 +196,14 @@ def tune_mplp(
                 seconds = earlier + time.perf_counter() - started
                 checkpoint.save({**stage.state(), "stage": number, "told": told, "seconds": seconds})
 
-        while True:
+        for number in range(first, last + 1):
             plan, before = plans[number - 1], plans[0].epochs * (number - 1)
             model.begin_stage(number)
             tuner = ChunkTuner(model, data, plan, maker, random_state(seed, "stage", number), device, ranks)
             stage, state = Stage(tuner, model, data, plan.epochs, state), None
             stage.train(tell, _counted(on_update, before * len(tuner.batches(1))), keep)
-            if number == last:
-                break
-            model.remember(tuner.states())
-            number += 1
+            if number < last:
+                model.remember(tuner.states())
         chosen, validation, test = stage.chosen, data.rows("validation"), data.rows("test")
         assert chosen.first is not None
         assert chosen.predictions is not None
