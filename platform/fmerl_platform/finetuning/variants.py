@@ -10,7 +10,7 @@ from fmerl.errors import InputError
 from fmerl.finetuning.config import InputChoice, SystemChoice, TuningConfig
 from fmerl_platform.study.fields import assigned, field_path, field_value
 
-NAMES: dict[SystemChoice, str] = {"classifier": "classifier", "compm": "CoMPM", "cled": "CLED"}
+NAMES: dict[SystemChoice, str] = {"classifier": "classifier", "compm": "CoMPM", "cled": "CLED", "mplp": "MPLP"}
 """Names of the systems in tables, as the published ones have them."""
 _OPTIONS = ("encoder", "system", "workers", "threads")
 FIELDS = {path: hint for path, hint in leaf_types(TuningConfig) if path not in _OPTIONS}

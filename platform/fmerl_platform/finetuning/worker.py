@@ -12,8 +12,8 @@ import torch
 
 from fmerl.checkpoint import Checkpoint
 from fmerl.corpus import Corpus
-from fmerl.finetuning.cell import finetune
 from fmerl.finetuning.folder import write_tuned
+from fmerl.finetuning.procedures import PROCEDURES
 from fmerl.training.distributed import Ranks
 from fmerl_platform.finetuning.request import TuningCell
 from fmerl_platform.ledger.experiment import Experiment
@@ -55,7 +55,7 @@ def tune_and_log(job: TuningJob, corpus: Corpus, ranks: Ranks, device: torch.dev
         run = job.experiment.begin(cell, job.parent, cell.config.flatten(), note, job.unseen)
     checkpoint = job.checkpoint
     try:
-        result = finetune(
+        result = PROCEDURES[cell.config.system](
             corpus,
             cell.config,
             cell.seed,
@@ -72,7 +72,7 @@ def tune_and_log(job: TuningJob, corpus: Corpus, ranks: Ranks, device: torch.dev
             if run is not None:
                 with tempfile.TemporaryDirectory() as folder:
                     write_tables(Path(folder), result.predictions, result.conditions)
-                    run.finish(result.metrics, cell.config.epochs, sorted(Path(folder).iterdir()))
+                    run.finish(result.metrics, cell.config.all_epochs, sorted(Path(folder).iterdir()))
             checkpoint.discard()
     except Exception as error:
         return end_failed(run, error, ranks)

@@ -46,7 +46,7 @@ TABLE_1: dict[str, dict[str, PublishedScore]] = {
 
 NOT_RUN: dict[str, str] = {
     "CoMPM": "fine-tunes a language model on raw text (fmerl finetune-text --system compm)",
-    "MPLP": "fine-tunes a language model on raw text",
+    "MPLP": "fine-tunes a language model on raw text (fmerl finetune-text --system mplp)",
     "CLED": "fine-tunes a language model on raw text (fmerl finetune-text --system cled)",
 }
 """Systems of Table 1 shown as published only, and why: every system here reads the same frozen features."""

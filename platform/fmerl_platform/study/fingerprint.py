@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from fmerl.card import recipe_digest
 from fmerl.config import CellConfig, SystemName
 from fmerl.finetuning.config import SystemChoice
+from fmerl.finetuning.procedures import PROCEDURES
 from fmerl.finetuning.systems import SYSTEMS as TEXT_SYSTEMS
 from fmerl.model import SYSTEMS
 from fmerl.training.dataset import ConversationData
 
 METHOD = ("model", "training")
 """Packages of `fmerl` whose code decides a cell's numbers; configuration and data count by their content."""
-_TUNING = Path("finetuning/cell.py")
+_TUNING = Path("finetuning")
 _NOT_TUNING = ("finetuning/systems.py", "finetuning/config.py")
 _REGISTRY = "model/__init__.py"
 """Registry of systems; a cell counts only its own system's class in it, so a new system re-trains no other."""
@@ -75,11 +76,11 @@ def tuning_digest(system: SystemChoice) -> str:
 
     Settings count by their values, and the registry by the system's class.
     """
-    root = Path(str(files("fmerl"))) / _TUNING.parent
-    own = {f"{_TUNING.parent}/{path}": source for path, source in _sources(root).items()}
+    root = Path(str(files("fmerl"))) / _TUNING
+    own = {f"{_TUNING}/{path}": source for path, source in _sources(root).items()}
     sources = {path: source for path, source in (method_sources() | own).items() if path not in _NOT_TUNING}
     kind = TEXT_SYSTEMS[system]
-    used = _imported(str(_TUNING), sources) | _imported(_path_of(kind), sources)
+    used = _imported(_path_of(PROCEDURES[system]), sources) | _imported(_path_of(kind), sources)
     return _digest({**{path: sources[path] for path in used}, _NOT_TUNING[0]: kind.__qualname__.encode()})
 
 
@@ -97,7 +98,7 @@ def _module_of(system: SystemName) -> str:
     return _path_of(SYSTEMS[system])
 
 
-def _path_of(kind: type) -> str:
+def _path_of(kind: type | Callable[..., object]) -> str:
     return kind.__module__.removeprefix("fmerl.").replace(".", "/") + ".py"
 
 

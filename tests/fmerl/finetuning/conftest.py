@@ -1,9 +1,10 @@
-"""A tiny encoder, and a corpus in its words."""
+"""A tiny encoder, a tiny encoder-decoder, and a corpus in their words."""
 
 from __future__ import annotations
 
 import pytest
 from helpers.spoken import spoken_corpus
+from helpers.tiny_bart import save_tiny_bart
 from helpers.tiny_bert import save_tiny_bert
 
 from fmerl.corpus import Corpus
@@ -29,6 +30,22 @@ def forgetful_bert(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The same with dropout."""
     folder = tmp_path_factory.mktemp("forgetful")
     save_tiny_bert(folder, positions=64, dropout=0.1)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def bart(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A BART of 64 positions without dropout."""
+    folder = tmp_path_factory.mktemp("bart")
+    save_tiny_bart(folder, positions=64)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def forgetful_bart(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same with dropout."""
+    folder = tmp_path_factory.mktemp("forgetful-bart")
+    save_tiny_bart(folder, positions=64, dropout=0.1)
     return str(folder)
 
 

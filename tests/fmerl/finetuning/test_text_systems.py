@@ -21,15 +21,20 @@ from fmerl.errors import InputError
 from fmerl.finetuning.cell import TunedResult, _without_gain, finetune
 from fmerl.finetuning.cled import CLED
 from fmerl.finetuning.compm import CoMPM
-from fmerl.finetuning.config import PAPER, CLEDConfig, CoMPMConfig, TuningConfig
+from fmerl.finetuning.config import PAPER, CLEDConfig, CoMPMConfig, MPLPConfig, TuningConfig
 from fmerl.finetuning.data import tuning_data
 from fmerl.finetuning.features import TunedTextSpec
 from fmerl.finetuning.folder import read_tuned, write_tuned
 from fmerl.finetuning.model import TunedClassifier, prepare_encoder
+from fmerl.finetuning.mplp.inputs import PromptedTexts
+from fmerl.finetuning.mplp.model import MPLP
+from fmerl.finetuning.mplp.stages import prepare_mplp
+from fmerl.finetuning.procedures import PROCEDURES
 from fmerl.finetuning.steps import Tuner
 from fmerl.finetuning.systems import SYSTEMS
 from fmerl.training.distributed import ALONE
 
+_PROMPTED: dict[str, Any] = {"system": "mplp", "input": "prompt", "layer_decay": 1.0}
 CHANGES: dict[str, dict[str, Any]] = {
     "classifier": {},
     "CoMPM": {"system": "compm", "input": "tags", "compm": CoMPMConfig(gru_dropout=0.0)},
@@ -39,6 +44,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "CLED": {"system": "cled", "input": "tags", "speaker_tokens": 2},
     "supcon": {"system": "cled", "input": "tags", "cled": CLEDConfig(loss="supcon", augmentation="dropout")},
     "CLED without contrast": {"system": "cled", "input": "tags", "cled": CLEDConfig(loss="ce")},
+    "MPLP": {**_PROMPTED, "mplp": MPLPConfig(first_epochs=1, lstm_dropout=0.0)},
+    "MPLP's first stage": {**_PROMPTED, "mplp": MPLPConfig(stages="first", first_epochs=1)},
+    "MPLP without history": {**_PROMPTED, "mplp": MPLPConfig(history="none", first_epochs=1)},
 }
 """Systems and variants without dropout of their own."""
 Losses = list[tuple[int, float]]
@@ -54,32 +62,51 @@ def base(config: TuningConfig) -> TuningConfig:
     return replace(config, warmup_by="epoch")
 
 
+@pytest.fixture(scope="module")
+def configs(base: TuningConfig, bart: str) -> dict[str, TuningConfig]:
+    """Settings of every system, without dropout."""
+    return {
+        name: replace(base, **changes, encoder=bart if changes.get("system") == "mplp" else base.encoder)
+        for name, changes in CHANGES.items()
+    }
+
+
 def losses_of(corpus: Corpus, config: TuningConfig, **options: Any) -> tuple[Losses, TunedResult]:
     losses: Losses = []
-    result = finetune(corpus, config, 0, on_update=lambda number, loss: losses.append((number, loss)), **options)
+    tune = PROCEDURES[config.system]
+    result = tune(corpus, config, 0, on_update=lambda number, loss: losses.append((number, loss)), **options)
     return losses, result
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_the_size_of_passes_changes_no_loss(few: Corpus, base: TuningConfig, name: str) -> None:
-    changed = replace(base, **CHANGES[name], epochs=1)
+def test_the_size_of_passes_changes_no_loss(few: Corpus, configs: dict[str, TuningConfig], name: str) -> None:
+    changed = replace(configs[name], epochs=1)
     many, _ = losses_of(few, replace(changed, pass_tokens=1))
     one, result = losses_of(few, replace(changed, pass_tokens=10_000))
     assert [loss for _, loss in many] == pytest.approx([loss for _, loss in one], abs=1e-4)
     assert all(math.isfinite(loss) for _, loss in one)
-    assert result.metrics["selected_epoch"] == 1
+    assert result.metrics["selected_epoch"] == changed.all_epochs
 
 
 class StoppedError(Exception):
     pass
 
 
-@pytest.mark.parametrize(("name", "stops"), [("CoMPM", [5]), ("CLED", [4, 5])])
+@pytest.mark.parametrize(("name", "stops"), [("CoMPM", [5]), ("CLED", [4, 5]), ("MPLP", [4, 8, 11])])
 def test_an_interrupted_system_ends_with_the_same_bits(
-    few: Corpus, base: TuningConfig, forgetful_bert: str, tmp_path: Path, name: str, stops: list[int]
+    few: Corpus,
+    configs: dict[str, TuningConfig],
+    forgetful_bert: str,
+    forgetful_bart: str,
+    tmp_path: Path,
+    name: str,
+    stops: list[int],
 ) -> None:
-    """With dropout, around an epoch's end and within the next one, for which CLED's centroids were taken before."""
-    changed = replace(base, **{**CHANGES[name], "encoder": forgetful_bert, "compm": CoMPMConfig()})
+    """With dropout, around an epoch's end and within the next one, for which CLED's centroids were taken before; of
+    MPLP, whose first stage has eight updates, in either stage and between them."""
+    encoder, dropout = (forgetful_bart, 0.3) if name == "MPLP" else (forgetful_bert, 0.0)
+    mplp = MPLPConfig(first_epochs=1)
+    changed = replace(configs[name], encoder=encoder, dropout=dropout, compm=CoMPMConfig(), mplp=mplp)
     unbroken, expected = losses_of(few, changed)
     for at in stops:
         broken: Losses = []
@@ -91,7 +118,7 @@ def test_an_interrupted_system_ends_with_the_same_bits(
 
         checkpoint = Checkpoint(tmp_path / f"state-{at}", 0.0)
         with pytest.raises(StoppedError):
-            finetune(few, changed, 0, on_update=stop, checkpoint=checkpoint)
+            PROCEDURES[changed.system](few, changed, 0, on_update=stop, checkpoint=checkpoint)
         rest, result = losses_of(few, changed, checkpoint=checkpoint)
         assert broken[:-1] + rest == unbroken
         assert result.predictions == expected.predictions
@@ -99,11 +126,9 @@ def test_an_interrupted_system_ends_with_the_same_bits(
             assert torch.equal(weight, result.system.state_dict()[key]), key
 
 
-def rank_work(
-    rank: int, size: int, port: int, corpus: Corpus, config: TuningConfig, names: list[str], folder: Path
-) -> None:
+def rank_work(rank: int, size: int, port: int, corpus: Corpus, configs: dict[str, TuningConfig], folder: Path) -> None:
     ranks = join(rank, size, port)
-    found = {name: losses_of(corpus, replace(config, **CHANGES[name]), ranks=ranks) for name in names}
+    found = {name: losses_of(corpus, config, ranks=ranks) for name, config in configs.items()}
     told = {name: (losses, result.predictions["scores"].to_pylist()) for name, (losses, result) in found.items()}
     torch.save(told, folder / f"{rank}.pt")
     dist.destroy_process_group()
@@ -111,39 +136,40 @@ def rank_work(
 
 @pytest.mark.parametrize(
     ("names", "epochs"),
-    [(["classifier", "CoMPM", "CLED"], 1), pytest.param([*CHANGES], 2, marks=pytest.mark.slow)],
+    [(["classifier", "CoMPM", "CLED", "MPLP"], 1), pytest.param([*CHANGES], 2, marks=pytest.mark.slow)],
     ids=["each", "all"],
 )
 def test_two_processes_tune_as_one(
-    few: Corpus, base: TuningConfig, tmp_path: Path, names: list[str], epochs: int
+    few: Corpus, configs: dict[str, TuningConfig], tmp_path: Path, names: list[str], epochs: int
 ) -> None:
     """Ranks may have different numbers of passes, and a last batch of one utterance leaves a rank idle."""
     size = sum(each.split == "train" for each in few.utterances())
-    config = replace(
-        base, epochs=epochs, pass_tokens=60, batch_size=next(batch for batch in range(5, 20) if size % batch == 1)
-    )
-    mp.spawn(rank_work, (2, free_port(), few, config, names, tmp_path), nprocs=2)
+    batch_size = next(batch for batch in range(5, 20) if size % batch == 1)
+    asked = {name: replace(configs[name], epochs=epochs, pass_tokens=60, batch_size=batch_size) for name in names}
+    mp.spawn(rank_work, (2, free_port(), few, asked, tmp_path), nprocs=2)
     ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=False) for rank in range(2)]
-    for name in names:
-        losses, result = losses_of(few, replace(config, **CHANGES[name]))
+    for name, config in asked.items():
+        losses, result = losses_of(few, config)
         for rank in ranks:
             found, scores = rank[name]
             assert [loss for _, loss in found] == pytest.approx([loss for _, loss in losses], abs=1e-4), name
             np.testing.assert_allclose(scores, result.predictions["scores"].to_pylist(), atol=1e-3, err_msg=name)
 
 
-@pytest.mark.parametrize("name", ["CoMPM", "CLED"])
-def test_a_folder_keeps_all_weights_and_settings(few: Corpus, base: TuningConfig, tmp_path: Path, name: str) -> None:
-    changed = replace(base, **CHANGES[name], epochs=1)
-    result = finetune(few, changed, 0)
+@pytest.mark.parametrize("name", ["CoMPM", "CLED", "MPLP"])
+def test_a_folder_keeps_all_weights_and_settings(
+    few: Corpus, configs: dict[str, TuningConfig], tmp_path: Path, name: str
+) -> None:
+    changed = replace(configs[name], epochs=1)
+    _, result = losses_of(few, changed)
     fields = {"recipe": {"config": changed.values(), "corpus": few.digest(), "fold": None}, "labels_seen": {}}
     write_tuned(tmp_path / "seed-0", result, fields)
     found = read_tuned(tmp_path / "seed-0")
     assert found is not None
     assert found.config == changed
     spec = TunedTextSpec(folder=tmp_path / "seed-0")
-    if name == "CoMPM":
-        with pytest.raises(InputError, match="compm reads more"):
+    if not SYSTEMS[changed.system].makes_features:
+        with pytest.raises(InputError, match=f"{changed.system} reads more"):
             spec.items(few)
         return
     encoded = spec.build().encode(spec.items(few))
@@ -195,6 +221,31 @@ def test_parameter_counts_on_roberta_large() -> None:
     counts |= {"CLED": encoder + out, "classifier": encoder + dense + out}
     for name, model in models.items():
         assert sum(parameter.numel() for parameter in model.parameters()) == counts[name], name
+
+
+def test_parameter_counts_on_bart_large(few: Corpus, configs: dict[str, TuningConfig]) -> None:
+    from transformers import BartConfig, BartModel
+
+    width = 1024
+    pair, head = 406_291_456, width * width + width + 7 * width + 7
+    lstm = 4 * (4 * 512 * (width + 512) + 2 * 4 * 512)
+    history, experience = 2 * width * width + lstm + 2 * width + 1, width + 1
+    counts = {
+        MPLPConfig(): pair + head + history + experience,
+        MPLPConfig(history="none"): pair + head + experience,
+        MPLPConfig(neighbours=0): pair + head + history,
+    }
+    assert counts[MPLPConfig()] == 422_047_753
+    with torch.device("meta"):
+        large = BartModel(BartConfig())
+    for settings, count in counts.items():
+        config = replace(configs["MPLP"], mplp=settings)
+        tokenizer, _, data, _ = prepare_mplp(few, config)
+        data = replace(data, classes=tuple("abcdefg"))
+        texts = PromptedTexts(tokenizer, 3, 64, config, data.utterances, data.classes)
+        with torch.device("meta"):
+            model = MPLP(large, config, data, texts)
+        assert sum(parameter.numel() for parameter in model.parameters()) == count
 
 
 def test_speaker_tokens_have_embeddings_of_their_own(bert: str) -> None:

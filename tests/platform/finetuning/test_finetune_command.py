@@ -16,6 +16,7 @@ from helpers.processes import below, start, succeed, wait_until
 from safetensors.torch import load_file
 
 from fmerl.card import read_card
+from fmerl.checkpoint import Checkpoint
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.studies.results import open_study
 
@@ -66,15 +67,19 @@ def test_inputs_are_compared_and_encoders_make_features(place: Path, tmp_path: P
     assert len(card["recipe"]["folds"]) == 2
 
 
-def test_killed_rank_and_killed_driver_end_with_the_same_bits(place: Path, tmp_path: Path) -> None:
-    """Two ranks, dropout, and a state after every update: first a rank dies, then the driver."""
-    asked, log = ("--seeds", "0", "--epochs", "20", "--workers-per-cell", "2"), tmp_path / "log"
+@pytest.mark.parametrize("variant", ["utterance", "MPLP"])
+def test_killed_rank_and_killed_driver_end_with_the_same_bits(place: Path, tmp_path: Path, variant: str) -> None:
+    """Two ranks, dropout, and a state after every update: first a rank dies, then the driver, of MPLP in its second
+    stage."""
+    asked, log = ["--seeds", "0", "--workers-per-cell", "2", "--epochs", "20"], tmp_path / "log"
+    if variant == "MPLP":
+        asked[-1:] = ["4", "--system", "mplp", "--encoder", str(place / "bart"), "--set", "first_epochs=1"]
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     succeed(tune(place, unbroken, log, *asked), log)
 
     driver = tune(place, broken, log, *asked)
     wait_for_state(broken, driver, log).send_signal(signal.SIGKILL)
-    wait_for_state(broken, driver, log, older=time.time())
+    wait_for_state(broken, driver, log, older=time.time(), stage=2 if variant == "MPLP" else None)
     driver.kill()
     driver.wait()
     assert list((broken / "checkpoints").glob("*.resume")), "the killed encoder left no state"
@@ -84,21 +89,26 @@ def test_killed_rank_and_killed_driver_end_with_the_same_bits(place: Path, tmp_p
     assert losses == expected_losses
     assert predictions.equals(expected)
     one, two = (
-        load_file(storage / "encoders" / "spoken" / "utterance" / "seed-0" / "model.safetensors")
+        load_file(storage / "encoders" / "spoken" / variant / "seed-0" / "model.safetensors")
         for storage in (broken, unbroken)
     )
     assert all(torch.equal(one[name], two[name]) for name in two)
     assert not list((broken / "checkpoints").iterdir()), "a finished encoder's state is left behind"
 
 
-def wait_for_state(storage: Path, driver: subprocess.Popen[bytes], log: Path, older: float = 0.0) -> psutil.Process:
-    """A rank, once a state was written after `older`."""
+def wait_for_state(
+    storage: Path, driver: subprocess.Popen[bytes], log: Path, older: float = 0.0, stage: int | None = None
+) -> psutil.Process:
+    """A rank, once a state was written after `older`, and of this stage."""
     ranks: list[psutil.Process] = []
 
     def written() -> bool:
         ranks[:] = below(driver.pid, "RayTrainWorker")
-        states = [path.stat().st_mtime for path in (storage / "checkpoints").glob("*.resume") if path.exists()]
-        return bool(ranks) and any(each > older for each in states)
+        states = [path for path in (storage / "checkpoints").glob("*.resume") if path.exists()]
+        return bool(ranks) and any(
+            path.stat().st_mtime > older and (stage is None or (Checkpoint(path).load() or {}).get("stage") == stage)
+            for path in states
+        )
 
     wait_until(written, driver, log)
     return ranks[-1]

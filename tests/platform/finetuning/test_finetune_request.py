@@ -74,6 +74,24 @@ def test_an_axis_makes_a_variant_of_every_other_value(place: Path) -> None:
     assert {cell.folder.parent.parent for cell in request.cells} == {request.output.resolve() / "spoken"}
 
 
+def test_mplp_is_compared_with_variants_of_itself(place: Path, tmp_path: Path) -> None:
+    """It reads another kind of encoder than all other systems."""
+    said = tmp_path / "said.json"
+    said.write_text('{"joy": "walking on air"}')
+    asked = ("--encoder", str(place / "bart"), "--system", "mplp", "--paraphrases", str(said), "--seeds", "0")
+    request = request_of(place, *asked, "--axis", "mplp.history=first,none", "--set", "first_epochs=3")
+    assert list(request.variants) == ["MPLP", "mplp.history = first", "mplp.history = none"]
+    config = request.variants["MPLP"]
+    assert (config.context_turns, config.dropout, config.batch_size, config.head_rate) == (5, 0.3, 8, 2e-3)
+    assert (config.epochs, config.all_epochs) == (1, 4)
+    assert config.mplp.paraphrases == ("joy=walking on air",)
+    assert "batches padded" in request.check()
+    record = request.record("command", {"code_digest": "c"})
+    assert StudyRecord.parse(record.json()) == record
+    plain = request_of(place, *asked[:4], "--seeds", "0", "--set", "first_epochs=3")
+    assert plain.cells[0].fingerprint != request.cells[0].fingerprint
+
+
 def test_a_fingerprint_has_the_settings_of_its_own_system(place: Path) -> None:
     variants = request_of(place, "--system", "classifier", "cled", "--seeds", "0")
     changed = request_of(place, "--system", "classifier", "cled", "--seeds", "0", "--set", "alpha=1")
@@ -92,8 +110,10 @@ def test_the_code_of_one_system_tunes_no_other_again(monkeypatch: pytest.MonkeyP
     def changed(name: str) -> Callable[[Path], dict[str, bytes]]:
         return lambda root: {path: text + b"#" if path == name else text for path, text in sources(root).items()}
 
-    monkeypatch.setattr(fingerprint, "_sources", changed("cled.py"))
-    assert [one == two for one, two in zip(digests(), before, strict=True)] == [True, True, False]
+    for path, systems in (("cled.py", {"cled"}), ("mplp/stages.py", {"mplp"}), ("mplp/model.py", {"mplp"})):
+        monkeypatch.setattr(fingerprint, "_sources", changed(path))
+        assert {name for name, one, two in zip(SYSTEMS, digests(), before, strict=True) if one != two} == systems
+        monkeypatch.undo()
     monkeypatch.setattr(fingerprint, "_sources", changed("steps.py"))
     assert not set(digests()) & set(before)
     monkeypatch.undo()
@@ -150,6 +170,11 @@ def test_an_encoder_is_not_trained_again_as_a_cell(place: Path, tmp_path: Path, 
         (["--system", "compm", "--axis", "memory=shared"], "memory must be one of"),
         (["--system", "compm", "--axis", "gru_layers"], "no values"),
         (["--system", "compm", "cled", "--axis", "epochs=1,2"], "one --system"),
+        (["--system", "mplp"], "no encoder-decoder can be loaded .* has no decoder"),
+        (["--system", "mplp", "--input", "past"], "mplp reads prompt"),
+        (["--system", "mplp", "--layer-decay", "0.9"], "layer_decay must be 1"),
+        (["--system", "mplp", "--set", "mplp.paraphrases=joy"], "CLASS=words"),
+        (["--paraphrases", "said.json"], "only mplp reads them"),
     ],
 )
 def test_bad_arguments_are_one_line(place: Path, arguments: list[str], said: str) -> None:
