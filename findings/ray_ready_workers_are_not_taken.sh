@@ -14,7 +14,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check ray==2.60.0
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check "ray[default]==2.60.0"
 
 cat > "$folder/probe.py" <<'PYTHON'
 import os
