@@ -59,7 +59,8 @@ def _load(name: str, study: Study, storage: Path) -> CorpusInputs:
         preset = study.hold_out.of_config(preset, corpus)
     control = study.variants[0].derive(preset)
     configs = [control, *(variant.derive(control) for variant in study.variants[1:])]
-    return join_inputs(name, corpus, features, configs, options, study.folds, storage / "anchors")
+    kept = storage / "anchors" if storage.is_dir() else None  # a dry run makes no storage
+    return join_inputs(name, corpus, features, configs, options, study.folds, kept)
 
 
 def open_corpus(name: str, options: InputOptions, storage: Path) -> tuple[Corpus, Path]:
@@ -90,7 +91,7 @@ def join_inputs(
         configs: Configurations of all cells.
         options: Where everything else is.
         folds: Scheme of `fmerl.folds.splits.folds_of`; None keeps the corpus's splits.
-        anchors_kept: Folder where encoded anchors are kept.
+        anchors_kept: Folder where encoded anchors are kept; None keeps none.
 
     Raises:
         InputError: Any fault of feature tables, label set, anchors or folds.
