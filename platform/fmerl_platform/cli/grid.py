@@ -29,7 +29,7 @@ def ready(study: Study, options: StudyOptions) -> AbstractContextManager[None]:
     check_ready(dry_run=options.dry_run)
     if options.dry_run or (options.storage / "reports" / study.name).is_dir():
         return nullcontext()
-    from fmerl_platform.running.early import early_session
+    from fmerl_platform.running.session import early_session
 
     return early_session(dashboard=study.inputs.workers_per_cell > 1)
 

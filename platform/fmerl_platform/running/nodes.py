@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from fmerl_platform.running.placement import Node
-from fmerl_platform.running.session import connected
+from fmerl_platform.running.session import cluster_address, connected
 
 CLUSTER_FILE = "FMERL_CLUSTER_FILE"
 """Environment variable: path of the file that the head's autoscaler reads (`ray start --autoscaling-config`)."""
@@ -77,7 +77,7 @@ def nodes_to_expect() -> list[Node]:
     """Nodes that a run would use: those of `RAY_ADDRESS` or of a connected cluster, or this machine."""
     if ray.is_initialized():
         return nodes_of_cluster()
-    address = os.environ.get("RAY_ADDRESS") or "local"
+    address = cluster_address()
     if address == "local" and not torch.cuda.device_count():
         return [Node("this machine", float(os.cpu_count() or 1), 0.0)]
     with connected(address):

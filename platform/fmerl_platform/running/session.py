@@ -8,7 +8,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import ray
@@ -18,6 +20,7 @@ from fmerl.errors import InputError
 
 _SOURCE = Path(errors.__file__).parents[1]
 _ENGINE = Path(__file__).parents[2]
+_MEBIBYTE = 2**20
 _LONGEST_REASON = 300
 """Most letters of Ray's own words."""
 
@@ -27,10 +30,12 @@ class MixedSourcesError(RuntimeError):
 
 
 @contextmanager
-def ray_session(*, dashboard: bool = False) -> Iterator[None]:
+def ray_session(shared_bytes: int | None = 0, *, dashboard: bool = False) -> Iterator[None]:
     """A connected Ray: the cluster of `RAY_ADDRESS`, one that is connected already, or a local one for this run.
 
     Args:
+        shared_bytes: Size of the data that cells will share; a local object store is made to fit it. None leaves its
+            size to Ray.
         dashboard: Start a local cluster's dashboard, which Ray Train asks for the state of its workers.
 
     Raises:
@@ -45,11 +50,38 @@ def ray_session(*, dashboard: bool = False) -> Iterator[None]:
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     for logger in ("execution.streaming_executor", "progress"):  # the run's own progress shows the same
         logging.getLogger(f"ray.data._internal.{logger}").setLevel(logging.ERROR)
-    address = os.environ.get("RAY_ADDRESS") or "local"
-    # Local workers import what this process does, installed or not. A runtime environment would tell them as well, but
-    # the workers that Ray starts ahead have none, and would not be taken.
-    os.environ["PYTHONPATH"] = _import_path()
-    with connected(address, **({"include_dashboard": dashboard} if address == "local" else {})):
+    address, local = cluster_address(), dict[str, Any]()
+    if address == "local":
+        # Workers import what this process does, installed or not. A runtime environment would tell them as well, but
+        # the workers that Ray starts ahead have none, and would not be taken.
+        os.environ["PYTHONPATH"] = _import_path()
+        local["include_dashboard"] = dashboard
+        if shared_bytes is not None:
+            local["object_store_memory"] = 2 * shared_bytes + 200 * _MEBIBYTE
+    with connected(address, **local):
+        yield
+
+
+@contextmanager
+def early_session(*, dashboard: bool) -> Iterator[None]:
+    """A local Ray for the block, which starts while what a study needs is imported.
+
+    A cluster is there already, and connected to when cells wait.
+
+    Args:
+        dashboard: See `ray_session`.
+
+    Raises:
+        InputError: Ray does not start.
+    """
+    if cluster_address() != "local":
+        yield
+        return
+    # Ray is imported by now: two threads that import the same modules may meet them half made.
+    imports = Thread(target=import_module, args=("fmerl_platform.studies.run",))
+    imports.start()
+    with ray_session(None, dashboard=dashboard):
+        imports.join()
         yield
 
 
@@ -78,6 +110,11 @@ def connected(address: str, **options: Any) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def cluster_address() -> str:
+    """Address of the cluster that the user means; `local` is one of this run's own."""
+    return os.environ.get("RAY_ADDRESS") or "local"
 
 
 def check_sources() -> None:

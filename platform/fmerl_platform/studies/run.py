@@ -161,8 +161,9 @@ class _Grid:
         from fmerl_platform.running.session import ray_session
         from fmerl_platform.running.worker import CellFiles
 
+        shared = sum(item.shared_bytes for item in self.plan.inputs)
         dashboard = any(cell.config.training.workers > 1 for cell in cells)
-        with self.progress(what, len(cells), done) as told, ray_session(dashboard=dashboard):
+        with self.progress(what, len(cells), done) as told, ray_session(shared, dashboard=dashboard):
             return run_grid(
                 cells,
                 {item.data.corpus: item for item in self.plan.inputs},

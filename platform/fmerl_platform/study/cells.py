@@ -44,6 +44,11 @@ class CorpusInputs:
         """Data of a fold's cells; None is the corpus's own splits."""
         return self.data if fold is None else fold_data(self.data, self.folds[fold])
 
+    @property
+    def shared_bytes(self) -> int:
+        """Size of the features, which all cells share."""
+        return sum(values.nbytes for values in self.data.features.values())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:

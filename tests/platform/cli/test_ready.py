@@ -18,7 +18,7 @@ from fmerl_platform.cli.ablation import AblationOptions
 from fmerl_platform.cli.grid import ready
 from fmerl_platform.cli.main import main, options_of
 from fmerl_platform.cli.ready import check_ray
-from fmerl_platform.running import early
+from fmerl_platform.running import session
 from fmerl_platform.running.session import connected
 
 
@@ -145,7 +145,7 @@ def test_ray_starts_beside_the_imports_where_cells_wait(
         said.append(dashboard)
         return nullcontext()
 
-    monkeypatch.setattr(early, "early_session", early_session)
+    monkeypatch.setattr(session, "early_session", early_session)
     options = options_of("ablation", ["--storage", str(tmp_path), *arguments])
     assert isinstance(options, AblationOptions)
     study = Study("mine", variants=PAPER, inputs=options.inputs)
@@ -159,5 +159,5 @@ def test_ray_starts_beside_the_imports_where_cells_wait(
 def test_a_cluster_is_not_joined_before_cells_wait(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port}")
     before = ray.is_initialized()
-    with early.early_session(dashboard=False):
+    with session.early_session(dashboard=False):
         assert ray.is_initialized() is before

@@ -118,7 +118,7 @@ def _run_trials(
         worse = None
         if search.stops == "wilcoxon":
             worse = WorseThanBest(trial.intermediate_values for trial, how in before if how == "complete")
-        with progress("trials", waiting, len(before)) as told, ray_session():
+        with progress("trials", waiting, len(before)) as told, ray_session(plan.inputs.shared_bytes):
             run_trials(
                 plan,
                 waiting,
