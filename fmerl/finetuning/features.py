@@ -91,6 +91,24 @@ class TunedTextSpec:
         return TunedTextEncoder(tuned, folds, self.pass_tokens, torch.device(device))
 
 
+def tuned_spec(encoder: str, folds: int | None = None) -> TunedTextSpec | None:
+    """Recipe of features from an encoder that was tuned here; None for any other.
+
+    Args:
+        encoder: Name of a text encoder.
+        folds: See `TunedTextSpec`.
+
+    Raises:
+        InputError: See `read_tuned`; or folds of an encoder that was not tuned here.
+    """
+    if read_tuned(Path(encoder)) is not None:
+        return TunedTextSpec(folder=Path(encoder).resolve(), folds=folds)
+    if folds is not None:
+        what = f"{encoder} was not tuned here"
+        raise InputError("--text-folds", what, "give a folder of fmerl finetune-text --folds")
+    return None
+
+
 class TunedTextEncoder:
     """The `Encoder` of text by a tuned encoder.
 

@@ -164,13 +164,13 @@ def _spec(modality: str, options: ExtractOptions) -> EncoderSpec:
     batch = {} if options.batch_size is None else {"batch_size": options.batch_size}
     if modality == "text":
         from fmerl.features.text.utterances import TextSpec
-        from fmerl.finetuning.folder import read_tuned
+        from fmerl.finetuning.features import tuned_spec
 
-        if read_tuned(Path(options.text_encoder)) is not None:
-            return _tuned_spec(options)
-        if options.text_folds is not None:
-            what = f"{options.text_encoder} was not tuned here"
-            raise InputError("--text-folds", what, "give a folder of fmerl finetune-text --folds")
+        tuned = tuned_spec(options.text_encoder, options.text_folds)
+        if tuned is not None:
+            names = ("text_layer", "text_pooling", "text_context", "text_length")
+            _refuse(options, names, "the card of a tuned encoder decides it")
+            return tuned
         return TextSpec(
             encoder=absolute(options.text_encoder),
             pooling=options.text_pooling,
@@ -229,19 +229,6 @@ def _speech_spec(options: ExtractOptions, batch: dict[str, int]) -> EncoderSpec:
         longest=options.audio_seconds,
         **batch,
     )
-
-
-def _tuned_spec(options: ExtractOptions) -> EncoderSpec:
-    """Recipe of a tuned encoder; its card decides what an option would.
-
-    Raises:
-        InputError: An option that the card decides.
-    """
-    from fmerl.finetuning.features import TunedTextSpec
-
-    names = ("text_layer", "text_pooling", "text_context", "text_length")
-    _refuse(options, names, "the card of a tuned encoder decides it")
-    return TunedTextSpec(folder=Path(options.text_encoder).resolve(), folds=options.text_folds)
 
 
 def _refuse(options: ExtractOptions, names: Sequence[str], why: str) -> None:

@@ -34,7 +34,7 @@ def meld_text(*, options: Annotated[MeldTextOptions, FLAT]) -> int:
     """Run the paper's ablation on MELD's text: real conversations, a text encoder, VAD learned from EmoBank.
 
     Converts the raw CSVs, encodes the utterances, scores valence, arousal and dominance by a ridge regression trained
-    on EmoBank, runs the grid, and says how far FMERL lies above logistic regression on the same frozen features.
+    on EmoBank, runs the grid, and says how far FMERL lies above logistic regression on the same features.
     Rerunning the same command resumes.
     """
     study = Study(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from fmerl.card import read_card, recipe_digest
 from fmerl.corpus import Corpus, write_corpus
-from fmerl.errors import InputError
 from fmerl.features.encoder import EncoderSpec
 from fmerl.features.text.encoder import Pooling, TextEncoder
 from fmerl.features.text.utterances import TextSpec
-from fmerl.finetuning.features import TunedTextSpec
-from fmerl.finetuning.folder import read_tuned
+from fmerl.finetuning.features import TunedTextSpec, tuned_spec
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import write_labels
 from fmerl.supervision.vad_regression import VADRegression, label_corpus, read_emobank, scoring_recipe
@@ -52,25 +51,25 @@ class MeldText:
     """Folds of a tuned encoder, see `TunedTextSpec`."""
 
     def __post_init__(self) -> None:
-        if self.folds is not None and read_tuned(Path(self.encoder)) is None:
-            what = f"{self.encoder} was not tuned here"
-            raise InputError("--text-folds", what, "give a folder of fmerl finetune-text --folds")
+        _ = self._tuned  # refuses what cannot be read
 
     def spec(self) -> EncoderSpec:
         """Recipe of the text features."""
-        if read_tuned(Path(self.encoder)) is not None:
-            return TunedTextSpec(folder=Path(self.encoder).resolve(), folds=self.folds)
-        return TextSpec(encoder=self.encoder, pooling=self.pooling)
+        return self._tuned or TextSpec(encoder=self.encoder, pooling=self.pooling)
 
     def scorer(self) -> TextEncoder:
         """Encoder of the scores: of a tuned one the encoder before, since scores should not know the emotions."""
-        tuned = read_tuned(Path(self.encoder))
-        return TextEncoder(self.encoder if tuned is None else tuned.config.encoder, pooling=self.pooling)
+        name = self._tuned.tuned().config.encoder if self._tuned else self.encoder
+        return TextEncoder(name, pooling=self.pooling)
 
     def digest(self) -> str:
         """Digest of encoder and pooling, for a folder's name."""
         folds = {} if self.folds is None else {"folds": self.folds}
         return recipe_digest({"encoder": self.encoder, "pooling": self.pooling, **folds})[:12]
+
+    @cached_property
+    def _tuned(self) -> TunedTextSpec | None:
+        return tuned_spec(self.encoder, self.folds)
 
 
 def prepare_meld_text(source: MeldText, storage: Path, counting: Counting = uncounted) -> Prepared:

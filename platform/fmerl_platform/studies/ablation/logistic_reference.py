@@ -1,4 +1,4 @@
-"""Reference without context or method: logistic regression on the same frozen features, one utterance at a time."""
+"""Reference without context or method: logistic regression on the same features, one utterance at a time."""
 
 from __future__ import annotations
 
