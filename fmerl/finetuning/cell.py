@@ -1,30 +1,27 @@
-"""Tuning of one encoder: its metrics, its predictions, and the system at the selected epoch."""
+"""Tuning of one encoder, from its loading to the result at the selected epoch."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 
 from fmerl.checkpoint import Checkpoint
 from fmerl.corpus import Corpus
 from fmerl.finetuning.config import TuningConfig
-from fmerl.finetuning.data import check_targets, predictions_of, tuning_data
+from fmerl.finetuning.data import TuningData, check_targets, tuning_data
 from fmerl.finetuning.folds import Fold
 from fmerl.finetuning.model import longest_input, prepare_encoder
+from fmerl.finetuning.packing import PassMaker
+from fmerl.finetuning.result import TunedResult, score_epoch, tuned_result
 from fmerl.finetuning.steps import Tuner
 from fmerl.finetuning.system import TunedSystem
 from fmerl.finetuning.systems import SYSTEMS
-from fmerl.training.cell import FIRST_EPOCH, OnEpoch
+from fmerl.training.cell import OnEpoch
 from fmerl.training.distributed import ALONE, Ranks
-from fmerl.training.evaluation import classification_scores
 from fmerl.training.loop import DivergedError, deterministic, random_state
 from fmerl.training.selection import Selection
 
@@ -32,19 +29,20 @@ OnUpdate = Callable[[int, float], None]
 """Called after each update with its number, from 0, and its mean loss."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TunedResult:
-    """A tuned encoder."""
+def prepare(
+    corpus: Corpus, config: TuningConfig, seed: int = 0, *, unseen: Sequence[str] = (), fold: Fold | None = None
+) -> tuple[Any, TunedSystem, TuningData, PassMaker]:
+    """Tokenizer, system before it is tuned, the corpus as it reads it, and the maker of its passes.
 
-    metrics: dict[str, float]
-    """Final metrics, named as a cell's (`fmerl.training.cell.CellResult`)."""
-    predictions: pa.Table
-    """Validation and test rows at the selected epoch; scores are log-probabilities."""
-    conditions: pa.Table
-    """Test rows after the first epoch."""
-    system: TunedSystem
-    """At the selected epoch, on the CPU."""
-    tokenizer: Any
+    Raises:
+        InputError: An encoder that cannot be used, or settings that it or the corpus does not fit.
+    """
+    tokenizer, encoder, maker = prepare_encoder(config, seed)
+    data = tuning_data(corpus, config, tokenizer, longest_input(tokenizer, encoder), unseen=unseen, fold=fold)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_state(seed, "init"))
+        system = SYSTEMS[config.system].create(encoder, config, data)
+    return tokenizer, system, data, maker
 
 
 def finetune(
@@ -83,10 +81,8 @@ def finetune(
     device, started = device or torch.device("cuda" if torch.cuda.is_available() else "cpu"), time.perf_counter()
     check_targets(corpus, unseen)
     with deterministic(config.threads):
-        tokenizer, encoder, maker = prepare_encoder(config, seed)
-        data = tuning_data(corpus, config, tokenizer, longest_input(tokenizer, encoder), unseen=unseen, fold=fold)
-        torch.manual_seed(random_state(seed, "init"))
-        model = SYSTEMS[config.system].create(encoder, config, data).to(device)
+        tokenizer, model, data, maker = prepare(corpus, config, seed, unseen=unseen, fold=fold)
+        model = model.to(device)
         tuner = Tuner(model, data, config, maker, seed, device, ranks)
         state = ranks.from_first(checkpoint.load() if checkpoint else None)
         if state is not None:
@@ -112,7 +108,6 @@ def finetune(
                     }
                 )
 
-        validation, test = data.rows("validation"), data.rows("test")
         for epoch in range(len(chosen.history) + 1, config.epochs + 1):
             if config.patience and _without_gain(chosen.history) >= config.patience:
                 break
@@ -128,41 +123,12 @@ def finetune(
                     on_update(done, loss / len(rows))
                 done, losses = done + 1, losses + loss
                 keep()
-            metrics = {
-                "train_loss": losses / sum(map(len, batches)),
-                **_validation(data.learned[validation], tuner.scores(validation), len(data.classes)),
-            }
-            predictions = predictions_of(tuner.scores(test))
-            scores = classification_scores(data.gold[test], predictions.predicted, len(data.classes))
-            chosen.add(metrics, predictions, scores, model)  # type: ignore[arg-type]
+            metrics = score_epoch(chosen, tuner, data, losses / sum(map(len, batches)))
             losses = 0.0
             if on_epoch:
                 on_epoch(epoch, metrics)
-        assert chosen.first is not None
-        assert chosen.predictions is not None
         model.load_state_dict(chosen.weights)
-        both = np.concatenate([tuner.scores(validation), chosen.predictions.scores])
-    return TunedResult(
-        metrics={
-            **{f"test_{name}": value for name, value in chosen.scores.items()},
-            "test_oracle_weighted_f1": chosen.oracle,
-            "validation_selected_weighted_f1": chosen.best_score,
-            "selected_epoch": float(chosen.epoch),
-            "train_seconds": earlier + time.perf_counter() - started,
-            "parameters": float(sum(parameter.numel() for parameter in model.parameters())),
-        },
-        predictions=data.table(np.concatenate([validation, test]), both),
-        conditions=data.table(test, chosen.first.scores).append_column(
-            "condition", pa.array([FIRST_EPOCH] * len(test))
-        ),
-        system=model.cpu().eval(),
-        tokenizer=tokenizer,
-    )
-
-
-def _validation(gold: NDArray[np.int64], scores: NDArray[np.float32], n_classes: int) -> dict[str, float]:
-    found = classification_scores(gold, scores.argmax(1), n_classes)
-    return {"validation_weighted_f1": found["weighted_f1"], "validation_accuracy": found["accuracy"]}
+        return tuned_result(chosen, tuner, data, tokenizer, started=started - earlier)
 
 
 def _without_gain(history: Sequence[dict[str, float]]) -> int:

@@ -90,6 +90,7 @@ class CoMPM(TunedSystem):
     """
 
     pretrained: ClassVar[tuple[str, ...]] = ("encoder", "memory")
+    encoders: ClassVar[int] = 2
     makes_features: ClassVar[bool] = False
 
     def __init__(self, encoder: Any, n_classes: int, settings: CoMPMConfig) -> None:

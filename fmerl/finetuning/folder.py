@@ -10,9 +10,9 @@ from typing import Any
 from fmerl.card import read_card, replaced_folder, write_card
 from fmerl.errors import InputError
 from fmerl.features.hub import quiet_transformers, revision
-from fmerl.finetuning.cell import TunedResult
 from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.folds import Fold
+from fmerl.finetuning.result import TunedResult
 
 HEAD = "classifier.safetensors"
 """Weights of all else that was tuned, by their names in the system, beside the encoder's."""

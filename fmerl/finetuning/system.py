@@ -46,6 +46,8 @@ class TunedSystem(nn.Module):
 
     pretrained: ClassVar[tuple[str, ...]] = ("encoder",)
     """Modules that have the encoder's rates."""
+    encoders: ClassVar[int] = 1
+    """Encoders that it holds, each of which takes memory."""
     makes_features: ClassVar[bool] = True
     """True if the encoder alone gives the state of an utterance from its input."""
     encoder: Any

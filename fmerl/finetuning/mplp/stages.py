@@ -14,7 +14,6 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -22,18 +21,18 @@ from torch import Tensor, nn
 from fmerl.checkpoint import Checkpoint
 from fmerl.corpus import Corpus
 from fmerl.features.text.encoder import load_encoder
-from fmerl.finetuning.cell import OnUpdate, TunedResult
+from fmerl.finetuning.cell import OnUpdate
 from fmerl.finetuning.config import TuningConfig
-from fmerl.finetuning.data import TuningData, check_targets, predictions_of, tuning_data
+from fmerl.finetuning.data import TuningData, check_targets, tuning_data
 from fmerl.finetuning.folds import Fold
 from fmerl.finetuning.model import longest_input
 from fmerl.finetuning.mplp.inputs import PromptedTexts
 from fmerl.finetuning.mplp.model import MPLP, PromptedOutput
 from fmerl.finetuning.packing import PassMaker
+from fmerl.finetuning.result import TunedResult, score_epoch, tuned_result
 from fmerl.finetuning.steps import Tuner
-from fmerl.training.cell import FIRST_EPOCH, OnEpoch
+from fmerl.training.cell import OnEpoch
 from fmerl.training.distributed import ALONE, Ranks
-from fmerl.training.evaluation import classification_scores
 from fmerl.training.loop import DivergedError, deterministic, random_state
 from fmerl.training.selection import Selection
 
@@ -114,21 +113,10 @@ class Stage:
                 on_update(self._updates, loss / len(rows))
                 self._updates, self._losses = self._updates + 1, self._losses + loss
                 keep(self)
-            self._evaluate(sum(map(len, batches)))
-            on_epoch(epoch, self.chosen.history[-1])
+            metrics = score_epoch(self.chosen, self.tuner, self._data, self._losses / sum(map(len, batches)))
+            self._losses = 0.0
+            on_epoch(epoch, metrics)
         self.model.load_state_dict(self.chosen.weights)
-
-    def _evaluate(self, learned: int) -> None:
-        """Score validation for the choice of the epoch, and test for the report."""
-        data, classes = self._data, len(self._data.classes)
-        validation, test = data.rows("validation"), data.rows("test")
-        found = classification_scores(data.learned[validation], self.tuner.scores(validation).argmax(1), classes)
-        metrics = {"train_loss": self._losses / learned}
-        metrics |= {f"validation_{name}": found[name] for name in ("weighted_f1", "accuracy")}
-        predictions = predictions_of(self.tuner.scores(test))
-        scores = classification_scores(data.gold[test], predictions.predicted, classes)
-        self.chosen.add(metrics, predictions, scores, self.model)  # type: ignore[arg-type]
-        self._losses = 0.0
 
 
 def prepare_mplp(
@@ -204,26 +192,7 @@ def tune_mplp(
             stage.train(tell, _counted(on_update, before * len(tuner.batches(1))), keep)
             if number < last:
                 model.remember(tuner.states())
-        chosen, validation, test = stage.chosen, data.rows("validation"), data.rows("test")
-        assert chosen.first is not None
-        assert chosen.predictions is not None
-        both = np.concatenate([tuner.scores(validation), chosen.predictions.scores])
-    return TunedResult(
-        metrics={
-            **{f"test_{name}": value for name, value in chosen.scores.items()},
-            "test_oracle_weighted_f1": chosen.oracle,
-            "validation_selected_weighted_f1": chosen.best_score,
-            "selected_epoch": float(before + chosen.epoch),
-            "train_seconds": earlier + time.perf_counter() - started,
-            "parameters": float(sum(parameter.numel() for parameter in model.parameters())),
-        },
-        predictions=data.table(np.concatenate([validation, test]), both),
-        conditions=data.table(test, chosen.first.scores).append_column(
-            "condition", pa.array([FIRST_EPOCH] * len(test))
-        ),
-        system=model.cpu().eval(),
-        tokenizer=tokenizer,
-    )
+        return tuned_result(stage.chosen, stage.tuner, data, tokenizer, started=started - earlier, epochs_before=before)
 
 
 def _counted(on_update: OnUpdate | None, before: int) -> OnUpdate:

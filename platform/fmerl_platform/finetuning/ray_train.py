@@ -31,7 +31,7 @@ def tune_cells(
 ) -> list[CellFailure]:
     """Tune cells on the connected Ray cluster; returns those that failed."""
     workers = jobs[0].cell.config.workers
-    encoders = max(len({*SYSTEMS[job.cell.config.system].pretrained} - {"head"}) for job in jobs)
+    encoders = max(SYSTEMS[job.cell.config.system].encoders for job in jobs)
     placement = place(resources, nodes_of_cluster(), workers=workers, gibibytes=encoders * _GIBIBYTES)
     shared = ray.put(corpus)
     waiting, running, failures = list(reversed(jobs)), dict[Any, TuningJob](), list[CellFailure]()

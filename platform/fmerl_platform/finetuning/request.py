@@ -17,7 +17,7 @@ from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.data import check_targets
 from fmerl.finetuning.folder import fold_folder
 from fmerl.finetuning.folds import Fold, folds_of
-from fmerl.finetuning.procedures import prepare
+from fmerl.finetuning.procedures import PROCEDURES
 from fmerl_platform.study.cells import cell_name
 from fmerl_platform.study.fingerprint import tuning_digest
 from fmerl_platform.study.record import CellKey, CorpusRecord, StudyRecord
@@ -85,7 +85,7 @@ class TuningRequest:
         """
         said = []
         for name, config in self.variants.items():
-            system, data, maker = prepare(self.corpus, config, self.unseen)
+            _, system, data, maker = PROCEDURES[config.system].prepare(self.corpus, config, unseen=self.unseen)
             parameters = sum(parameter.numel() for parameter in system.parameters()) / 1e6
             lengths = [len(data.sequences[row].ids) for row in data.train_rows()]
             tokens = f"{sum(lengths) / len(lengths):.1f} tokens on average, at most {max(lengths)}"

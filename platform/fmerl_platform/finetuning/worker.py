@@ -55,7 +55,7 @@ def tune_and_log(job: TuningJob, corpus: Corpus, ranks: Ranks, device: torch.dev
         run = job.experiment.begin(cell, job.parent, cell.config.flatten(), note, job.unseen)
     checkpoint = job.checkpoint
     try:
-        result = PROCEDURES[cell.config.system](
+        result = PROCEDURES[cell.config.system].tune(
             corpus,
             cell.config,
             cell.seed,

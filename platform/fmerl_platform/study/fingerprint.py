@@ -80,7 +80,7 @@ def tuning_digest(system: SystemChoice) -> str:
     own = {f"{_TUNING}/{path}": source for path, source in _sources(root).items()}
     sources = {path: source for path, source in (method_sources() | own).items() if path not in _NOT_TUNING}
     kind = TEXT_SYSTEMS[system]
-    used = _imported(_path_of(PROCEDURES[system]), sources) | _imported(_path_of(kind), sources)
+    used = _imported(_path_of(PROCEDURES[system].tune), sources) | _imported(_path_of(kind), sources)
     return _digest({**{path: sources[path] for path in used}, _NOT_TUNING[0]: kind.__qualname__.encode()})
 
 

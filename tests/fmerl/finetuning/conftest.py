@@ -8,8 +8,9 @@ from helpers.tiny_bart import save_tiny_bart
 from helpers.tiny_bert import save_tiny_bert
 
 from fmerl.corpus import Corpus
-from fmerl.finetuning.cell import TunedResult, finetune
+from fmerl.finetuning.cell import finetune
 from fmerl.finetuning.config import TuningConfig
+from fmerl.finetuning.result import TunedResult
 
 
 @pytest.fixture(scope="session")

@@ -18,12 +18,13 @@ from fmerl.corpus import Corpus
 from fmerl.errors import InputError
 from fmerl.features.encoder import Item
 from fmerl.features.text.encoder import TextEncoder
-from fmerl.finetuning.cell import TunedResult, finetune
+from fmerl.finetuning.cell import finetune
 from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.features import TunedTextSpec
 from fmerl.finetuning.folder import HEAD, fold_folder, is_tuned, read_tuned, write_tuned
 from fmerl.finetuning.folds import Fold, folds_of
 from fmerl.finetuning.model import TunedClassifier
+from fmerl.finetuning.result import TunedResult
 
 SEEN = {"corpus": "spoken", "splits": ["train"], "classes": ["neutral", "joy", "anger"]}
 

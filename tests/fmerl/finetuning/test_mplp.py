@@ -18,7 +18,6 @@ from torch import Tensor
 
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
-from fmerl.finetuning.cell import TunedResult
 from fmerl.finetuning.config import MPLPConfig, TuningConfig
 from fmerl.finetuning.data import TuningData
 from fmerl.finetuning.mplp.inputs import PromptedTexts
@@ -27,6 +26,7 @@ from fmerl.finetuning.mplp.paraphrases import GLOSSES, paraphrases_of, read_para
 from fmerl.finetuning.mplp.prompts import ExperiencePrompt, HistoryPrompt, nearest
 from fmerl.finetuning.mplp.stages import ChunkTuner, prepare_mplp, tune_mplp
 from fmerl.finetuning.packing import PassMaker
+from fmerl.finetuning.result import TunedResult
 from fmerl.training.distributed import ALONE
 
 

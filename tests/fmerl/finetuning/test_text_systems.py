@@ -18,7 +18,7 @@ from helpers.spoken import spoken_corpus
 from fmerl.checkpoint import Checkpoint
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
-from fmerl.finetuning.cell import TunedResult, _without_gain, finetune
+from fmerl.finetuning.cell import _without_gain, finetune
 from fmerl.finetuning.cled import CLED
 from fmerl.finetuning.compm import CoMPM
 from fmerl.finetuning.config import PAPER, CLEDConfig, CoMPMConfig, MPLPConfig, TuningConfig
@@ -30,6 +30,7 @@ from fmerl.finetuning.mplp.inputs import PromptedTexts
 from fmerl.finetuning.mplp.model import MPLP
 from fmerl.finetuning.mplp.stages import prepare_mplp
 from fmerl.finetuning.procedures import PROCEDURES
+from fmerl.finetuning.result import TunedResult
 from fmerl.finetuning.steps import Tuner
 from fmerl.finetuning.systems import SYSTEMS
 from fmerl.training.distributed import ALONE
@@ -73,7 +74,7 @@ def configs(base: TuningConfig, bart: str) -> dict[str, TuningConfig]:
 
 def losses_of(corpus: Corpus, config: TuningConfig, **options: Any) -> tuple[Losses, TunedResult]:
     losses: Losses = []
-    tune = PROCEDURES[config.system]
+    tune = PROCEDURES[config.system].tune
     result = tune(corpus, config, 0, on_update=lambda number, loss: losses.append((number, loss)), **options)
     return losses, result
 
@@ -118,7 +119,7 @@ def test_an_interrupted_system_ends_with_the_same_bits(
 
         checkpoint = Checkpoint(tmp_path / f"state-{at}", 0.0)
         with pytest.raises(StoppedError):
-            PROCEDURES[changed.system](few, changed, 0, on_update=stop, checkpoint=checkpoint)
+            PROCEDURES[changed.system].tune(few, changed, 0, on_update=stop, checkpoint=checkpoint)
         rest, result = losses_of(few, changed, checkpoint=checkpoint)
         assert broken[:-1] + rest == unbroken
         assert result.predictions == expected.predictions

@@ -20,11 +20,12 @@ from helpers.gloo import free_port, join
 from fmerl.checkpoint import Checkpoint
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
-from fmerl.finetuning.cell import TunedResult, finetune
+from fmerl.finetuning.cell import finetune
 from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.data import check_targets, tuning_data
 from fmerl.finetuning.folds import Fold, folds_of
 from fmerl.finetuning.model import TunedClassifier, parameter_groups, prepare_encoder
+from fmerl.finetuning.result import TunedResult
 from fmerl.finetuning.steps import Tuner, rate_factor
 from fmerl.training.distributed import ALONE
 from fmerl.training.loop import random_state
