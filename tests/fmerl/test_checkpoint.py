@@ -7,13 +7,15 @@ import io
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
 import torch
 
-from fmerl.checkpoint import Checkpoint
+from fmerl.checkpoint import SHARE, Checkpoint
 from fmerl.config import CellConfig
 from fmerl.files import replaced_file
 from fmerl.training.cell import CellResult, train_cell
@@ -156,3 +158,78 @@ def test_finished_cell_leaves_nothing(path: Path, caplog: pytest.LogCaptureFixtu
     checkpoint.discard()
     assert not list(path.parent.iterdir())
     assert not caplog.records
+
+
+@dataclass
+class _Clock:
+    """Time that passes only where a test lets it."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def write_seconds(monkeypatch: pytest.MonkeyPatch) -> Callable[[_Clock, float], list[float]]:
+    """Let each write take a time; the times taken, as they grow."""
+    save = torch.save
+
+    def take(clock: _Clock, seconds: float) -> list[float]:
+        taken: list[float] = []
+
+        def slowly(state: object, file: IO[bytes]) -> None:
+            save(state, file)
+            clock.now += seconds
+            taken.append(seconds)
+
+        monkeypatch.setattr(torch, "save", slowly)
+        return taken
+
+    return take
+
+
+STATE = {"model": torch.zeros(1_000_000), "optimizer": [{"step": 1, "average": torch.zeros(1_000_000)}]}
+AT_ONCE = 0.001
+"""Seconds of a write at 8 GB/s."""
+
+
+@pytest.mark.parametrize(("write", "epoch", "every"), [(AT_ONCE, 0.5, 30.0), (0.04, 0.5, 1.0), (0.04, 7.0, 0.1)])
+def test_writes_take_a_share_of_the_time(
+    path: Path, write_seconds: Callable[[_Clock, float], list[float]], write: float, epoch: float, every: float
+) -> None:
+    clock = _Clock()
+    taken, checkpoint = write_seconds(clock, write), Checkpoint(path, every, clock)
+    for _ in range(400):
+        clock.now += epoch
+        if checkpoint.due():
+            checkpoint.save(STATE)
+        assert sum(taken) <= SHARE * clock.now
+    # As often as is allowed: once in `every`, in an epoch, and in the time that affords a write.
+    assert len(taken) == pytest.approx(clock.now / max(every, epoch, write / SHARE), rel=0.3)
+
+
+def test_slow_storage_is_known_after_its_first_write(
+    path: Path, write_seconds: Callable[[_Clock, float], list[float]]
+) -> None:
+    clock = _Clock()
+    taken, checkpoint = write_seconds(clock, 10.0), Checkpoint(path, 30.0, clock)
+    clock.now = 30.0
+    checkpoint.save(STATE)
+    clock.now = 20 / SHARE - 1.0
+    checkpoint.save(STATE)
+    assert taken == [10.0]
+    assert not checkpoint.due()
+    clock.now += 2.0
+    assert checkpoint.due()
+    checkpoint.save(STATE)
+    assert taken == [10.0, 10.0]
+
+
+def test_every_epoch_is_kept_if_asked_for(path: Path, write_seconds: Callable[[_Clock, float], list[float]]) -> None:
+    clock = _Clock()
+    taken, checkpoint = write_seconds(clock, 10.0), Checkpoint(path, 0.0, clock)
+    for _ in range(3):
+        assert checkpoint.due()
+        checkpoint.save(STATE)
+    assert len(taken) == 3

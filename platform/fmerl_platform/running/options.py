@@ -42,7 +42,8 @@ class KeepOptions:
     """Keep each cell's model, with the selected epoch's weights, as an artifact of its run, for fmerl export and
     fmerl predict."""
     checkpoint_seconds: float = 30.0
-    """Least time between two saved states of an unfinished cell."""
+    """Least time between two saved states of an unfinished cell. Saving takes at most a fiftieth of a cell's time,
+    unless this is 0."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.checkpoint_seconds < math.inf:
