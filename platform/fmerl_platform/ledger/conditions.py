@@ -16,6 +16,7 @@ from mlflow.entities import Run
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.kept_bundles import keeps_bundle
 from fmerl_platform.ledger.schema import CONDITIONS, Tag
+from fmerl_platform.ledger.tables import write_rows
 from fmerl_platform.study.cells import Cell
 
 
@@ -44,11 +45,17 @@ def finished_run(experiment: Experiment, fingerprint: str) -> Run | None:
     return next((run for run in runs if run.info.status == "FINISHED"), None)
 
 
-def untested(experiment: Experiment, cells: Sequence[Cell]) -> Untested:
-    """The finished cells among these that were not tested under all their conditions."""
+def untested(experiment: Experiment, cells: Sequence[Cell], runs: Sequence[Run] | None = None) -> Untested:
+    """The finished cells among these that were not tested under all their conditions.
+
+    Args:
+        experiment: The study's.
+        cells: All planned cells.
+        runs: The study's seed runs, if they were just read.
+    """
     by_fingerprint = {cell.fingerprint: cell for cell in cells}
     found, client = Untested([], []), experiment.client()
-    for run in experiment.find(level="seed"):
+    for run in experiment.find(level="seed") if runs is None else runs:
         cell = by_fingerprint.get(run.data.tags[Tag.FINGERPRINT])
         if cell is None or run.info.status != "FINISHED":
             continue
@@ -66,7 +73,7 @@ def add_conditions(client: MlflowClient, run: Run, tables: Sequence[pa.Table]) -
         kept = before.filter(~pc.field("condition").isin(sorted(names)))
         path = Path(folder) / CONDITIONS
         path.unlink()
-        pq.write_table(pa.concat_tables([kept, *tables]), path)
+        write_rows(path, pa.concat_tables([kept, *tables]))
         client.log_artifact(run_id, str(path))
     for tag, value in told({*tested_conditions(run), *names}).items():
         client.set_tag(run_id, tag, value)

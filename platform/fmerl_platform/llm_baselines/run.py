@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import pyarrow.parquet as pq
-
 from fmerl.supervision.answers import Mode
 from fmerl_platform.asking.decoding import ask_decoding
 from fmerl_platform.asking.endpoint import RequestFailedError
@@ -22,6 +20,7 @@ from fmerl_platform.ledger.cells import FinishedCell, finished_cells, follow_pla
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.runs import StudyRuns
 from fmerl_platform.ledger.schema import PREDICTIONS
+from fmerl_platform.ledger.tables import write_rows
 from fmerl_platform.llm_baselines.answers import prediction_table, scores_of, write_problems
 from fmerl_platform.llm_baselines.comparison import compare_templates
 from fmerl_platform.llm_baselines.models import LanguageModel
@@ -141,7 +140,7 @@ def _run_seed(
     begun = experiment.begin(run, runs.variants[run.corpus, run.variant], params, note, request.unseen)
     assert begun is not None, "this run holds the lock"
     with tempfile.TemporaryDirectory() as folder:
-        pq.write_table(table, Path(folder) / PREDICTIONS)
+        write_rows(Path(folder) / PREDICTIONS, table)
         begun.finish(metrics, 0, [Path(folder) / PREDICTIONS, problems])
     return None
 

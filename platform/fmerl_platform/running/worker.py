@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from fmerl_platform.ledger.conditions import add_conditions, finished_run, told
 from fmerl_platform.ledger.experiment import CellRun, Experiment
 from fmerl_platform.ledger.kept_bundles import read_kept
 from fmerl_platform.ledger.schema import BUNDLE, CONDITIONS, PREDICTIONS
+from fmerl_platform.ledger.tables import write_rows
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
 
@@ -133,7 +133,7 @@ def _tested(
 def write_tables(folder: Path, predictions: pa.Table, conditions: pa.Table) -> None:
     """Write the tables that every cell leaves, under their names in the ledger."""
     for name, table in {PREDICTIONS: predictions, CONDITIONS: conditions}.items():
-        pq.write_table(table, folder / name)
+        write_rows(folder / name, table)
 
 
 def end_failed(run: CellRun | None, error: Exception, ranks: Ranks) -> str:
