@@ -63,7 +63,7 @@ def _fit(job: TuningJob, corpus: list[Any], placement: Placement, storage: Path)
         return error
     if is_tuned(cell.folder, cell.fingerprint):
         return ""
-    runs = job.experiment.find(fingerprint=cell.fingerprint)
+    runs = job.experiment.runs_of(cell.fingerprint)
     return next((run.data.tags[Tag.ERROR] for run in runs if Tag.ERROR in run.data.tags), "left no encoder")
 
 

@@ -22,9 +22,13 @@ from fmerl_platform.study.record import CellKey
 _LEFT_OUT = "Not planned by the study's last command; the metrics are those of the last one that planned it."
 
 AnyPlanned = TypeVar("AnyPlanned", bound=Planned)
+Runs = Sequence[Run] | None
+"""A study's seed runs, if they were just read."""
 
 
-def follow_plan(experiment: Experiment, planned: Iterable[Planned], parents: Mapping[tuple[str, str], str]) -> None:
+def follow_plan(
+    experiment: Experiment, planned: Iterable[Planned], parents: Mapping[tuple[str, str], str], runs: Runs = None
+) -> None:
     """Rename a study's runs by its plan: a finished cell is known by its fingerprint alone.
 
     Seed runs get tags, name and parent of the planned cell; seeds that the plan leaves out go with their variant's.
@@ -34,9 +38,10 @@ def follow_plan(experiment: Experiment, planned: Iterable[Planned], parents: Map
         experiment: The study's.
         planned: All planned cells.
         parents: Run id of each planned (corpus, variant).
+        runs: The study's seed runs, if they were just read; their tags follow.
     """
     cells, client = {cell.fingerprint: cell for cell in planned}, experiment.client()
-    runs = experiment.find(level="seed")
+    runs = experiment.find(level="seed") if runs is None else runs
     variants = {
         _configuration(run): (cells[key].corpus, cells[key].variant)
         for run in runs
@@ -57,6 +62,7 @@ def follow_plan(experiment: Experiment, planned: Iterable[Planned], parents: Map
         if any(tags.get(key) != value for key, value in wanted.items()):
             client.update_run(run.info.run_id, name=cell_name(corpus, variant, seed, fold))
             experiment.tag(run.info.run_id, wanted)
+            tags.update(wanted)
     for run in experiment.find(level="variant"):
         run_id, stands = run.info.run_id, run.data.tags.get(Tag.PLANNED)
         if run_id in parents.values():
@@ -74,15 +80,20 @@ def _configuration(run: Run) -> tuple[str, frozenset[tuple[str, str]]]:
     return run.data.tags[Tag.PARENT], frozenset(run.data.params.items())
 
 
-def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned]) -> list[AnyPlanned]:
+def unfinished(experiment: Experiment, cells: Sequence[AnyPlanned], runs: Runs = None) -> list[AnyPlanned]:
     """Cells still to train. Half-done runs of theirs are deleted; finished runs of an older code or configuration
     under the same corpus, variant and seed are tagged `fmerl.superseded`, and lose the tag when they are planned again.
+
+    Args:
+        experiment: The study's.
+        cells: All planned cells.
+        runs: The study's seed runs, if they were just read.
     """
     planned = {cell.fingerprint for cell in cells}
     places = {(cell.corpus, cell.variant, str(cell.seed)) for cell in cells}
     finished: set[str] = set()
     client = experiment.client()
-    for run in experiment.find(level="seed"):
+    for run in experiment.find(level="seed") if runs is None else runs:
         tags = run.data.tags
         place = tags[Tag.CORPUS], tags[Tag.VARIANT], tags[Tag.SEED]
         if tags[Tag.FINGERPRINT] in planned:
@@ -148,17 +159,16 @@ def read_cells(experiment: Experiment, planned: Iterable[Planned]) -> list[CellR
 
 def mark_failed(experiment: Experiment, failures: Iterable[CellFailure]) -> None:
     """End the runs of cells that left no result, saying why; a worker that died could not do it itself."""
-    client = experiment.client()
-    for failure in failures:
-        for run in experiment.find(fingerprint=failure.cell.fingerprint):
-            if run.info.status == "RUNNING":
-                experiment.tag(run.info.run_id, {Tag.ERROR: failure.error[:5000]})
-                client.set_terminated(run.info.run_id, "FAILED")
+    errors = {failure.cell.fingerprint: failure.error[:5000] for failure in failures}
+    for run in experiment.find(status="RUNNING", level="seed") if errors else ():
+        if (fingerprint := run.data.tags[Tag.FINGERPRINT]) in errors:
+            experiment.tag(run.info.run_id, {Tag.ERROR: errors[fingerprint]})
+            experiment.client().set_terminated(run.info.run_id, "FAILED")
 
 
 def failure_reasons(experiment: Experiment) -> dict[str, str]:
     """Errors by fingerprint of each failed cell."""
-    tags = [run.data.tags for run in experiment.find(level="seed") if run.info.status == "FAILED"]
+    tags = [run.data.tags for run in experiment.find(status="FAILED", level="seed")]
     return {tag[Tag.FINGERPRINT]: tag[Tag.ERROR] for tag in tags if Tag.ERROR in tag}
 
 

@@ -114,11 +114,16 @@ class Experiment:
     def client(self) -> MlflowClient:
         return client_of(self.uri)
 
-    def find(self, **tags: str) -> list[Run]:
-        """Active runs of this study that carry all these `fmerl.*` tags, oldest first."""
-        wanted = {"study": self.study, **tags}
-        text = " and ".join(f"tags.`fmerl.{key}` = '{_quoted(value)}'" for key, value in wanted.items())
-        return self._search([self.experiment_id], text)
+    def find(self, *, status: str | None = None, **tags: str) -> list[Run]:
+        """Active runs of this study that carry all these `fmerl.*` tags, oldest first; of one status if it is given."""
+        terms = [f"tags.`fmerl.{key}` = '{_quoted(value)}'" for key, value in tags.items()]
+        text = " and ".join([*terms, *([f"attributes.status = '{status}'"] if status else [])])
+        # A database would go through all runs once more for the study's name.
+        return [run for run in self._search([self.experiment_id], text) if run.data.tags.get(Tag.STUDY) == self.study]
+
+    def runs_of(self, fingerprint: str) -> list[Run]:
+        """Runs of a cell since this study's last command began, in a time that does not grow with the study."""
+        return self._search([self.experiment_id], f"tags.`{Tag.CELL}{fingerprint}` = 'true'")
 
     def finished_elsewhere(self) -> dict[str, Run]:
         """Finished seed runs of all other studies on the server, by fingerprint; of several the newest."""
@@ -149,7 +154,8 @@ class Experiment:
     def create(self, name: str, parent: str | None, note: str | None, tags: Mapping[str, str]) -> str:
         """Id of a new run with these `fmerl.*` tags."""
         own = {f"fmerl.{key}": value for key, value in {"study": self.study, **tags}.items()}
-        links = {Tag.PARENT: parent, Tag.NOTE: note}
+        index = {Tag.CELL + tags["fingerprint"]: "true"} if "fingerprint" in tags else {}
+        links = {Tag.PARENT: parent, Tag.NOTE: note, **index}
         given = {key: value for key, value in links.items() if value is not None}
         return self.client().create_run(self.experiment_id, run_name=name, tags={**own, **given}).info.run_id
 
@@ -194,7 +200,7 @@ class Experiment:
         A worker that outlived its killed driver cannot write to a deleted run.
         """
         finished = False
-        for run in self.find(fingerprint=fingerprint):
+        for run in self.runs_of(fingerprint):
             if run.info.status == "FINISHED":
                 finished = True
             else:

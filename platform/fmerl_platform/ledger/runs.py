@@ -12,7 +12,7 @@ from typing import Any
 
 from fmerl.conditions.condition import parse_conditions
 from fmerl.errors import InputError
-from fmerl_platform.ledger.cells import failure_reasons, follow_plan, read_cells
+from fmerl_platform.ledger.cells import Runs, failure_reasons, follow_plan, read_cells
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.pooling import pooled_over_folds
 from fmerl_platform.ledger.provenance import working_tree_diff
@@ -38,14 +38,20 @@ class StudyRuns:
         client.set_terminated(self.study, "FINISHED" if complete else "FAILED")
 
 
-def open_runs(experiment: Experiment, record: StudyRecord) -> StudyRuns:
-    """Find or create the study's runs, named by this plan, and write record, source and changes on them."""
+def open_runs(experiment: Experiment, record: StudyRecord, seeds: Runs = None) -> StudyRuns:
+    """Find or create the study's runs, named by this plan, and write record, source and changes on them.
+
+    Args:
+        experiment: The study's.
+        record: Plan of this command.
+        seeds: The study's seed runs, if they were just read; their tags follow.
+    """
     client = experiment.client()
     study = experiment.find_or_create(experiment.study, None, level="study")
     client.log_text(study, record.json(), STUDY_FILE)
     client.log_text(study, working_tree_diff(), DIFF_FILE)
     experiment.tag(study, {f"fmerl.{name}": value for name, value in record.facts().items()})
-    runs = _planned_runs(experiment, record, study)
+    runs = _planned_runs(experiment, record, study, seeds)
     for run_id in runs.variants.values():
         client.update_run(run_id, status="RUNNING")
     return runs
@@ -68,7 +74,7 @@ def read_study(experiment: Experiment) -> tuple[StudyRecord, StudyRuns]:
     return record, _planned_runs(experiment, record, study)
 
 
-def _planned_runs(experiment: Experiment, record: StudyRecord, study: str) -> StudyRuns:
+def _planned_runs(experiment: Experiment, record: StudyRecord, study: str, seeds: Runs = None) -> StudyRuns:
     """Runs of the plan's variants with their cells below; results logged for another recipe are withdrawn."""
     standing = {
         (run.data.tags[Tag.CORPUS], run.data.tags[Tag.VARIANT]): run for run in experiment.find(level="variant")
@@ -90,7 +96,7 @@ def _planned_runs(experiment: Experiment, record: StudyRecord, study: str) -> St
             changed = " ".join(f"{path}={value}" for path, value in changes.items())
             said = {Tag.NOTE: note, Tag.CHANGES: changed, Tag.RECIPE: recipe}
             experiment.tag(runs.variants[place], said)
-    follow_plan(experiment, record.cells, runs.variants)
+    follow_plan(experiment, record.cells, runs.variants, seeds)
     return runs
 
 

@@ -39,6 +39,9 @@ class Tag:
     FOLD = "fmerl.fold"
     """Fold that a seed run tests, in a study with folds."""
     FINGERPRINT = "fmerl.fingerprint"
+    CELL = "mlflow.fmerl.cell."
+    """Start of the name of a tag that ends with the fingerprint: MLflow's tables have an index of tags' names and none
+    of their values. What starts with `mlflow.` is no column of its UI."""
     CONDITIONS = "fmerl.conditions"
     """Names of the conditions that a seed run's model was tested under, with commas between."""
     PLANNED = "fmerl.planned"

@@ -50,7 +50,7 @@ def train_on_workers(
     name, workers = f"cell-{cell.fingerprint[:16]}", cell.config.training.workers
     if error := fit_on_workers(_train, config, name, workers, placement, storage, attempts=_PATIENCE):
         return error
-    runs = experiment.find(fingerprint=cell.fingerprint)
+    runs = experiment.runs_of(cell.fingerprint)
     if any(run.info.status == "FINISHED" for run in runs):
         return ""
     return next((run.data.tags[Tag.ERROR] for run in runs if Tag.ERROR in run.data.tags), "left no result")

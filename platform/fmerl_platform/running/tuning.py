@@ -40,7 +40,10 @@ def quiet_run(
     """
     # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    # Tune's own state is never read; where it cannot be written the results cannot either, and that is told once.
+    # Tune's own state is never read: trials leave no files of results, whose absence is no news, and where the rest
+    # cannot be written the results cannot either, and that is told once.
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
     logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
     return tune.RunConfig(
         name=name,

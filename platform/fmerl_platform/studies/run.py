@@ -81,8 +81,9 @@ def run_plan(
             command=command_line(),
             provenance=provenance(),
         )
-        runs = open_runs(experiment, record)
-        waiting = unfinished(experiment, cells)
+        seeds = experiment.find(level="seed")
+        runs = open_runs(experiment, record, seeds)
+        waiting = unfinished(experiment, cells, seeds)
         if len(waiting) < len(cells):
             _log.info("%d of %d cells are finished already", len(cells) - len(waiting), len(cells))
         here, waiting = len(waiting), reuse(experiment, waiting, runs.variants)
@@ -90,7 +91,7 @@ def run_plan(
             _log.info("%d cells are reused from other studies", here - len(waiting))
         grid = _Grid(plan, experiment, runs, storage, resources or Resources(), keep or KeepOptions(), progress)
         failures = grid.train(waiting)
-        failures += grid.test(untested(experiment, cells))
+        failures += grid.test(untested(experiment, cells, None if here else seeds))
         return finish_study(experiment, record, runs, kind, storage, failures)
 
 

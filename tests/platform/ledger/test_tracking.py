@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from fmerl.config import CellConfig
-from fmerl_platform.ledger.cells import unfinished
+from fmerl_platform.ledger.cells import failure_reasons, follow_plan, mark_failed, unfinished
+from fmerl_platform.ledger.conditions import untested
 from fmerl_platform.ledger.experiment import CellRun, Experiment
 from fmerl_platform.ledger.publish import RunSummary, RunView, publish
 from fmerl_platform.ledger.runs import StudyRuns
 from fmerl_platform.ledger.schema import Tag
-from fmerl_platform.study.cells import Cell
+from fmerl_platform.study.cells import Cell, CellFailure
 
 
 @pytest.fixture
@@ -118,6 +123,69 @@ def test_a_failed_cell_says_why_and_is_tried_again(experiment: Experiment) -> No
     assert failed.info.status == "FAILED"
     assert failed.data.tags["fmerl.error"] == "FloatingPointError: loss is nan"
     assert unfinished(experiment, [_cell()]) == [_cell()]
+
+
+def test_cells_whose_worker_died_are_marked_at_once(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [_cell(f"f{seed}", seed=seed) for seed in range(4)]
+    for cell in cells[:3]:
+        _begin(experiment, cell)
+    searches: list[str] = []
+    search = Experiment._search
+
+    def counted(self: Experiment, experiments: list[str], text: str) -> list[Run]:
+        searches.append(text)
+        return search(self, experiments, text)
+
+    monkeypatch.setattr(Experiment, "_search", counted)
+    mark_failed(experiment, [CellFailure(cell=cell, error="its worker died") for cell in (*cells[:2], cells[3])])
+    assert len(searches) == 1, "one search, however many cells failed"
+    assert failure_reasons(experiment) == {"f0": "its worker died", "f1": "its worker died"}
+    assert [run.info.run_id for run in experiment.find(status="RUNNING", level="seed")] == [
+        run.info.run_id for run in experiment.runs_of("f2")
+    ]
+
+
+def test_a_cells_runs_are_found_by_an_index(experiment: Experiment) -> None:
+    for seed in range(3):
+        _begin(experiment, _cell(f"f{seed}", seed=seed))
+    for fingerprint in ("f0", "f2"):
+        [run] = experiment.runs_of(fingerprint)
+        assert [run.info.run_id] == [each.info.run_id for each in experiment.find(fingerprint=fingerprint)]
+    assert experiment.runs_of("f3") == []
+    # SQLite looks the tag's name up, and goes through no other tag.
+    path = experiment.uri.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as database:
+        plan = database.execute(
+            "explain query plan select run_uuid from tags where key = ? and value = 'true'", [f"{Tag.CELL}f0"]
+        ).fetchall()
+    assert all("SEARCH tags USING INDEX" in step[-1] and "key=?" in step[-1] for step in plan)
+
+
+def test_runs_that_are_not_the_studys_are_not_found(experiment: Experiment) -> None:
+    run = _begin(experiment, _cell())
+    own = {"fmerl.level": "seed", "fmerl.fingerprint": "f0"}
+    experiment.client().create_run(experiment.experiment_id, tags={**own, "fmerl.study": "another"})
+    experiment.client().create_run(experiment.experiment_id, tags=own)
+    assert [each.info.run_id for each in experiment.find(level="seed")] == [run.run_id]
+
+
+def test_runs_that_were_just_read_are_not_read_again(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(3):
+        _begin(experiment, _cell(f"f{seed}", seed=seed)).finish({}, 1, [])
+    cells = [replace(_cell(f"f{seed}", seed=seed), variant="renamed") for seed in range(3)]
+    parent = experiment.find_or_create("c · renamed", None, level="variant", corpus="c", variant="renamed")
+    seeds = experiment.find(level="seed")
+    follow_plan(experiment, cells, {("c", "renamed"): parent}, seeds)
+    again = experiment.find(level="seed")
+    own, of_again = (
+        [{tag: value for tag, value in run.data.tags.items() if tag != "mlflow.runName"} for run in runs]
+        for runs in (seeds, again)
+    )
+    assert own == of_again, "they follow the plan"
+
+    monkeypatch.setattr(Experiment, "_search", lambda *_: pytest.fail("read again"))
+    assert unfinished(experiment, cells, seeds) == []
+    assert untested(experiment, cells, seeds) == ([], [])
 
 
 def test_runs_of_an_older_code_are_marked(experiment: Experiment) -> None:
