@@ -71,7 +71,7 @@ def _row(what: str, trees: Sequence[Path], runs: int, measure: Callable[[Path], 
     print(f"{what:<34}{medians[0]:>8.2f}s{beside}", flush=True)
 
 
-def _environment(tree: Path) -> dict[str, str]:
+def environment(tree: Path) -> dict[str, str]:
     paths = os.pathsep.join([str(tree), str(tree / "platform")])
     return {**os.environ, "PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0"}
 
@@ -80,7 +80,7 @@ def _cpu(tree: Path, arguments: Sequence[str], script: str = "ablation_grid.py")
     """User and system seconds of a script and all that it started and waited for."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, str(tree / "experiments" / script), *arguments]
-    subprocess.run(command, env=_environment(tree), cwd=tree, capture_output=True)
+    subprocess.run(command, env=environment(tree), cwd=tree, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
@@ -92,7 +92,7 @@ def _first_cell(tree: Path, *arguments: str) -> float:
     started = time.monotonic()
     # Ray's workers import from the folder of the command before all else, so that it has to be the tree's own.
     process = subprocess.Popen(
-        command, env=_environment(tree), cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env=environment(tree), cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         while not _has_seed_run(database):
