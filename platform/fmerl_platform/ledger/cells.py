@@ -137,8 +137,7 @@ def finished_cells(experiment: Experiment, **tags: str) -> list[FinishedCell]:
             conditions=tested_conditions(run),
             superseded=Tag.SUPERSEDED in run.data.tags,
         )
-        for run in experiment.find(level="seed", **tags)
-        if run.info.status == "FINISHED"
+        for run in experiment.find(status="FINISHED", level="seed", **tags)
     ]
 
 
@@ -152,8 +151,8 @@ def read_cells(experiment: Experiment, planned: Iterable[Planned]) -> list[CellR
     wanted, client = {cell.fingerprint: cell for cell in planned}, experiment.client()
     return [
         _record(client, run, wanted[run.data.tags[Tag.FINGERPRINT]])
-        for run in experiment.find(level="seed")
-        if run.info.status == "FINISHED" and run.data.tags[Tag.FINGERPRINT] in wanted
+        for run in experiment.find(status="FINISHED", level="seed")
+        if run.data.tags[Tag.FINGERPRINT] in wanted
     ]
 
 

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from fmerl.rows import write_rows
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.kept_bundles import keeps_bundle
 from fmerl_platform.ledger.schema import CONDITIONS, Tag
-from fmerl_platform.ledger.tables import write_rows
 from fmerl_platform.study.cells import Cell
 
 
@@ -41,8 +41,7 @@ def told(names: Collection[str]) -> dict[str, str]:
 
 def finished_run(experiment: Experiment, fingerprint: str) -> Run | None:
     """The finished run of a cell."""
-    runs = experiment.find(level="seed", fingerprint=fingerprint)
-    return next((run for run in runs if run.info.status == "FINISHED"), None)
+    return next(iter(experiment.find(status="FINISHED", level="seed", fingerprint=fingerprint)), None)
 
 
 def untested(experiment: Experiment, cells: Sequence[Cell], runs: Sequence[Run] | None = None) -> Untested:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from fmerl.rows import write_rows
 from fmerl.supervision.answers import Mode
 from fmerl_platform.asking.decoding import ask_decoding
 from fmerl_platform.asking.endpoint import RequestFailedError
@@ -20,7 +21,6 @@ from fmerl_platform.ledger.cells import FinishedCell, finished_cells, follow_pla
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.ledger.runs import StudyRuns
 from fmerl_platform.ledger.schema import PREDICTIONS
-from fmerl_platform.ledger.tables import write_rows
 from fmerl_platform.llm_baselines.answers import prediction_table, scores_of, write_problems
 from fmerl_platform.llm_baselines.comparison import compare_templates
 from fmerl_platform.llm_baselines.models import LanguageModel

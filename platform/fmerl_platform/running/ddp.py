@@ -40,13 +40,7 @@ def train_on_workers(
     storage: Path,
 ) -> str:
     """Run `train_and_log` over `cell.config.training.workers` processes: NCCL on GPUs, else Gloo."""
-    config = {
-        "cell": cell,
-        "inputs": ray.put(inputs),
-        "experiment": experiment,
-        "parent": parent,
-        "files": files,
-    }
+    config = {"cell": cell, "inputs": ray.put(inputs), "experiment": experiment, "parent": parent, "files": files}
     name, workers = f"cell-{cell.fingerprint[:16]}", cell.config.training.workers
     if error := fit_on_workers(_train, config, name, workers, placement, storage, attempts=_PATIENCE):
         return error
@@ -117,12 +111,4 @@ def this_rank() -> tuple[Ranks, torch.device]:
 
 def _train(config: dict[str, Any]) -> None:
     ranks, device = this_rank()
-    train_and_log(
-        config["cell"],
-        ray.get(config["inputs"]),
-        config["experiment"],
-        config["parent"],
-        config["files"],
-        ranks,
-        device,
-    )
+    train_and_log(**{**config, "inputs": ray.get(config["inputs"])}, ranks=ranks, device=device)

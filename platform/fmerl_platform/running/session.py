@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -21,6 +22,7 @@ from fmerl.errors import InputError
 _SOURCE = Path(errors.__file__).parents[1]
 _ENGINE = Path(__file__).parents[2]
 _MEBIBYTE = 2**20
+_API_SERVER = "RAY_API_SERVER_ADDRESS"
 _LONGEST_REASON = 300
 """Most letters of Ray's own words."""
 
@@ -51,14 +53,15 @@ def ray_session(shared_bytes: int | None = 0, *, dashboard: bool = False) -> Ite
     for logger in ("execution.streaming_executor", "progress"):  # the run's own progress shows the same
         logging.getLogger(f"ray.data._internal.{logger}").setLevel(logging.ERROR)
     address, local = cluster_address(), dict[str, Any]()
-    if address == "local":
-        # Workers import what this process does, installed or not. A runtime environment would tell them as well, but
-        # the workers that Ray starts ahead have none, and would not be taken.
-        os.environ["PYTHONPATH"] = _import_path()
-        local["include_dashboard"] = dashboard
-        if shared_bytes is not None:
-            local["object_store_memory"] = 2 * shared_bytes + 200 * _MEBIBYTE
-    with connected(address, **local):
+    with ExitStack() as stack:
+        if address == "local":
+            # Workers import what this process does, installed or not. A runtime environment would tell them as well,
+            # but the workers that Ray starts ahead have none, and would not be taken.
+            os.environ["PYTHONPATH"] = _import_path()
+            local = stack.enter_context(_own_dashboard()) if dashboard else {"include_dashboard": False}
+            if shared_bytes is not None:
+                local["object_store_memory"] = 2 * shared_bytes + 200 * _MEBIBYTE
+        stack.enter_context(connected(address, **local))
         yield
 
 
@@ -125,6 +128,23 @@ def check_sources() -> None:
             f"fmerl is loaded from {_SOURCE} but fmerl_platform from {_ENGINE}; submit with "
             "--runtime-env cluster/runtime_env.yaml, or uninstall the copy on the cluster"
         )
+
+
+@contextmanager
+def _own_dashboard() -> Iterator[dict[str, Any]]:
+    """Options of a local Ray whose processes know the address of its dashboard.
+
+    Ray Train's watch over its controller asks there. Without an address it asks any cluster of the machine, takes the
+    controller that is not found for dead, and gives up where there are several clusters.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    before = os.environ.get(_API_SERVER, "")
+    os.environ[_API_SERVER] = f"http://127.0.0.1:{port}"
+    try:
+        yield {"include_dashboard": True, "dashboard_port": port}
+    finally:
+        os.environ[_API_SERVER] = before
 
 
 def _import_path() -> str:

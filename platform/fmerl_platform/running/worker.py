@@ -16,6 +16,7 @@ from fmerl.bundle.cell import write_cell_bundle
 from fmerl.checkpoint import Checkpoint
 from fmerl.conditions.predictions import predict_under
 from fmerl.errors import LostError
+from fmerl.rows import write_rows
 from fmerl.training.cell import train_cell
 from fmerl.training.distributed import ALONE, Ranks
 from fmerl.training.loop import DivergedError
@@ -23,7 +24,6 @@ from fmerl_platform.ledger.conditions import add_conditions, finished_run, told
 from fmerl_platform.ledger.experiment import CellRun, Experiment
 from fmerl_platform.ledger.kept_bundles import read_kept
 from fmerl_platform.ledger.schema import BUNDLE, CONDITIONS, PREDICTIONS
-from fmerl_platform.ledger.tables import write_rows
 from fmerl_platform.study.cells import Cell, CorpusInputs
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fmerl.rows import write_rows
 from fmerl.training.evaluation import prediction_rows
-from fmerl_platform.ledger.tables import write_rows
 
 
 def _rows(count: int) -> pa.Table:
