@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -20,8 +21,10 @@ EPOCHS = 40
 pytestmark = pytest.mark.slow
 
 
-def train(storage: Path, log: Path, workers: int, *arguments: str) -> subprocess.Popen[bytes]:
-    small = ["--corpus", "synthetic-meld", "--scale", "0.1", "--axis", "modalities=text", "--seeds", "0"]
+def train(
+    storage: Path, log: Path, workers: int, *arguments: str, seeds: Sequence[str] = ("0",)
+) -> subprocess.Popen[bytes]:
+    small = ["--corpus", "synthetic-meld", "--scale", "0.1", "--axis", "modalities=text", "--seeds", *seeds]
     placed = ["--cells-at-once", "1", "--workers-per-cell", str(workers), "--cpus-per-cell", "0.5"]
     return start("ablation_grid.py", log, *small, *placed, "--storage", storage, *arguments)
 
@@ -65,8 +68,8 @@ def test_one_two_and_four_workers_give_the_same_losses(tmp_path: Path) -> None:
 def test_cells_that_each_need_the_whole_machine_take_turns(tmp_path: Path) -> None:
     """More cells are let loose than fit: two that each held half of their workers would wait for ever."""
     log, whole = tmp_path / "log", str((os.cpu_count() or 1) / 2)
-    options = ("--epochs", "1", "--seeds", "0", "1", "--cells-at-once", "3", "--cpus-per-cell", whole)
-    succeed(train(tmp_path / "runs", log, 2, *options), log)
+    options = ("--epochs", "1", "--cells-at-once", "3", "--cpus-per-cell", whole)
+    succeed(train(tmp_path / "runs", log, 2, *options, seeds=("0", "1")), log)
     experiment = Experiment.open(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}", "ablation", None)
     assert [run.info.status for run in experiment.find(level="seed")] == ["FINISHED"] * 4
 
