@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,17 +15,14 @@ from fmerl.finetuning.data import TuningData, check_targets, tuning_data
 from fmerl.finetuning.folds import Fold
 from fmerl.finetuning.model import longest_input, prepare_encoder
 from fmerl.finetuning.packing import PassMaker
-from fmerl.finetuning.result import TunedResult, score_epoch, tuned_result
+from fmerl.finetuning.result import TunedResult, tuned_result
+from fmerl.finetuning.stage import OnUpdate, Stage, ignore
 from fmerl.finetuning.steps import Tuner
 from fmerl.finetuning.system import TunedSystem
 from fmerl.finetuning.systems import SYSTEMS
 from fmerl.training.cell import OnEpoch
 from fmerl.training.distributed import ALONE, Ranks
-from fmerl.training.loop import DivergedError, deterministic, random_state
-from fmerl.training.selection import Selection
-
-OnUpdate = Callable[[int, float], None]
-"""Called after each update with its number, from 0, and its mean loss."""
+from fmerl.training.loop import deterministic, random_state
 
 
 def prepare(
@@ -82,59 +78,16 @@ def finetune(
     check_targets(corpus, unseen)
     with deterministic(config.threads):
         tokenizer, model, data, maker = prepare(corpus, config, seed, unseen=unseen, fold=fold)
-        model = model.to(device)
-        tuner = Tuner(model, data, config, maker, seed, device, ranks)
+        tuner = Tuner(model.to(device), data, config, maker, seed, device, ranks)
         state = ranks.from_first(checkpoint.load() if checkpoint else None)
-        if state is not None:
-            model.load_state_dict(state["model"])
-            tuner.optimizer.load_state_dict(state["optimizer"])
-        chosen = Selection(by="validation") if state is None else Selection.of_state(state["chosen"])
-        done, losses = (0, 0.0) if state is None else (state["updates"], state["losses"])
-        earlier = chosen.seconds
-        for epoch, metrics in enumerate(chosen.history, start=1):
-            if on_epoch:
-                on_epoch(epoch, metrics)
+        stage, earlier = Stage(tuner, data, config, state), 0.0 if state is None else state["seconds"]
+        on_epoch = on_epoch or ignore
+        for epoch, metrics in enumerate(stage.chosen.history, start=1):
+            on_epoch(epoch, metrics)
 
-        def keep() -> None:
+        def keep(stage: Stage) -> None:
             if checkpoint and ranks.rank == 0 and checkpoint.due():
-                chosen.seconds = earlier + time.perf_counter() - started
-                checkpoint.save(
-                    {
-                        "model": model.state_dict(),
-                        "optimizer": tuner.optimizer.state_dict(),
-                        "chosen": chosen.state(),
-                        "updates": done,
-                        "losses": losses,
-                    }
-                )
+                checkpoint.save({**stage.state(), "seconds": earlier + time.perf_counter() - started})
 
-        for epoch in range(len(chosen.history) + 1, config.epochs + 1):
-            if config.patience and _without_gain(chosen.history) >= config.patience:
-                break
-            batches = tuner.batches(epoch)
-            first = done - (epoch - 1) * len(batches)
-            if first == 0:
-                tuner.begin_epoch()
-            for rows in batches[first:]:
-                loss = tuner.update(done, rows)
-                if not math.isfinite(loss):
-                    raise DivergedError(f"the loss is {loss} at update {done}; lower --learning-rate")
-                if on_update:
-                    on_update(done, loss / len(rows))
-                done, losses = done + 1, losses + loss
-                keep()
-            metrics = score_epoch(chosen, tuner, data, losses / sum(map(len, batches)))
-            losses = 0.0
-            if on_epoch:
-                on_epoch(epoch, metrics)
-        model.load_state_dict(chosen.weights)
-        return tuned_result(chosen, tuner, data, tokenizer, started=started - earlier)
-
-
-def _without_gain(history: Sequence[dict[str, float]]) -> int:
-    """Epochs after the first whose validation score is not above that of every one before."""
-    best, count = -math.inf, 0
-    for metrics in history:
-        count += metrics["validation_weighted_f1"] <= best
-        best = max(best, metrics["validation_weighted_f1"])
-    return count
+        stage.train(on_epoch, on_update or ignore, keep)
+        return tuned_result(stage.chosen, tuner, data, tokenizer, started=started - earlier)

@@ -6,9 +6,8 @@ utterance in evaluation mode. A state to go on from tells the stage that it is o
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -21,7 +20,6 @@ from torch import Tensor, nn
 from fmerl.checkpoint import Checkpoint
 from fmerl.corpus import Corpus
 from fmerl.features.text.encoder import load_encoder
-from fmerl.finetuning.cell import OnUpdate
 from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.data import TuningData, check_targets, tuning_data
 from fmerl.finetuning.folds import Fold
@@ -29,12 +27,12 @@ from fmerl.finetuning.model import longest_input
 from fmerl.finetuning.mplp.inputs import PromptedTexts
 from fmerl.finetuning.mplp.model import MPLP, PromptedOutput
 from fmerl.finetuning.packing import PassMaker
-from fmerl.finetuning.result import TunedResult, score_epoch, tuned_result
+from fmerl.finetuning.result import TunedResult, tuned_result
+from fmerl.finetuning.stage import OnUpdate, Stage, ignore
 from fmerl.finetuning.steps import Tuner
 from fmerl.training.cell import OnEpoch
 from fmerl.training.distributed import ALONE, Ranks
-from fmerl.training.loop import DivergedError, deterministic, random_state
-from fmerl.training.selection import Selection
+from fmerl.training.loop import deterministic, random_state
 
 _EPSILON = 1e-6
 
@@ -64,59 +62,6 @@ class ChunkTuner(Tuner):
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._config.precision == "bfloat16"):
             output = called(batch.to(self._device))
         return PromptedOutput(*(part.float() for part in output))
-
-
-class Stage:
-    """One stage in training.
-
-    Args:
-        tuner: Makes its updates.
-        model: What it tunes.
-        data: The corpus.
-        epochs: How many it has.
-        state: State to go on from.
-    """
-
-    def __init__(
-        self, tuner: ChunkTuner, model: MPLP, data: TuningData, epochs: int, state: Mapping[str, Any] | None
-    ) -> None:
-        self.tuner, self.model, self._data, self._epochs = tuner, model, data, epochs
-        self.chosen = Selection(by="validation") if state is None else Selection.of_state(state["chosen"])
-        self._updates: int = 0 if state is None else state["updates"]
-        self._losses: float = 0.0 if state is None else state["losses"]
-        if state is not None:
-            model.load_state_dict(state["model"])
-            tuner.optimizer.load_state_dict(state["optimizer"])
-
-    def state(self) -> dict[str, Any]:
-        """What it goes on from."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.tuner.optimizer.state_dict(),
-            "chosen": self.chosen.state(),
-            "updates": self._updates,
-            "losses": self._losses,
-        }
-
-    def train(self, on_epoch: OnEpoch, on_update: OnUpdate, keep: Callable[[Stage], None]) -> None:
-        """Train the epochs that are left; the model ends at the selected one.
-
-        Raises:
-            DivergedError: The loss left the finite numbers.
-        """
-        for epoch in range(len(self.chosen.history) + 1, self._epochs + 1):
-            batches = self.tuner.batches(epoch)
-            for rows in batches[self._updates - (epoch - 1) * len(batches) :]:
-                loss = self.tuner.update(self._updates, rows)
-                if not math.isfinite(loss):
-                    raise DivergedError(f"the loss is {loss} at update {self._updates}; lower --learning-rate")
-                on_update(self._updates, loss / len(rows))
-                self._updates, self._losses = self._updates + 1, self._losses + loss
-                keep(self)
-            metrics = score_epoch(self.chosen, self.tuner, self._data, self._losses / sum(map(len, batches)))
-            self._losses = 0.0
-            on_epoch(epoch, metrics)
-        self.model.load_state_dict(self.chosen.weights)
 
 
 def prepare_mplp(
@@ -170,14 +115,16 @@ def tune_mplp(
         state = ranks.from_first(checkpoint.load() if checkpoint else None)
         first, earlier = (1, 0.0) if state is None else (state["stage"], state["seconds"])
         told: list[dict[str, float]] = [] if state is None else state["told"]
+        on_epoch, on_update = on_epoch or ignore, on_update or ignore
         for epoch, metrics in enumerate(told, start=1):
-            if on_epoch:
-                on_epoch(epoch, metrics)
+            on_epoch(epoch, metrics)
 
         def tell(_: int, metrics: dict[str, float]) -> None:
             told.append(metrics)
-            if on_epoch:
-                on_epoch(len(told), metrics)
+            on_epoch(len(told), metrics)
+
+        def update(made: int, loss: float) -> None:
+            on_update(updates_before + made, loss)
 
         def keep(stage: Stage) -> None:
             if checkpoint and ranks.rank == 0 and checkpoint.due():
@@ -188,13 +135,9 @@ def tune_mplp(
             plan, before = plans[number - 1], plans[0].epochs * (number - 1)
             model.begin_stage(number)
             tuner = ChunkTuner(model, data, plan, maker, random_state(seed, "stage", number), device, ranks)
-            stage, state = Stage(tuner, model, data, plan.epochs, state), None
-            stage.train(tell, _counted(on_update, before * len(tuner.batches(1))), keep)
+            stage, state = Stage(tuner, data, plan, state), None
+            updates_before = before * len(tuner.batches(1))
+            stage.train(tell, update, keep)
             if number < last:
                 model.remember(tuner.states())
         return tuned_result(stage.chosen, stage.tuner, data, tokenizer, started=started - earlier, epochs_before=before)
-
-
-def _counted(on_update: OnUpdate | None, before: int) -> OnUpdate:
-    """The callback with updates counted from the first stage's; nothing where there is none."""
-    return (lambda number, loss: on_update(before + number, loss)) if on_update else (lambda number, loss: None)

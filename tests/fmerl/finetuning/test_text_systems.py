@@ -18,7 +18,7 @@ from helpers.spoken import spoken_corpus
 from fmerl.checkpoint import Checkpoint
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
-from fmerl.finetuning.cell import _without_gain, finetune
+from fmerl.finetuning.cell import finetune
 from fmerl.finetuning.cled import CLED
 from fmerl.finetuning.compm import CoMPM
 from fmerl.finetuning.config import PAPER, CLEDConfig, CoMPMConfig, MPLPConfig, TuningConfig
@@ -31,6 +31,7 @@ from fmerl.finetuning.mplp.model import MPLP
 from fmerl.finetuning.mplp.stages import prepare_mplp
 from fmerl.finetuning.procedures import PROCEDURES
 from fmerl.finetuning.result import TunedResult
+from fmerl.finetuning.stage import _without_gain
 from fmerl.finetuning.steps import Tuner
 from fmerl.finetuning.systems import SYSTEMS
 from fmerl.training.distributed import ALONE
