@@ -17,6 +17,9 @@ _LEVEL = 0.95
 _CHUNK = 100
 """Resamples held in memory at once."""
 
+_ROUNDING = 1e-12
+"""Scores that differ by less, beside the largest, are the same."""
+
 _Array = NDArray[np.float64]
 
 
@@ -138,18 +141,25 @@ def _concordance(x: _Array, y: _Array, weights: _Array) -> _Array:
 
 
 def _moments(x: _Array, y: _Array, weights: _Array) -> tuple[_Array, _Array, _Array, _Array]:
-    """Variances, covariance and difference in mean under each row of weights: x and y [n] or [R, n], weights [R, n]."""
+    """Variances, covariance and difference in mean under each row of weights: x and y [n] or [R, n], weights [R, n].
+
+    A variance that is the mean's rounding is 0: three scores of .1 have another mean than .1.
+    """
     total = weights.sum(axis=1)
     mean_x, mean_y = (weights * x).sum(axis=1) / total, (weights * y).sum(axis=1) / total
     off_x, off_y = x - mean_x[:, None], y - mean_y[:, None]
     parts = (off_x**2, off_y**2, off_x * off_y)
-    spread_x, spread_y, together = ((weights * part).sum(axis=1) / total for part in parts)
+    *spreads, together = ((weights * part).sum(axis=1) / total for part in parts)
+    spread_x, spread_y = (
+        np.where(spread > (_ROUNDING * np.abs(side).max()) ** 2, spread, 0.0)
+        for spread, side in zip(spreads, (x, y), strict=True)
+    )
     return spread_x, spread_y, together, mean_x - mean_y
 
 
 def _correlation(spread_x: _Array, spread_y: _Array, together: _Array, _shift: _Array) -> _Array:
     below = np.sqrt(spread_x * spread_y)
-    return np.divide(together, below, out=np.full_like(below, np.nan), where=below > 1e-12)
+    return np.divide(together, below, out=np.full_like(below, np.nan), where=below > 0)
 
 
 def _ranks(values: _Array, weights: _Array) -> _Array:

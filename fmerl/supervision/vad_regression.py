@@ -21,6 +21,7 @@ from fmerl.corpus.dialogue import Corpus
 from fmerl.corpus.tables import read_csv
 from fmerl.errors import InputError
 from fmerl.features.text.encoder import TextEncoder
+from fmerl.supervision.agreement import concordance
 from fmerl.supervision.labels import LabelSet
 
 EMOBANK_RANGE = (1.0, 5.0)
@@ -160,13 +161,6 @@ def label_corpus(
             "supervised_on_labels": False,
         },
     )
-
-
-def concordance(predicted: NDArray[np.floating], gold: NDArray[np.floating]) -> float:
-    """Lin's concordance correlation coefficient: Pearson's, lowered by a difference in mean or spread."""
-    (spread_predicted, together), (_, spread_gold) = np.cov(predicted, gold, ddof=0)
-    shift = predicted.mean(dtype=np.float64) - gold.mean(dtype=np.float64)
-    return float(2 * together / (spread_predicted + spread_gold + shift**2))
 
 
 def _scores(ridge: Ridge, features: NDArray[np.float64]) -> NDArray[np.float32]:

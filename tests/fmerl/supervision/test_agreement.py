@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
-from fmerl.supervision.agreement import agreement, rescaled
-from fmerl.supervision.vad_regression import concordance
+from fmerl.supervision.agreement import agreement, concordance, correlation, rescaled
 
 
 @given(st.lists(st.tuples(st.integers(0, 10), st.integers(0, 10)), min_size=3, max_size=40))
@@ -24,7 +23,9 @@ def test_coefficients_are_the_standard_ones(pairs: list[tuple[int, int]]) -> Non
     assert got.ccc is not None
     assert got.pearson.value == pytest.approx(pearsonr(first, second).statistic, abs=1e-9)
     assert got.spearman.value == pytest.approx(spearmanr(first, second).statistic, abs=1e-9)
-    assert got.ccc.value == pytest.approx(concordance(first, second), abs=1e-9)
+    (spread_first, together), (_, spread_second) = np.cov(first, second, ddof=0)
+    below = spread_first + spread_second + (first.mean() - second.mean()) ** 2
+    assert got.ccc.value == pytest.approx(2 * together / below, abs=1e-9)
     assert got.mean_difference == pytest.approx((second - first).mean())
 
 
@@ -92,3 +93,44 @@ def test_bad_scores_are_refused() -> None:
 
 def test_rescaled_goes_from_ends_to_ends() -> None:
     np.testing.assert_allclose(rescaled([0, 2.5, 5], (0, 5), (1, 5)), [1, 3, 5])
+
+
+SERIES = st.lists(st.tuples(st.floats(1, 5), st.floats(1, 5)), min_size=3, max_size=30).map(np.array)
+
+
+@given(SERIES)
+def test_concordance_is_pearson_at_best(pairs: np.ndarray) -> None:
+    x, y = pairs.T
+    if min(x.std(), y.std()) < 1e-3:
+        return
+    pearson = pearsonr(x, y).statistic
+    assert abs(concordance(x, y)) <= abs(pearson) + 1e-9
+    assert concordance(x, y) == pytest.approx(concordance(y, x))
+    same_spread = (y - y.mean()) * x.std() / y.std() + x.mean()
+    assert concordance(x, same_spread) == pytest.approx(pearson, abs=1e-6)
+
+
+def test_concordance_by_hand() -> None:
+    x = np.array([1.0, 2.0, 3.0])
+    assert concordance(x, x) == 1
+    assert concordance(x, x + 1) == pytest.approx(4 / 7)
+    assert concordance(x, 2 * x) == pytest.approx(8 / 22)
+    assert concordance(x, -x) == pytest.approx(-4 / 52)
+
+
+@given(st.floats(-5, 5), st.integers(1, 50), st.data())
+def test_scores_that_are_all_the_same_have_no_coefficient(score: float, count: int, data: st.DataObject) -> None:
+    """The mean of three scores of .1 is not .1, so that their variance is not 0."""
+    same = np.full(count, score)
+    other = np.array(data.draw(st.lists(st.floats(-5, 5), min_size=count, max_size=count)))
+    for pair in ((same, same), (same, other), (other, same)):
+        assert np.isnan(concordance(*pair))
+        assert np.isnan(correlation(*pair))
+        assert set(agreement(*pair, resamples=2).coefficients().values()) == {None}
+
+
+def test_the_scale_of_scores_changes_no_coefficient() -> None:
+    first, second = np.random.default_rng(5).normal(size=(2, 20))
+    for scale in (1e-9, 1e9):
+        assert concordance(scale * first, scale * second) == pytest.approx(concordance(first, second))
+        assert correlation(scale * first, scale * second) == pytest.approx(correlation(first, second))

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import pearsonr
 
 from fmerl.config import DIMENSIONS
 from fmerl.corpus.dialogue import Corpus, Dialogue, Utterance
@@ -17,7 +14,7 @@ from fmerl.errors import InputError
 from fmerl.features.text.encoder import TextEncoder
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import read_labels, write_labels
-from fmerl.supervision.vad_regression import EmoBank, VADRegression, concordance, label_corpus, read_emobank
+from fmerl.supervision.vad_regression import EmoBank, VADRegression, label_corpus, read_emobank
 
 HEADER = "id,split,V,A,D,text\n"
 GOOD = ["lovely", "wonderful", "happy", "beautiful", "great", "charming", "delightful", "excellent"]
@@ -137,26 +134,3 @@ def test_labels_of_a_corpus(regression: VADRegression, tmp_path: Path) -> None:
     np.testing.assert_array_equal(stored.vad, labels.vad[::-1])
     assert stored.card["quality"] == regression.quality
     assert stored.card["recipe"]["emobank"] == regression.emobank_digest
-
-
-SERIES = st.lists(st.tuples(st.floats(1, 5), st.floats(1, 5)), min_size=3, max_size=30).map(np.array)
-
-
-@given(SERIES)
-def test_concordance_is_pearson_at_best(pairs: np.ndarray) -> None:
-    x, y = pairs.T
-    if min(x.std(), y.std()) < 1e-3:
-        return
-    correlation = pearsonr(x, y).statistic
-    assert abs(concordance(x, y)) <= abs(correlation) + 1e-9
-    assert concordance(x, y) == pytest.approx(concordance(y, x))
-    same_spread = (y - y.mean()) * x.std() / y.std() + x.mean()
-    assert concordance(x, same_spread) == pytest.approx(correlation, abs=1e-6)
-
-
-def test_concordance_by_hand() -> None:
-    x = np.array([1.0, 2.0, 3.0])
-    assert concordance(x, x) == 1
-    assert concordance(x, x + 1) == pytest.approx(4 / 7)
-    assert concordance(x, 2 * x) == pytest.approx(8 / 22)
-    assert concordance(x, -x) == pytest.approx(-4 / 52)
