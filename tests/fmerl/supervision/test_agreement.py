@@ -123,10 +123,10 @@ def test_scores_that_are_all_the_same_have_no_coefficient(score: float, count: i
     """The mean of three scores of .1 is not .1, so that their variance is not 0."""
     same = np.full(count, score)
     other = np.array(data.draw(st.lists(st.floats(-5, 5), min_size=count, max_size=count)))
-    for pair in ((same, same), (same, other), (other, same)):
-        assert np.isnan(concordance(*pair))
-        assert np.isnan(correlation(*pair))
-        assert set(agreement(*pair, resamples=2).coefficients().values()) == {None}
+    for first, second in ((same, same), (same, other), (other, same)):
+        assert np.isnan(concordance(first, second))
+        assert np.isnan(correlation(first, second))
+        assert set(agreement(first, second, resamples=2).coefficients().values()) == {None}
 
 
 def test_the_scale_of_scores_changes_no_coefficient() -> None:
