@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers.repository import REPOSITORY
+from hypothesis import settings
 
 # Before Ray is imported: no token files, no telemetry, and no worker killed for the machine's other memory users.
 os.environ.update(
@@ -21,6 +22,10 @@ os.environ.update(
 )
 os.environ.pop("RAY_ADDRESS", None)
 os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+# The same examples in every run, whichever tests are run, and none too slow for a loaded machine.
+settings.register_profile("deterministic", derandomize=True, deadline=None)
+settings.load_profile("deterministic")
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from numpy.typing import NDArray
 
 from fmerl.config import KNOWLEDGE, RELATIONS, CellConfig
 from fmerl.training.dataset import ConversationData
-
-settings.register_profile("deterministic", derandomize=True, deadline=None)
-settings.load_profile("deterministic")
 
 WIDTHS = {"text": 7, "audio": 5, "visual": 3}
 LENGTHS = ((4, 1, 6, 4, 2, 4, 1, 9), (3, 3, 5), (2, 7, 1, 3))

@@ -72,7 +72,6 @@ def test_satterthwaite_would_reject_too_often_and_cochran_cox_does_not() -> None
         pytest.param(IEMOCAP, id="iemocap"),
         pytest.param(replace(IEMOCAP, dialogue_sd=0.3), id="iemocap-variants-differ-by-dialogue"),
         pytest.param(FIVE_FOLDS, id="iemocap-in-five-folds"),
-        pytest.param(replace(FIVE_FOLDS, fold_sd=0.1), id="iemocap-variants-differ-by-fold"),
         pytest.param(replace(FIVE_FOLDS, n_folds=10, fold_sd=0.2), id="iemocap-ten-folds-that-differ"),
     ],
 )
@@ -80,6 +79,14 @@ def test_studies_without_effect_are_rarely_decided_and_intervals_cover(model: St
     result = calibrate(400, model)
     excess = stats.binomtest(result.family_wise_errors, result.n_studies, 0.05, alternative="greater")
     assert excess.pvalue > 0.025, f"family-wise error {result.family_wise_errors} of {result.n_studies}"
+    assert 0.92 <= result.coverage <= 0.99
+
+
+@pytest.mark.slow
+def test_five_folds_that_differ_are_decided_too_often_by_no_more_than_is_told() -> None:
+    """Five folds cannot tell a small difference between folds from none; docs/statistics.md says what follows."""
+    result = calibrate(400, replace(FIVE_FOLDS, fold_sd=0.1))
+    assert stats.binomtest(result.family_wise_errors, result.n_studies, 0.1, alternative="greater").pvalue > 0.025
     assert 0.92 <= result.coverage <= 0.99
 
 
