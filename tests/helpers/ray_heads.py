@@ -69,6 +69,12 @@ def head(
             process.kill()
 
 
+def head_process(temporary: Path) -> psutil.Process:
+    """The head of this folder: the test process has a Ray of its own where other tests ran before."""
+    [found] = [child for child in psutil.Process().children() if f"--temp-dir={temporary}" in child.cmdline()]
+    return found
+
+
 def wait_for(url: str, head: subprocess.Popen[bytes]) -> None:
     while True:
         assert head.poll() is None, "the head ended"

@@ -13,8 +13,7 @@ from fmerl.corpus import Corpus
 from fmerl.finetuning.folder import is_tuned
 from fmerl.finetuning.systems import SYSTEMS
 from fmerl_platform.finetuning.worker import TuningJob, tune_and_log
-from fmerl_platform.ledger.schema import Tag
-from fmerl_platform.running.ddp import fit_on_workers, this_rank
+from fmerl_platform.running.ddp import fit_on_workers, logged_error, this_rank
 from fmerl_platform.running.nodes import nodes_of_cluster
 from fmerl_platform.running.options import Resources
 from fmerl_platform.running.placement import Placement, place
@@ -63,8 +62,7 @@ def _fit(job: TuningJob, corpus: list[Any], placement: Placement, storage: Path)
         return error
     if is_tuned(cell.folder, cell.fingerprint):
         return ""
-    runs = job.experiment.runs_of(cell.fingerprint)
-    return next((run.data.tags[Tag.ERROR] for run in runs if Tag.ERROR in run.data.tags), "left no encoder")
+    return logged_error(job.experiment, cell.fingerprint, "left no encoder")
 
 
 def _train(config: dict[str, Any]) -> None:

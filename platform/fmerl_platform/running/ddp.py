@@ -44,10 +44,9 @@ def train_on_workers(
     name, workers = f"cell-{cell.fingerprint[:16]}", cell.config.training.workers
     if error := fit_on_workers(_train, config, name, workers, placement, storage, attempts=_PATIENCE):
         return error
-    runs = experiment.runs_of(cell.fingerprint)
-    if any(run.info.status == "FINISHED" for run in runs):
+    if any(run.info.status == "FINISHED" for run in experiment.runs_of(cell.fingerprint)):
         return ""
-    return next((run.data.tags[Tag.ERROR] for run in runs if Tag.ERROR in run.data.tags), "left no result")
+    return logged_error(experiment, cell.fingerprint, "left no result")
 
 
 def fit_on_workers(
@@ -98,6 +97,12 @@ def fit_on_workers(
     except ray.train.TrainingFailedError as error:
         return f"its workers died {_RETRIES + 1} times: {error}"
     return ""
+
+
+def logged_error(experiment: Experiment, fingerprint: str, otherwise: str) -> str:
+    """The first error that a cell's runs tell."""
+    runs = experiment.runs_of(fingerprint)
+    return next((run.data.tags[Tag.ERROR] for run in runs if Tag.ERROR in run.data.tags), otherwise)
 
 
 def this_rank() -> tuple[Ranks, torch.device]:

@@ -208,14 +208,13 @@ def sign_flip_p_value(differences: np.ndarray) -> float:
     # Sums of the same numbers in another order differ by their rounding, and SciPy takes a mean of rounding for one.
     values = differences / (np.abs(differences).max() or 1.0)
     test = stats.permutation_test(
-        (values,),
-        lambda signed, axis: np.mean(signed, axis=axis).round(12),
-        permutation_type="samples",
-        n_resamples=SIGN_PATTERNS,
-        batch=2**12,
-        rng=0,
+        (values,), _rounded_mean, permutation_type="samples", n_resamples=SIGN_PATTERNS, batch=2**12, rng=0
     )
     return float(test.pvalue)
+
+
+def _rounded_mean(signed: np.ndarray, axis: int) -> np.ndarray:
+    return signed.mean(axis=axis).round(12)
 
 
 def _adjusted(p_values: Mapping[Name, float]) -> dict[Name, float]:

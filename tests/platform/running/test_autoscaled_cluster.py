@@ -18,7 +18,7 @@ import pytest
 import yaml
 from helpers.faulty_study import finished_cells
 from helpers.processes import below
-from helpers.ray_heads import free_port, head, lose, submit
+from helpers.ray_heads import free_port, head, head_process, lose, submit
 from helpers.repository import REPOSITORY
 from ray.autoscaler._private.util import prepare_config
 
@@ -65,13 +65,6 @@ def head_raylet(head_pid: int) -> int:
     return next(process.pid for process in found if process.pid not in grown)
 
 
-def the_head(temporary: Path) -> int:
-    for process in psutil.Process().children():
-        if f"--temp-dir={temporary}" in process.cmdline():
-            return process.pid
-    raise AssertionError("no head")
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_grid_grows_the_cluster_and_outlives_a_node(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -105,7 +98,7 @@ def test_grid_grows_the_cluster_and_outlives_a_node(tmp_path_factory: pytest.Tem
             "RAY_prestart_worker_first_driver": "0",
         },
     ) as dashboard:
-        pid = the_head(temporary)
+        pid = head_process(temporary).pid
         assert not nodes(pid), "the cluster has workers before there is work"
         tell("head is up, no workers")
         planned = submit(dashboard, python, folder, grid=[*grid, "--dry-run"])

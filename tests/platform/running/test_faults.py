@@ -18,7 +18,7 @@ import pytest
 from helpers.fault_table import check_row
 from helpers.faulty_study import FaultyStudy, fill, is_root, workers
 from helpers.processes import succeed
-from helpers.ray_heads import free_port, head, lose, submitted, wait_for
+from helpers.ray_heads import free_port, head, head_process, lose, submitted, wait_for
 from helpers.repository import REPOSITORY
 
 from fmerl_platform.ledger.experiment import Experiment
@@ -211,9 +211,7 @@ def test_a_head_killed_under_a_submitted_job(tmp_path_factory: pytest.TempPathFa
     with head(REPOSITORY, python, folder / "ray") as address:
         client = submitted(address, python, study.log, job)
         study.wait(lambda: len(study.finished()) >= 2, client)
-        # By its folder: this process has a Ray of its own where other tests ran before.
-        [killed] = [child for child in psutil.Process().children() if f"--temp-dir={folder / 'ray'}" in child.cmdline()]
-        lose(killed)
+        lose(head_process(folder / "ray"))
         code = client.wait()
     before = study.finished()
     with head(REPOSITORY, python, folder / "ray2") as address:
