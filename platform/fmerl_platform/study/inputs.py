@@ -10,7 +10,6 @@ from typing import Any
 from fmerl.card import read_card, recipe_digest
 from fmerl.conditions.condition import parse_conditions
 from fmerl.config import KNOWLEDGE, MODALITIES, RELATIONS, CellConfig
-from fmerl.config.presets import PRESETS
 from fmerl.corpus import Corpus, read_corpus, write_corpus
 from fmerl.corpus.inspection import repeats_of_train
 from fmerl.errors import InputError
@@ -25,42 +24,51 @@ from fmerl.supervision.emotion_levels import default_descriptions
 from fmerl.supervision.labels import read_labels_of
 from fmerl.synthetic import SHAPES, SyntheticSpec, generate
 from fmerl.training.assembly import assemble
-from fmerl.user_text import read_json
 from fmerl_platform.study.cells import CorpusInputs
-from fmerl_platform.study.fields import with_fields
-from fmerl_platform.study.options import InputOptions
+from fmerl_platform.study.options import InputOptions, control_config
 from fmerl_platform.study.study import Study, check_corpus
 
 
 def load_inputs(study: Study, storage: Path) -> list[CorpusInputs]:
     """Read and check every corpus, synthetic ones written to `storage`; InputError for any fault of them."""
-    inputs = [_load(name, study, storage) for name in study.corpora]
+    found = [(name, *open_corpus(name, study.inputs, storage)) for name in study.corpora]
     if study.hold_out is not None:
-        study.hold_out.check(item.data.corpus for item in inputs)
-    for item in inputs:
-        _check_conditions(item, study.conditions)
-    return inputs
+        study.hold_out.check(corpus.name for _, corpus, _ in found)
+    return [read_inputs(study, storage, *each) for each in found]
 
 
-def _check_conditions(inputs: CorpusInputs, conditions: Sequence[str]) -> None:
-    """Refuse a condition of a modality that no cell of the corpus reads: it would change nothing."""
-    for condition in parse_conditions(conditions):
-        for modality in condition.modalities:
-            if modality not in inputs.data.features:
-                what = f"no cell of {inputs.data.corpus} reads {modality}"
-                raise InputError(f"--conditions {condition.text}", what, "leave it out, or extract the features")
+def read_inputs(study: Study, storage: Path, name: str, corpus: Corpus, features: Path) -> CorpusInputs:
+    """Read and check all else that a study reads of a corpus (`open_corpus`); InputError for any fault of it."""
+    configs = configs_of(study, corpus, _tables_found(features, corpus, study.inputs))
+    kept = storage / "anchors" if storage.is_dir() else None  # a dry run makes no storage
+    return join_inputs(name, corpus, features, configs, study.inputs, study.folds, kept)
 
 
-def _load(name: str, study: Study, storage: Path) -> CorpusInputs:
-    options = study.inputs
-    corpus, features = open_corpus(name, options, storage)
-    preset = control_config(corpus, _tables_found(features, corpus, options), options)
+def configs_of(study: Study, corpus: Corpus, modalities: Sequence[str]) -> list[CellConfig]:
+    """Configurations of a corpus's cells, the control's first, checked against what the study asks of the corpus.
+
+    Args:
+        study: The study.
+        corpus: One of its corpora.
+        modalities: Modalities that have features.
+
+    Raises:
+        InputError, StudyError: A configuration, variant, class held out or condition that the corpus does not take.
+    """
+    preset = control_config(corpus.name, modalities, study.inputs)
     if study.hold_out is not None:
         preset = study.hold_out.of_config(preset, corpus)
     control = study.variants[0].derive(preset)
     configs = [control, *(variant.derive(control) for variant in study.variants[1:])]
-    kept = storage / "anchors" if storage.is_dir() else None  # a dry run makes no storage
-    return join_inputs(name, corpus, features, configs, options, study.folds, kept)
+    for config in configs:
+        _check_unseen(config, corpus)
+    for condition in parse_conditions(study.conditions):
+        # A modality that no cell reads would change nothing.
+        for modality in condition.modalities:
+            if not any(modality in config.tables for config in configs):
+                what = f"no cell of {corpus.name} reads {modality}"
+                raise InputError(f"--conditions {condition.text}", what, "leave it out, or extract the features")
+    return configs
 
 
 def open_corpus(name: str, options: InputOptions, storage: Path) -> tuple[Corpus, Path]:
@@ -96,12 +104,16 @@ def join_inputs(
     Raises:
         InputError: Any fault of feature tables, label set, anchors or folds.
     """
-    for config in configs:
-        _check_unseen(config, corpus)
     used = {table for config in configs for table in config.tables}
     ids = [utterance.utterance_id for utterance in corpus.utterances()]
     for config in configs:
         _check_knowledge(config, features / corpus.name / KNOWLEDGE)
+    # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
+    labels = read_labels_of(options.labels, corpus) if options.labels and name not in SHAPES else None
+    anchors = dict.fromkeys(config.anchors for config in configs)
+    described = any(config.description != "label" for config in anchors)
+    descriptions = labels.descriptions if labels else default_descriptions(corpus.classes, name) if described else {}
+    encoded = encode_anchors(corpus.classes, descriptions, anchors, anchors_kept)  # features take longer to read
     chosen = parse_tables(options.tables)
     tables: list[FeatureTable] = [
         read_joined(features, corpus.name, table, ids, chosen.get(table, ()))
@@ -109,11 +121,6 @@ def join_inputs(
         if table in used
     ]
     _check_past(configs, tables)
-    # A synthetic corpus brings its own scores; a label set is for the corpora it was made from.
-    labels = read_labels_of(options.labels, corpus) if options.labels and name not in SHAPES else None
-    anchors = dict.fromkeys(config.anchors for config in configs)
-    described = any(config.description != "label" for config in anchors)
-    descriptions = labels.descriptions if labels else default_descriptions(corpus.classes, name) if described else {}
     unseen = configs[0].training.unseen_classes
     data, parts = assemble(corpus, tables, labels), folds_of(corpus, folds) if folds else ()
     if parts:
@@ -122,7 +129,7 @@ def join_inputs(
     return CorpusInputs(
         data=data,
         control=configs[0],
-        anchors=encode_anchors(corpus.classes, descriptions, anchors, anchors_kept),
+        anchors=encoded,
         descriptions=descriptions,
         recipes={table.modality: table.card["recipe"] for table in tables},
         supervised=tuple(table.modality for table in tables if _may_know(table.card, unseen)),
@@ -179,32 +186,6 @@ def _check_unseen(config: CellConfig, corpus: Corpus) -> None:
     if not unseen <= set(corpus.classes) or len(corpus.classes) - len(unseen) < 2:
         what = f"{', '.join(sorted(unseen))} cannot be held out of {', '.join(corpus.classes)}"
         raise InputError("training.unseen_classes", what, f"name classes of {corpus.name}, and leave two")
-
-
-def control_config(corpus: Corpus, modalities: tuple[str, ...], options: InputOptions) -> CellConfig:
-    """The preset for this corpus with the command line's few changes."""
-    changes = {
-        "backbone.modalities": modalities,
-        "training.workers": options.workers_per_cell,
-        "training.epochs": options.epochs,
-        "anchors.encoder": options.emotion_encoder,
-    }
-    given = {path: value for path, value in changes.items() if value is not None}
-    control = _changed(PRESETS[options.preset](corpus.name), given, "arguments", "see --help")
-    if options.config is not None:
-        remedy = 'give a JSON object of fields, such as {"contrastive.negative_weight": 0.3}'
-        fields = read_json(options.config, remedy)
-        if not isinstance(fields, dict):
-            raise InputError(options.config, "no JSON object", remedy)
-        control = _changed(control, fields, options.config, remedy)
-    return with_fields(control, options.set)
-
-
-def _changed(control: CellConfig, fields: Mapping[str, Any], where: str | Path, remedy: str) -> CellConfig:
-    try:
-        return control.with_values(fields)
-    except ValueError as error:
-        raise InputError(where, str(error), remedy) from None
 
 
 def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:

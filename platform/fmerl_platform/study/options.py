@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from fmerl.config import CellConfig
+from fmerl.config.presets import PRESETS
 from fmerl.errors import InputError
 from fmerl.features.table_names import parse_tables
+from fmerl.user_text import read_json
+from fmerl_platform.study.fields import with_fields
 
 Preset = Literal["laptop", "paper", "robust"]
 Modality = Literal["text", "audio", "visual"]
@@ -52,6 +57,32 @@ class InputOptions:
         if self.modalities is not None and len(set(self.modalities)) != len(self.modalities):
             raise InputError("--modalities", f"one stands twice in {' '.join(self.modalities)}", "name each once")
         parse_tables(self.tables)
+
+
+def control_config(corpus: str, modalities: Sequence[str], options: InputOptions) -> CellConfig:
+    """The preset for a corpus of this name with the command line's few changes; InputError where one is none."""
+    changes = {
+        "backbone.modalities": tuple(modalities),
+        "training.workers": options.workers_per_cell,
+        "training.epochs": options.epochs,
+        "anchors.encoder": options.emotion_encoder,
+    }
+    given = {path: value for path, value in changes.items() if value is not None}
+    control = _changed(PRESETS[options.preset](corpus), given, "arguments", "see --help")
+    if options.config is not None:
+        remedy = 'give a JSON object of fields, such as {"contrastive.negative_weight": 0.3}'
+        fields = read_json(options.config, remedy)
+        if not isinstance(fields, dict):
+            raise InputError(options.config, "no JSON object", remedy)
+        control = _changed(control, fields, options.config, remedy)
+    return with_fields(control, options.set)
+
+
+def _changed(control: CellConfig, fields: Mapping[str, Any], where: str | Path, remedy: str) -> CellConfig:
+    try:
+        return control.with_values(fields)
+    except ValueError as error:
+        raise InputError(where, str(error), remedy) from None
 
 
 def check_margin(margin: float | None) -> None:

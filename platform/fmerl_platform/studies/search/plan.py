@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +21,7 @@ from fmerl_platform.studies.search.space import SearchSpace, search_space, with_
 from fmerl_platform.studies.search.stopping import FEWEST_SEEDS, Pruning
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.hold_out import HoldOut
-from fmerl_platform.study.inputs import load_inputs, open_corpus
+from fmerl_platform.study.inputs import open_corpus, read_inputs
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
 from fmerl_platform.study.study import Study, check_study_name
@@ -119,11 +118,11 @@ def plan_search(search: Search, storage: Path) -> SearchPlan:
     Raises:
         InputError: Any fault of the inputs, a control outside the search space, or an objective that is not to be had.
     """
+    create_sampler(search.sampler, 0)  # refuses one that is not there
     study = Study(search.name, corpora=(search.corpus,), variants=PAPER[:1], inputs=search.inputs)
-    (inputs,) = load_inputs(study, storage)
-    unseen: Sequence[str] = ()
-    if UNSEEN_ACCURACY in search.objectives:
-        unseen = HoldOut(classes=search.unseen).of(open_corpus(search.corpus, search.inputs, storage)[0])
+    corpus, features = open_corpus(search.corpus, search.inputs, storage)
+    unseen = HoldOut(classes=search.unseen).of(corpus) if UNSEEN_ACCURACY in search.objectives else ()
+    inputs = read_inputs(study, storage, search.corpus, corpus, features)
     plan = SearchPlan(
         search=search,
         inputs=inputs,
@@ -132,7 +131,6 @@ def plan_search(search: Search, storage: Path) -> SearchPlan:
         paper=with_paper_weights(inputs.control),
     )
     _ = plan.starts  # refuses a start outside the space
-    create_sampler(search.sampler, 0)  # refuses one that is not there
     return plan
 
 
