@@ -6,8 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fmerl.config import MODALITIES
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show, show_report
 from fmerl_platform.cli.options import StudyOptions
+from fmerl_platform.study.options import control_config
 
 if TYPE_CHECKING:
     from fmerl_platform.studies.kind import StudyKind
@@ -22,16 +24,18 @@ def ready(study: Study, options: StudyOptions) -> AbstractContextManager[None]:
     It waits for cells where none will be trained: in a dry run, and for a study whose report is there.
 
     Raises:
-        InputError: Ray or the tracking server is not there.
+        InputError: A configuration that is none, or Ray or the tracking server is not there.
     """
     from fmerl_platform.cli.ready import check_ready
 
+    several = control_config("", MODALITIES, study.inputs).training.workers > 1
+    several |= any("training.workers" in variant.declares for variant in study.variants)
     check_ready(dry_run=options.dry_run)
     if options.dry_run or (options.storage / "reports" / study.name).is_dir():
         return nullcontext()
     from fmerl_platform.running.session import early_session
 
-    return early_session(dashboard=study.inputs.workers_per_cell > 1)
+    return early_session(dashboard=several)
 
 
 def plan(study: Study, kind: StudyKind, options: StudyOptions) -> StudyPlan | None:

@@ -13,7 +13,7 @@ import pytest
 import ray
 
 from fmerl.errors import InputError
-from fmerl_platform import PAPER, Study
+from fmerl_platform import Study
 from fmerl_platform.cli.ablation import AblationOptions
 from fmerl_platform.cli.grid import ready
 from fmerl_platform.cli.main import main, options_of
@@ -133,8 +133,16 @@ def test_sigterm_is_an_interrupt_with_its_own_exit_code(
 
 @pytest.mark.parametrize(
     ("arguments", "report", "started"),
-    [([], False, [False]), (["--workers-per-cell", "2"], False, [True]), (["--dry-run"], False, []), ([], True, [])],
-    ids=["a new study", "with Ray Train", "a dry run", "a study with a report"],
+    [
+        ([], False, [False]),
+        (["--workers-per-cell", "2"], False, [True]),
+        (["--set", "training.workers=2"], False, [True]),
+        (["--workers-per-cell", "2", "--set", "workers=1"], False, [False]),
+        (["--axis", "training.workers=1,2"], False, [True]),
+        (["--dry-run"], False, []),
+        ([], True, []),
+    ],
+    ids=["new", "Ray Train", "Ray Train, set", "one worker, set", "Ray Train, varied", "dry run", "with a report"],
 )
 def test_ray_starts_beside_the_imports_where_cells_wait(
     arguments: list[str], report: bool, started: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -148,7 +156,7 @@ def test_ray_starts_beside_the_imports_where_cells_wait(
     monkeypatch.setattr(session, "early_session", early_session)
     options = options_of("ablation", ["--storage", str(tmp_path), *arguments])
     assert isinstance(options, AblationOptions)
-    study = Study("mine", variants=PAPER, inputs=options.inputs)
+    study = Study("mine", variants=options.compared.chosen(), inputs=options.inputs)
     if report:
         (tmp_path / "reports" / "mine").mkdir(parents=True)
     with ready(study, options):
