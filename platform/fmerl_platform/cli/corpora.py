@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,9 +14,6 @@ from fmerl_platform.cli.console import console
 from fmerl_platform.cli.options import FLAT, StudyOptions
 from fmerl_platform.study.study import SYNTHETIC, Study
 from fmerl_platform.study.variant import Variant
-
-_MELD_TEXT_EPOCHS = 20
-"""Epochs of the ablation on MELD's text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,27 +29,18 @@ class MeldTextEncoder:
     """Folds of a tuned encoder: each training utterance is encoded by the one that has not seen its label."""
 
     def study(self, study: Study, meld: Path, emobank: Path, storage: Path) -> Study:
-        """A study on MELD's text in place of its corpora, prepared here: 20 epochs unless the study says otherwise.
+        """A study on MELD's text in place of its corpora, prepared here.
 
         Raises:
-            InputError: Text or an encoder that cannot be read.
+            InputError, StudyError: See `study_on_meld`.
         """
         from fmerl_platform.cli.progress import RateProgress
-        from fmerl_platform.cli.ready import check_ray
-        from fmerl_platform.importing.meld_text import MeldText, prepare_meld_text
+        from fmerl_platform.importing.meld_text import MeldText, study_on_meld
 
-        check_ray()
         source = MeldText(
             meld=meld, emobank=emobank, encoder=self.text_encoder, pooling=self.pooling, folds=self.text_folds
         )
-        prepared = prepare_meld_text(source, storage, partial(RateProgress, console))
-        inputs = replace(
-            study.inputs,
-            features=prepared.features,
-            labels=prepared.labels,
-            epochs=study.inputs.epochs or _MELD_TEXT_EPOCHS,
-        )
-        return replace(study, corpora=(str(prepared.corpus),), inputs=inputs)
+        return study_on_meld(study, source, storage, partial(RateProgress, console))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,17 +56,24 @@ class CorpusOptions:
     encoded: Annotated[MeldTextEncoder, FLAT] = field(default_factory=MeldTextEncoder)
 
     def study(self, name: str, variants: Sequence[Variant], options: StudyOptions) -> Study:
-        """The study of these corpora; MELD's raw text is prepared first.
+        """The study of these corpora; one on MELD's raw text names others until it is `prepared`.
 
         Raises:
-            InputError: One of two options that belong together, or raw text that cannot be read.
+            InputError: One of two options that belong together, or a corpus that is not there.
         """
         if (self.meld is None) != (self.emobank is None):
             raise InputError("--meld, --emobank", "only one of them is given", "give both")
-        study = Study(name, corpora=self.corpus, variants=variants, seeds=options.seeds, inputs=options.inputs)
+        if self.meld is None and self.encoded != MeldTextEncoder():
+            what = "they say how MELD's text is encoded, and there is no --meld"
+            raise InputError("--text-encoder, --pooling, --text-folds", what, "give --meld, or leave them out")
+        return Study(name, corpora=self.corpus, variants=variants, seeds=options.seeds, inputs=options.inputs)
+
+    def prepared(self, study: Study, storage: Path) -> Study:
+        """The study as it can be run: on MELD's raw text, where it is asked for.
+
+        Raises:
+            InputError, StudyError: See `MeldTextEncoder.study`.
+        """
         if self.meld is None or self.emobank is None:
-            if self.encoded != MeldTextEncoder():
-                what = "they say how MELD's text is encoded, and there is no --meld"
-                raise InputError("--text-encoder, --pooling, --text-folds", what, "give --meld, or leave them out")
             return study
-        return self.encoded.study(study, self.meld, self.emobank, options.storage)
+        return self.encoded.study(study, self.meld, self.emobank, storage)

@@ -40,4 +40,5 @@ def main_results(*, options: Annotated[MainResultsOptions, FLAT] = MainResultsOp
     with ready(study, options):
         from fmerl_platform.studies.ablation import Ablation  # starts slowly, so only once the study is valid
 
+        study = options.corpora.prepared(study, options.storage)
         return plan_and_run(study, Ablation(margin=options.equivalence.margin), options)

@@ -50,5 +50,10 @@ def zero_shot(*, options: Annotated[ZeroShotOptions, FLAT] = ZeroShotOptions()) 
     with ready(study, options):
         from fmerl_platform.studies.zero_shot import ZeroShot  # starts slowly, so only once the study is valid
 
+        if options.llm_study is not None:
+            from fmerl_platform.ledger.experiment import Experiment
+
+            Experiment.existing(options.storage, options.llm_study)  # or there would be nothing to stand beside
+        study = options.corpora.prepared(study, options.storage)
         kind = ZeroShot(calibrated_stacking=options.calibrated_stacking, llm_study=options.llm_study)
         return plan_and_run(study, kind, options)

@@ -70,7 +70,7 @@ class Experiment:
         known = {found.name for found in client_of(uri).search_experiments()}
         if study not in known:
             where = storage / "mlflow.db" if uri == database(storage) else uri
-            raise InputError(where, f"no study {study!r}", f"give --study, one of {', '.join(sorted(known))}")
+            raise InputError(where, f"no study {study!r}", f"name one of {', '.join(sorted(known))}")
         return cls.open(uri, study, None)
 
     @classmethod

@@ -201,7 +201,7 @@ def test_a_dry_run_trains_nothing(
             ["--calibrated-stacking", "--unseen", "neutral", "surprise", "fear", "sadness", "joy"],
             "--calibrated-stacking",
         ),
-        (["--llm-study", "nowhere"], "study nowhere"),
+        (["--llm-study", "nowhere"], "no study 'nowhere'; name one of "),
         (["--meld", "."], "only one of them is given"),
     ],
 )
