@@ -101,15 +101,24 @@ def read_card(folder: str | Path) -> dict[str, Any]:
     return card
 
 
+def check_replaceable(folder: Path) -> None:
+    """Refuse a folder that holds something without a card, hence is not ours to replace.
+
+    Raises:
+        InputError: It does.
+    """
+    if folder.exists() and not (folder / CARD).is_file():
+        raise InputError(folder, "something without a card is in the way", "move it, or choose another folder")
+
+
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """A new sibling of `folder` to fill; it takes `folder`'s place, on disk, if the block succeeds, else it is deleted.
 
     Raises:
-        InputError: `folder` holds something that carries no card, hence is not ours to replace.
+        InputError: As `check_replaceable`.
     """
-    if folder.exists() and not (folder / CARD).is_file():
-        raise InputError(folder, "something without a card is in the way", "move it, or choose another folder")
+    check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     suffix = uuid4().hex
     fresh, retired = (folder.with_name(f".{folder.name}.{role}-{suffix}") for role in ("new", "old"))

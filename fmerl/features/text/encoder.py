@@ -218,7 +218,26 @@ def load_encoder(name: str, *, decoder: bool = False) -> tuple[Any, Any]:
         return from_cache_or_hub(source, partial(_load_checked, source, decoder))
     except (OSError, ValueError) as error:
         kind, remedy = ("encoder-decoder", _PAIR) if decoder else ("text encoder", _OFFLINE)
-        raise InputError(name, f"no {kind} can be loaded ({str(error).splitlines()[0]})", remedy) from error
+        raise _not_loaded(name, kind, error, remedy) from error
+
+
+def check_encoder(name: str) -> None:
+    """Look for a text encoder without reading its weights; of the hub's the configuration is in the cache afterwards.
+
+    Raises:
+        InputError: No such model or package.
+    """
+    from transformers import AutoConfig
+
+    source = source_of(name)
+    try:
+        from_cache_or_hub(source, partial(AutoConfig.from_pretrained, source))
+    except (OSError, ValueError) as error:
+        raise _not_loaded(name, "text encoder", error, _OFFLINE) from error
+
+
+def _not_loaded(name: str, kind: str, error: Exception, remedy: str) -> InputError:
+    return InputError(name, f"no {kind} can be loaded ({str(error).splitlines()[0]})", remedy)
 
 
 def first_position(model: Any) -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fmerl.card import recipe_digest
+from fmerl.card import check_replaceable, recipe_digest
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
-from fmerl.features.text.encoder import revision_of
+from fmerl.features.text.encoder import check_encoder, revision_of
 from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.data import check_targets
 from fmerl.finetuning.folder import fold_folder
@@ -76,13 +76,16 @@ class TuningRequest:
                 raise InputError("--folds", f"{self.folds} is too few", "give at least 2")
             folds_of(self.corpus, self.folds)
         check_targets(self.corpus, self.unseen)
+        check_encoder(self._first.encoder)
 
     def check(self) -> str:
         """Load the encoder and read the corpus for each variant; returns a line on what was found.
 
         Raises:
-            InputError: An encoder that cannot be used, or an input that does not fit it.
+            InputError: An encoder that cannot be used, an input that does not fit it, or something in a cell's way.
         """
+        for cell in (*self.cells, *self.fold_cells):
+            check_replaceable(cell.folder)
         said = []
         for name, config in self.variants.items():
             _, system, data, maker = PROCEDURES[config.system].prepare(self.corpus, config, unseen=self.unseen)

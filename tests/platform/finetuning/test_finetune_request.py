@@ -270,3 +270,12 @@ def test_only_labels_that_were_seen_make_zero_shot_a_leak() -> None:
     assert _may_know({"supervised_on_labels": True}, ["joy"])
     assert _may_know({}, ["joy"])
     assert not _may_know({"supervised_on_labels": False}, ["joy"])
+
+
+def test_an_absent_encoder_and_a_folder_in_the_way_are_told_before_tuning(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no-such-person/no-such-model: no text encoder can be loaded"):
+        request_of(place, "--encoder", "no-such-person/no-such-model")
+    request = request_of(place, "--output", str(tmp_path))
+    request.cells[-1].folder.mkdir(parents=True)
+    with pytest.raises(InputError, match="seed-4: something without a card is in the way"):
+        request.check()
