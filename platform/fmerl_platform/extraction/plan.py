@@ -9,7 +9,7 @@ from typing import Any
 
 from fmerl.card import content_digest, read_card, recipe_digest
 from fmerl.corpus import Corpus
-from fmerl.features.encoder import EncoderSpec, Item
+from fmerl.features.encoder import Encoder, EncoderSpec, Item
 from fmerl.features.table_names import table_name
 from fmerl_platform.extraction.items import fingerprint, media_digests
 from fmerl_platform.extraction.staging import Staged
@@ -62,28 +62,26 @@ class TablePlan:
 
 def plan_table(
     spec: EncoderSpec,
-    corpus: Corpus,
+    encoder: Encoder,
     items: Sequence[Item],
+    supervision: Mapping[str, Any],
+    corpus: Corpus,
     features: Path,
     storage: Path,
-    supervision: Mapping[str, Any],
     name: str = "",
 ) -> TablePlan:
-    """Plan a table. The encoder is built here once, and its faults are found before anything is run.
+    """Plan a table.
 
     Args:
-        spec: The encoder.
-        corpus: The corpus.
+        spec: The encoder as workers build it.
+        encoder: The encoder.
         items: What the encoder reads of each utterance, in the corpus's order.
+        supervision: Fields of the card that say which labels the encoder has seen: `supervised_on_labels` at least.
+        corpus: The corpus.
         features: Root of the feature tables.
         storage: Staged blocks go below it.
-        supervision: Fields of the card that say which labels the encoder has seen: `supervised_on_labels` at least.
         name: Name of the table beside the modality's unnamed one.
-
-    Raises:
-        InputError: As `EncoderSpec.build`.
     """
-    encoder = spec.build()
     made_by = recipe_digest(encoder.recipe())
     digests = media_digests(items)
     fingerprints = [fingerprint(item, made_by, digests) for item in items]

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from fmerl.bundle.recipes import RecipeSpec
+from fmerl.card import check_replaceable
 from fmerl.corpus import Corpus, read_corpus
 from fmerl.features.encoder import EncoderSpec, Item
 from fmerl.features.items import items_of
+from fmerl.features.table_names import table_name
 from fmerl.features.text.utterances import TextSpec
 from fmerl.finetuning.features import TunedTextSpec
 from fmerl.finetuning.folder import read_tuned
@@ -54,20 +56,14 @@ class ExtractionRequest:
         """Plan of every table.
 
         Raises:
-            InputError: An encoder that cannot be built, or media outside the folders that may hold them.
+            InputError: An encoder that cannot be built, media outside the folders that may hold them, or something in
+                a table's way.
         """
-        return [
-            plan_table(
-                spec,
-                corpus,
-                self._items(spec, corpus),
-                self.features,
-                self.storage,
-                self._supervision(spec),
-                self.table,
-            )
-            for spec in self.specs
-        ]
+        for spec in self.specs:
+            check_replaceable(self.features / corpus.name / table_name(spec.modality, self.table))
+        # All of them before the first plan, which reads every media file.
+        ready = [(spec, spec.build(), self._items(spec, corpus), self._supervision(spec)) for spec in self.specs]
+        return [plan_table(*each, corpus, self.features, self.storage, self.table) for each in ready]
 
     def _items(self, spec: EncoderSpec, corpus: Corpus) -> list[Item]:
         """What an encoder reads of each utterance."""

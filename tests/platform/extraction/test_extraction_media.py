@@ -119,7 +119,9 @@ def test_reasons_name_the_file_of_their_own_row(tmp_path: Path) -> None:
     spec = AudioSpec(feature_set="eGeMAPSv02")
     corpus = _with_videos(talk(names), {f"u{row}": name for row, name in enumerate(names)})
     planned = list(items_of(corpus, tmp_path, "audio", 0))
-    plan = plan_table(spec, corpus, planned, tmp_path / "features", tmp_path, {"supervised_on_labels": False})
+    plan = plan_table(
+        spec, spec.build(), planned, {"supervised_on_labels": False}, corpus, tmp_path / "features", tmp_path
+    )
     plan.staging.mkdir(parents=True)
     items, fingerprints = plan.waiting()
     assert len(items) == 2

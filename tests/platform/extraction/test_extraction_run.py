@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,7 @@ from fmerl.model.layers import Standardizer
 from fmerl.training.assembly import assemble
 from fmerl_platform.cli.extract import request_of
 from fmerl_platform.cli.main import options_of
+from fmerl_platform.extraction import plan
 from fmerl_platform.extraction.pipeline import ExtractionError
 from fmerl_platform.extraction.run import Extracted, ExtractionRequest, extract
 from fmerl_platform.running.options import Resources
@@ -186,6 +187,22 @@ def test_bad_arguments_are_refused(tmp_path: Path, arguments: Sequence[str], sai
     folders = ["--corpus", str(tmp_path / "corpus"), "--features", str(tmp_path / "features")]
     with pytest.raises(InputError, match=said):
         request_of(options_of("extract", [*folders, *arguments])).plans(talk(TEXTS))
+
+
+def test_an_encoder_that_is_not_there_or_a_folder_in_the_way_is_told_before_media_are_read(
+    extraction: Extraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*arguments: object) -> NoReturn:
+        raise AssertionError("media were read")
+
+    monkeypatch.setattr(plan, "media_digests", read)
+    absent = CountingSpec(log=extraction.log, modality="audio", broken="is not there")
+    both = replace(extraction.request, specs=[CountingSpec(log=extraction.log), absent])
+    with pytest.raises(InputError, match="counting encoder: is not there"):
+        both.plans(corpus := talk(TEXTS))
+    (extraction.features / corpus.name / "audio").mkdir(parents=True)
+    with pytest.raises(InputError, match="audio: something without a card is in the way"):
+        both.plans(corpus)
 
 
 def test_bad_input_is_one_line_and_writes_no_table(tmp_path: Path) -> None:
