@@ -8,9 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from fmerl.config import RELATIONS
+from fmerl.card import check_replaceable
+from fmerl.config import KNOWLEDGE, RELATIONS
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
+from fmerl.features.text.encoder import check_encoder
 from fmerl.features.text.utterances import TextSpec
 from fmerl.finetuning.folder import read_tuned
 from fmerl.supervision.answers import Mode
@@ -58,6 +60,9 @@ class KnowledgeRequest(PaidRequest):
         if read_tuned(Path(self.text.encoder)) is not None:
             what = "it was tuned on a corpus's emotions, and knowledge is to hold no label"
             raise InputError(self.text.encoder, what, "give a frozen encoder")
+        check_encoder(self.text.encoder)
+        for folder in (self.knowledge / self.corpus.name, self.features / self.corpus.name / KNOWLEDGE):
+            check_replaceable(folder)
         super().__post_init__()
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from fmerl.supervision.agreement import Agreement
@@ -16,14 +15,13 @@ EXPERIMENT = "labels"
 
 
 def publish(
-    storage: Path,
+    experiment: Experiment,
     corpus: str,
     card: Mapping[str, Any],
     metrics: Mapping[str, float],
     figures: Sequence[ReportFigure],
-) -> str:
-    """Log a label set to the experiment `labels`; returns the tracking URI."""
-    experiment = Experiment.in_storage(storage, EXPERIMENT)
+) -> None:
+    """Log a label set to the experiment `labels`."""
     digest = str(card["content_digest"])
     model = card["recipe"]["model"]
     run_id = experiment.find_or_create(f"{corpus} · {model}", None, level="labels", corpus=corpus, labels=digest)
@@ -36,7 +34,6 @@ def publish(
     for figure in figures:
         client.log_text(run_id, figure.svg, f"{figure.name}.svg")
     client.set_terminated(run_id, "FINISHED")
-    return experiment.uri
 
 
 def quality_metrics(quality: Quality) -> dict[str, float]:

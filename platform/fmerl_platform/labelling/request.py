@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fmerl.card import check_replaceable
 from fmerl.config import DIMENSIONS
 from fmerl.corpus import Corpus, Split
 from fmerl.errors import InputError
@@ -49,6 +50,7 @@ class LabelRequest(PaidRequest):
         if self.samples > 1 and not self.temperature:
             what = f"{self.samples} answers at temperature 0 would be the same one"
             raise InputError("--samples", what, "give a --temperature above 0, such as 0.7")
+        check_replaceable(self.labels / self.corpus.name)
         super().__post_init__()
 
     @property

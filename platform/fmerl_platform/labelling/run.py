@@ -23,9 +23,10 @@ from fmerl_platform.labelling.cards import label_card
 from fmerl_platform.labelling.figures import calibration, histograms
 from fmerl_platform.labelling.labelset import Drafts, draft_descriptions, row_errors, row_scores
 from fmerl_platform.labelling.plan import first_call
-from fmerl_platform.labelling.publish import publish, quality_metrics
+from fmerl_platform.labelling.publish import EXPERIMENT, publish, quality_metrics
 from fmerl_platform.labelling.quality import Quality, judge
 from fmerl_platform.labelling.request import LabelRequest
+from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.running.progress import Counting, uncounted
 
 
@@ -60,6 +61,7 @@ def label_corpus(request: LabelRequest, counting: Counting = uncounted) -> Label
     reviewed, prompts = request.reviewed(), request.prompts
     config = request.workers_for(request.model, request.journal)
     with only_run(request.journal, "this corpus is being labelled already"):
+        experiment = Experiment.in_storage(request.storage, EXPERIMENT)  # one that cannot be opened costs no answer
         mode = _mode(request, config)
         plan = request.plan(mode)
         outcomes = ask_plan(plan, config, request.limits, request.pool, counting, batches=request.batches)
@@ -82,8 +84,15 @@ def label_corpus(request: LabelRequest, counting: Counting = uncounted) -> Label
         )
         write_labels(request.labels, request.corpus.name, labels)
         folder = request.labels / request.corpus.name
-        uri = _publish(request, labels, quality, folder)
-    return Labelled(folder=folder, mode=mode, quality=quality, drafts=drafts, draft_file=draft_file, tracking_uri=uri)
+        _publish(request, experiment, labels, quality, folder)
+    return Labelled(
+        folder=folder,
+        mode=mode,
+        quality=quality,
+        drafts=drafts,
+        draft_file=draft_file,
+        tracking_uri=experiment.uri,
+    )
 
 
 def _mode(request: LabelRequest, config: WorkerConfig) -> Mode:
@@ -112,7 +121,7 @@ def _write_draft(request: LabelRequest, drafts: Drafts) -> Path:
     return path
 
 
-def _publish(request: LabelRequest, labels: LabelSet, quality: Quality, folder: Path) -> str:
+def _publish(request: LabelRequest, experiment: Experiment, labels: LabelSet, quality: Quality, folder: Path) -> None:
     scores = {
         dimension: labels.vad[labels.labelled, DIMENSIONS.index(dimension)].astype(float)
         for dimension in request.prompts.dimensions
@@ -120,4 +129,4 @@ def _publish(request: LabelRequest, labels: LabelSet, quality: Quality, folder: 
     figures = [histograms(scores, labels.vad_range)]
     if quality.human:
         figures.append(calibration(quality.human, request.corpus.vad_range))
-    return publish(request.storage, request.corpus.name, read_card(folder), quality_metrics(quality), figures)
+    publish(experiment, request.corpus.name, read_card(folder), quality_metrics(quality), figures)

@@ -176,3 +176,14 @@ def test_what_cannot_be_asked_for_is_refused_before_it_is_paid(
     with pytest.raises(InputError, match="no text encoder can be loaded"):
         run.ask_knowledge(replace(request_for, text=TextSpec(encoder=str(tmp_path))))
     assert not endpoint.requests
+
+
+def test_nothing_is_asked_that_cannot_be_encoded_or_kept(request_for: KnowledgeRequest) -> None:
+    with pytest.raises(InputError, match="package:none: the Python package cannot be imported"):
+        replace(request_for, text=TextSpec(encoder="package:none"))
+    for folder in (request_for.features / request_for.corpus.name / KNOWLEDGE, request_for.knowledge / "talk"):
+        folder.mkdir(parents=True)
+        with pytest.raises(InputError, match="something without a card is in the way") as caught:
+            replace(request_for)
+        assert caught.value.where == str(folder)
+        folder.rmdir()

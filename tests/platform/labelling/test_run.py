@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -331,3 +331,21 @@ def test_emobank_is_a_corpus_of_sentences(shared_data: Path) -> None:
 def test_bad_requests_are_refused(make_request: MakeRequest, changes: dict[str, Any], what: str) -> None:
     with pytest.raises(InputError, match=what):
         make_request(**{"corpus": talk([f"say {row}" for row in range(12)]), **changes})
+
+
+def test_no_answer_is_paid_for_that_cannot_be_kept(
+    endpoint: FakeEndpoint, make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = talk(["what a day", "leave me alone"], turns=1)
+
+    def closed(*arguments: object) -> NoReturn:
+        raise InputError("mlflow.db", "it is a newer MLflow's", "install that one")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Experiment, "in_storage", closed)
+        with pytest.raises(InputError, match="newer MLflow"):
+            label_corpus(make_request(corpus))
+    (make_request(corpus).labels / corpus.name).mkdir(parents=True)
+    with pytest.raises(InputError, match="something without a card is in the way"):
+        make_request(corpus)
+    assert endpoint.requests == []
