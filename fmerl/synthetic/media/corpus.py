@@ -20,6 +20,7 @@ import numpy as np
 from fmerl.corpus.dialogue import Corpus, Dialogue, Problem, Utterance
 from fmerl.corpus.folder import write_corpus
 from fmerl.errors import InputError
+from fmerl.extras import optional_module
 from fmerl.synthetic.corpus import generate
 from fmerl.synthetic.media.face import Look
 from fmerl.synthetic.media.faults import MEANING, Fault, plant
@@ -42,6 +43,7 @@ def write_media_corpus(spec: MediaSpec, folder: Path) -> Corpus:
     Raises:
         InputError: PyAV is not installed, or the folder holds another corpus, which is not ours to replace.
     """
+    optional_module("av", "visual")
     turns = spec.turns()
     _claim(folder, turns.name)
     made = generate(turns)

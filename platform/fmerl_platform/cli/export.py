@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from fmerl.card import check_replaceable
 from fmerl.errors import InputError
 from fmerl_platform.cli.console import EXIT_OK, results, say
 from fmerl_platform.cli.options import FLAT, OutputFolder
@@ -54,6 +55,11 @@ def export(*, options: Annotated[ExportOptions, FLAT]) -> int:
     from fmerl_platform.studies.results import open_study
 
     study = open_study(options.study, options.storage)
+    check_replaceable(options.output)
+    if options.register is not None:
+        from fmerl_platform.ledger.models.bundles import check_registrable
+
+        check_registrable(study.experiment.uri, options.register, options.alias)
     request = ExportRequest(
         variant=options.variant,
         corpus=options.corpus,

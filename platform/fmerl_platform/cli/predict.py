@@ -73,6 +73,7 @@ def predict(bundle: str, conversations: Path, /, *, options: Annotated[PredictOp
     constant memory; the same command resumes.
     """
     from fmerl_platform.cli.progress import RateProgress
+    from fmerl_platform.cli.ready import check_ray
     from fmerl_platform.prediction.request import PredictionError
     from fmerl_platform.prediction.rows import check_output
     from fmerl_platform.prediction.run import plan_predictions, predict_to_file, predictions
@@ -81,6 +82,8 @@ def predict(bundle: str, conversations: Path, /, *, options: Annotated[PredictOp
     if options.output is not None:
         check_output(options.output)
     plan = plan_predictions(request_of(bundle, conversations, options))
+    if plan.large and options.features is None:
+        check_ray()
     if options.dry_run:
         for line in describe(plan):
             say(line, to=results)

@@ -14,7 +14,7 @@ from fmerl.bundle.manifest import Manifest
 from fmerl.bundle.model import Bundle
 from fmerl.bundle.predictions import scores_and_gold, seen_validation
 from fmerl.errors import InputError
-from fmerl_platform.ledger.kept_bundles import read_kept
+from fmerl_platform.ledger.kept_bundles import keeps_bundle, read_kept
 from fmerl_platform.ledger.models.bundles import log_model, set_alias
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
 from fmerl_platform.prediction.model_card import Calibration, model_card
@@ -62,7 +62,7 @@ def export(study: StudyResults, request: ExportRequest, output: Path, storage: P
         InputError: No such variant, corpus or finished seed; a cell without weights; or something in the way.
     """
     corpus, cells = choose(study, request)
-    manifest, weights = joined(bundles := [_bundle(study, cell, request.retrain, storage) for cell in cells])
+    manifest, weights = joined(bundles := [_bundle(study, cell, storage) for cell in cells])
     tables = [cell.predictions for cell in cells]
     temperature = fit_temperature(*seen_validation(manifest, tables))
     licences = manifest.licences
@@ -84,7 +84,7 @@ def choose(study: StudyResults, request: ExportRequest) -> tuple[CorpusCells, Se
     """The finished cells that a request names.
 
     Raises:
-        InputError: There is no such corpus, variant or finished seed.
+        InputError: There is no such corpus, variant or finished seed, or a cell that kept no weights.
     """
     corpora = {corpus.corpus: corpus for corpus in study.corpora}
     name = request.corpus or (next(iter(corpora)) if len(corpora) == 1 else None)
@@ -105,7 +105,13 @@ def choose(study: StudyResults, request: ExportRequest) -> tuple[CorpusCells, Se
         where = f"{variant} on {name}"
         what = f"seed {absent[0]} is not finished" if absent else "no seed is finished"
         raise InputError(where, what, "run the study's command again")
-    return corpus, [cell for cell in finished if cell.seed in wanted]
+    cells = [cell for cell in finished if cell.seed in wanted]
+    client = study.experiment.client()
+    for cell in cells:
+        if not request.retrain and not keeps_bundle(client, cell.run_id):
+            what = "the cell kept no weights"
+            raise InputError(f"{cell.variant}, seed {cell.seed}", what, "give --retrain, or train with --keep-weights")
+    return corpus, cells
 
 
 def calibration_of(manifest: Manifest, cells: Sequence[CellRecord]) -> Calibration:
@@ -131,13 +137,10 @@ def log_to_mlflow(study: StudyResults, manifest: Manifest, bundle: Path, name: s
     return Logged(uri=uri, version=version)
 
 
-def _bundle(study: StudyResults, cell: CellRecord, retrain: bool, storage: Path) -> Bundle:
+def _bundle(study: StudyResults, cell: CellRecord, storage: Path) -> Bundle:
     kept = read_kept(study.experiment.client(), cell.run_id)
     if kept is not None:
         return kept
-    if not retrain:
-        what = "the cell kept no weights"
-        raise InputError(f"{cell.variant}, seed {cell.seed}", what, "give --retrain, or train with --keep-weights")
     from fmerl_platform.prediction.retrain import retrained
 
     return retrained(study, cell, storage)

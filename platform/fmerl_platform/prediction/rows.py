@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from fmerl.errors import InputError
-from fmerl.files import replaced_file
+from fmerl.files import check_writable, replaced_file
 
 Write = Callable[[pa.Table], Any]
 
@@ -47,11 +47,14 @@ _WRITERS: dict[str, Callable[[IO[bytes], pa.Schema], AbstractContextManager[Writ
 
 
 def check_output(path: Path) -> None:
-    """Refuse a file of another kind, or in a folder that is not there."""
+    """Refuse a file of another kind, or in a folder that is not there or cannot be written in."""
     if path.suffix not in _WRITERS:
         raise InputError(path, "no file of predictions", f"end its name in {', '.join(_WRITERS)}")
     if not path.parent.is_dir():
         raise InputError(path.parent, "no such folder", "make it first")
+    if path.is_dir():
+        raise InputError(path, "a folder stands where a file is meant", "give a file")
+    check_writable(path.parent)
 
 
 def write_rows(path: Path, tables: Iterable[pa.Table]) -> int:

@@ -35,9 +35,9 @@ def check(request: ServingRequest) -> About:
         InputError: One of them cannot be used.
     """
     optional_module("ray.serve", "serve")
-    found = about(open_predictor(request))
     if not os.environ.get("RAY_ADDRESS"):
         _check_port(request)
+    found = about(open_predictor(request))
     if request.host not in LOOPBACK:
         _log.warning("--host %s: whoever reaches this machine can use the models; there is no password", request.host)
     if found.missing:

@@ -16,7 +16,8 @@ from fmerl.bundle.calibration import probabilities
 from fmerl.bundle.folder import read_bundle, read_manifest
 from fmerl.errors import InputError
 from fmerl_platform import predict, run_study
-from fmerl_platform.ledger.models.bundles import read_logged, tracked_by
+from fmerl_platform.cli.main import main
+from fmerl_platform.ledger.models.bundles import check_registrable, read_logged, tracked_by
 from fmerl_platform.ledger.results import CellRecord
 from fmerl_platform.prediction.export import ExportRequest, export, log_to_mlflow
 from fmerl_platform.prediction.request import PredictionRequest
@@ -123,6 +124,22 @@ def test_a_cell_without_weights_is_trained_again_when_asked(finished: Finished, 
     again = read_bundle(tmp_path / "bundle")
     for before, after in zip(kept.models[0].state_dict().values(), again.models[0].state_dict().values(), strict=True):
         assert torch.equal(before, after)
+
+
+def test_names_that_the_registry_refuses_are_told_before_anything_is_trained_again(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    check_registrable(finished.results.experiment.uri, "new-model", "champion")
+    given = ["--study", "talks", "--storage", str(finished.storage), "--output", str(tmp_path / "x"), "--dry-run"]
+    for names, said in (
+        (["--register", "new/model"], "--register, --alias new/model: "),
+        (["--register", "new-model", "--alias", "the champion"], "--register, --alias the champion: "),
+    ):
+        with pytest.raises(SystemExit) as left:
+            main(["export", *given, *names])
+        assert left.value.code == 2
+        assert said in capfd.readouterr().err
 
 
 def test_mlflow_holds_a_model_with_a_signature_and_pinned_packages(finished: Finished, bundle: Path) -> None:

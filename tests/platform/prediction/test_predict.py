@@ -19,7 +19,8 @@ from fmerl.errors import InputError
 from fmerl_platform import predict
 from fmerl_platform.cli.main import main
 from fmerl_platform.prediction import run
-from fmerl_platform.prediction.request import PredictionRequest
+from fmerl_platform.prediction.request import SMALL, PredictionRequest
+from fmerl_platform.prediction.rows import check_output
 from fmerl_platform.prediction.run import plan_predictions, predict_to_file, predictions
 
 TALK = "speaker,text\nA,what a day !\nB,leave me alone\nA,oh my god\n"
@@ -142,3 +143,18 @@ def test_bad_input_is_one_line(
     told = capsys.readouterr().err
     assert said in told
     assert told.count("\n") == 1
+
+
+def test_a_large_input_asks_for_its_cluster_first(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = (f"d{row // 4},{row % 4},a,what a day" for row in range(SMALL + 4))
+    (tmp_path / "talk.csv").write_text("\n".join(["dialogue_id,turn,speaker,text", *rows]) + "\n")
+    monkeypatch.setenv("RAY_ADDRESS", "nowhere")
+    with pytest.raises(SystemExit) as left:
+        main(["predict", str(bundle), str(tmp_path / "talk.csv"), "--storage", str(tmp_path), "--dry-run"])
+    assert left.value.code == 2
+    assert "RAY_ADDRESS=nowhere: no HOST:PORT" in capfd.readouterr().err
+    (tmp_path / "rows.csv").mkdir()
+    with pytest.raises(InputError, match=r"rows\.csv: a folder stands where a file is meant"):
+        check_output(tmp_path / "rows.csv")

@@ -92,10 +92,35 @@ def log_model(
     return logged.model_uri, None if logged.registered_model_version is None else str(logged.registered_model_version)
 
 
+def check_registrable(uri: str, name: str, alias: str | None) -> None:
+    """Refuse a name or an alias that MLflow's registry does not take; nothing is registered.
+
+    Raises:
+        InputError: It is one of them.
+    """
+    with tracked_by(uri):
+        client = MlflowClient()
+        with _registered(name), _absent():
+            client.get_registered_model(name)
+        if alias is not None:
+            with _registered(alias), _absent():
+                client.get_model_version_by_alias(name, alias)
+
+
 def set_alias(uri: str, name: str, alias: str, version: str) -> None:
     """Let an alias, such as champion, name a version of a registered model."""
     with tracked_by(uri), _registered(alias):
         MlflowClient().set_registered_model_alias(name, alias, version)
+
+
+@contextmanager
+def _absent() -> Iterator[None]:
+    """Let a model or a version be unknown."""
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 @contextmanager
