@@ -66,6 +66,7 @@ def ask_knowledge(*, options: Annotated[AskKnowledgeOptions, FLAT]) -> int:
     check_ray()
     request = _request(options)
     if options.dry_run:
+        options.asking.tell_refusals()
         for line in request.estimate().lines():
             say(line, to=results)
         return EXIT_OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from fmerl.errors import InputError
+from fmerl_platform.cli.console import say
 
 Amount = Annotated[float, Parameter(validator=Number(gte=0))]
 Positive = Annotated[float, Parameter(validator=Number(gt=0))]
@@ -46,6 +48,20 @@ class AskingOptions:
         if self.workers > self.concurrency:
             what = f"{self.workers} workers for {self.concurrency} requests in flight"
             raise InputError("--workers", what, "give at most as many as --concurrency")
+
+    def tell_refusals(self, addresses: Iterable[str | None] = (None,)) -> None:
+        """Say in a dry run, which needs no key, why asking would be refused.
+
+        Args:
+            addresses: Of the endpoints; None is the environment's.
+        """
+        from fmerl_platform.asking.endpoint import Endpoint
+
+        for address in dict.fromkeys(addresses):
+            try:
+                Endpoint.from_environment(self.timeout, address)
+            except InputError as error:
+                say(f"asking would be refused: {error}", "bold yellow")
 
     def fields(self) -> dict[str, Any]:
         """Fields of a request that these options give."""

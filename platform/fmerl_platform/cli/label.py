@@ -81,6 +81,7 @@ def label(*, options: Annotated[LabelOptions, FLAT]) -> int:
     if (objection := next(iter(requests.values())).grid_objection()) is not None:
         say(f"for judging only, a grid refuses it: {objection}")
     if options.dry_run:
+        options.asking.tell_refusals()
         for name, request in requests.items():
             for line in estimate(request).lines():
                 say(f"{name}: {line}" if len(requests) > 1 else line, to=results)

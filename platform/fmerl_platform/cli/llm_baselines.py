@@ -87,6 +87,7 @@ def llm_baselines(*, options: Annotated[LLMBaselineOptions, FLAT]) -> int:
         **options.asking.fields(),
     )
     if options.dry_run:
+        options.asking.tell_refusals(model.base_url for model in request.models)
         for model, estimate in estimates(request).items():
             for line in estimate.lines():
                 say(f"{model}: {line}", to=results)

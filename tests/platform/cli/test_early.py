@@ -82,3 +82,16 @@ def test_the_tracking_server_is_asked_before_melds_text_is_prepared(
     monkeypatch.setattr("fmerl_platform.importing.meld_text.study_on_meld", _worked)
     said = _said([command, *raw, "--storage", str(tmp_path / "runs")], capfd)
     assert "MLFLOW_TRACKING_URI: no server has answered; start it" in said
+
+
+def test_a_dry_run_tells_that_the_key_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SystemExit) as left:
+        main(["llm-baselines", "--corpus", "synthetic-meld", "--limit", "3", "--storage", str(tmp_path), "--dry-run"])
+    said = capfd.readouterr()
+    assert left.value.code == 0
+    assert "asking would be refused: OPENAI_API_KEY: not set for https://api.openai.com/v1; set it" in said.err
+    assert "calls" in said.out
