@@ -31,26 +31,23 @@ tuned: $(READY)  ## tune a text encoder on MELD, then Tables 3 and 1 (MELD=DIR E
 	$(BIN)/python experiments/meld_text_ablation.py $(MELD_TEXT)
 	$(BIN)/python experiments/main_results.py $(MELD_TEXT)
 
-# Five systems' released code against their papers, each against the same system; each step resumes. See docs/systems.md.
-SCALE ?= 1
+# Released code of five systems against their papers, each system against itself; each step resumes. See docs/systems.md.
 DEPARTURES ?= runs/departures
 STUDIES = experiments/studies/departures
-SYNTHETIC = experiments/ablation_grid.py --corpus synthetic-meld --scale $(SCALE) --storage $(DEPARTURES)
-DEPARTURES_MELD = experiments/meld_text_ablation.py --meld $(MELD) --emobank $(EMOBANK) --storage $(DEPARTURES)
-DEPARTURES_TEXT = experiments/finetune_text.py --corpus $(DEPARTURES)/meld --storage $(DEPARTURES) \
-	--encoder $(ENCODER) $(TUNE)
+SYNTHETIC = experiments/ablation_grid.py --corpus synthetic-meld --storage $(DEPARTURES) $(ARGS)
+FROZEN = experiments/meld_text_ablation.py --meld $(MELD) --emobank $(EMOBANK) --storage $(DEPARTURES) $(ARGS)
+FROM_TEXT = experiments/finetune_text.py --corpus $(DEPARTURES)/meld --encoder $(ENCODER) --storage $(DEPARTURES) $(TUNE)
 departures: $(READY)  ## what each departure of released code from its paper is worth (MELD=DIR EMOBANK=FILE)
 	$(BIN)/python $(SYNTHETIC) --study-file $(STUDIES)/sdt.py --study sdt
 	$(BIN)/python $(SYNTHETIC) --study-file $(STUDIES)/ckcl.py --study ckcl
 	$(BIN)/python $(SYNTHETIC) --system MultiEMO --study multiemo
-	$(BIN)/python $(DEPARTURES_MELD) --study-file $(STUDIES)/sdt.py --study sdt-meld
-	$(BIN)/python $(DEPARTURES_MELD) --system MultiEMO --study multiemo-meld
+	$(BIN)/python $(FROZEN) --study-file $(STUDIES)/sdt.py --study sdt-meld
+	$(BIN)/python $(FROZEN) --system MultiEMO --study multiemo-meld
 	$(BIN)/python experiments/import_corpus.py --meld $(MELD) --output $(DEPARTURES)/meld
-	$(BIN)/python $(DEPARTURES_TEXT) --system cled --axis warmup_by=utterances --axis cled.decoupled=fear \
-	    --axis speaker_tokens=3 --study cled
-	$(BIN)/python $(DEPARTURES_TEXT) --system compm --axis compm.projection=false --study compm
-	$(BIN)/python experiments/report.py --storage $(DEPARTURES) \
-	    --study sdt ckcl multiemo sdt-meld multiemo-meld cled compm
+	$(BIN)/python $(FROM_TEXT) --system cled --axis warmup_by=utterances --axis cled.decoupled=fear --study cled
+	$(BIN)/python $(FROM_TEXT) --system compm --axis compm.projection=false --study compm
+	$(BIN)/python experiments/report.py --study sdt ckcl multiemo sdt-meld multiemo-meld cled compm \
+	    --storage $(DEPARTURES)
 
 lint: $(READY)  ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
