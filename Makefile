@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help ablation tuned test test-all lint benchmark clean
+.PHONY: help ablation tuned departures test test-all lint benchmark clean
 
 help:  ## show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,6 +30,24 @@ tuned: $(READY)  ## tune a text encoder on MELD, then Tables 3 and 1 (MELD=DIR E
 	    --input $(INPUT) $(TUNE)
 	$(BIN)/python experiments/meld_text_ablation.py $(MELD_TEXT)
 	$(BIN)/python experiments/main_results.py $(MELD_TEXT)
+
+# Released code of five systems against their papers, each system against itself; each step resumes. See docs/systems.md.
+DEPARTURES ?= runs/departures
+STUDIES = experiments/studies/departures
+SYNTHETIC = experiments/ablation_grid.py --corpus synthetic-meld --storage $(DEPARTURES) $(ARGS)
+FROZEN = experiments/meld_text_ablation.py --meld $(MELD) --emobank $(EMOBANK) --storage $(DEPARTURES) $(ARGS)
+FROM_TEXT = experiments/finetune_text.py --corpus $(DEPARTURES)/meld --encoder $(ENCODER) --storage $(DEPARTURES) $(TUNE)
+departures: $(READY)  ## what each departure of released code from its paper is worth (MELD=DIR EMOBANK=FILE)
+	$(BIN)/python $(SYNTHETIC) --study-file $(STUDIES)/sdt.py --study sdt
+	$(BIN)/python $(SYNTHETIC) --study-file $(STUDIES)/ckcl.py --study ckcl
+	$(BIN)/python $(SYNTHETIC) --system MultiEMO --study multiemo
+	$(BIN)/python $(FROZEN) --study-file $(STUDIES)/sdt.py --study sdt-meld
+	$(BIN)/python $(FROZEN) --system MultiEMO --study multiemo-meld
+	$(BIN)/python experiments/import_corpus.py --meld $(MELD) --output $(DEPARTURES)/meld
+	$(BIN)/python $(FROM_TEXT) --system cled --axis warmup_by=utterances --axis cled.decoupled=fear --study cled
+	$(BIN)/python $(FROM_TEXT) --system compm --axis compm.projection=false --study compm
+	$(BIN)/python experiments/report.py --study sdt ckcl multiemo sdt-meld multiemo-meld cled compm \
+	    --storage $(DEPARTURES)
 
 lint: $(READY)  ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from cyclopts import Parameter
+
 from fmerl.config import DEFAULT_TEXT_ENCODER
 from fmerl.errors import InputError
 from fmerl_platform.cli.asking_options import Count
 from fmerl_platform.cli.console import EXIT_FAILED, EXIT_OK, console, results, say, show
-from fmerl_platform.cli.options import FLAT, OutputFolder
+from fmerl_platform.cli.options import FLAT, ONE_EACH, OutputFolder
 from fmerl_platform.cli.ready import check_ready
 from fmerl_platform.running.options import Resources
 
@@ -35,8 +37,9 @@ class FinetuneOptions:
     is the control."""
     set: tuple[str, ...] = ()
     """FIELD=VALUE: settings, over all other options, as in compm.projection=false."""
-    axis: str | None = None
-    """FIELD=VALUE,VALUE: variants of the one system and input, as in compm.memory=frozen,scratch,none."""
+    axis: Annotated[tuple[str, ...], ONE_EACH, Parameter(show_default=False)] = ()
+    """FIELD=VALUE,VALUE: variants of the one system and input, as in compm.memory=frozen,scratch,none. May be given
+    again for other fields."""
     paraphrases: Path | None = None
     """JSON object of classes and what MPLP's decoder says of them, in place of the paraphrases that it has."""
     context_turns: int | None = None

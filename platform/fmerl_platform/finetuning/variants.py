@@ -23,7 +23,7 @@ def tuning_variants(
     inputs: Sequence[InputChoice] | None,
     given: Mapping[str, Any],
     settings: Sequence[str] = (),
-    axis: str | None = None,
+    axes: Sequence[str] = (),
 ) -> dict[str, TuningConfig]:
     """Settings by name of variant, the control first.
 
@@ -32,7 +32,7 @@ def tuning_variants(
         inputs: Inputs to compare; None is each system's own.
         given: Values of fields, in place of those of the systems' papers.
         settings: `FIELD=VALUE`, over all others; a system's own fields are for that system.
-        axis: `FIELD=VALUE,VALUE`: each value is a variant of the only system and input.
+        axes: Each `FIELD=VALUE,VALUE`: every value is a variant of the only system and input.
 
     Raises:
         InputError: Something named twice, a field that nothing reads, or a value that it refuses.
@@ -48,7 +48,10 @@ def tuning_variants(
         for system in systems
         for choice in inputs or (None,)
     }
-    return variants if axis is None else _along(axis, systems, variants)
+    found = dict(variants)
+    for axis in axes:
+        found |= _along(axis, systems, variants)
+    return found
 
 
 def _name(
@@ -77,8 +80,8 @@ def _along(axis: str, systems: Sequence[SystemChoice], variants: Mapping[str, Tu
     if len(variants) > 1:
         raise InputError(f"--axis {path}", f"of {len(variants)} variants", "give one --system and at most one --input")
     (control,) = variants.values()
+    found = {}
     values = [field_value(path, text.strip(), "--axis", FIELDS) for text in listed.split(",") if text.strip()]
-    found = dict(variants)
     for value in values or _all_values(path):
         config = _changed(control, {path: value}, "--axis")
         if config != control:

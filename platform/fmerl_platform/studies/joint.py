@@ -89,11 +89,14 @@ def joint_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             Column("95% interval"),
             Column("Holm p"),
             Column("Verdict", numeric=False, verdict=True),
+            Column("Peek gap"),
         ),
         rows=tuple(map(_cells, rows)),
         notes=(
             "w-F1: test weighted F1 in percent, mean ± sd over n seeds. Δ, interval and verdict are each study's own: "
             "against its control, corrected over its variants; nothing is compared between studies.",
+            "Peek gap: points that w-F1 would gain if each seed's epoch were picked on the test set, mean ± sd over "
+            "seeds. It cannot be negative, so it has no test; it never is a result, and no other column uses it.",
         ),
     )
 
@@ -126,6 +129,6 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         interval(number("delta_ci_low"), number("delta_ci_high")),
         p_value(number("p_value_holm")),
     )
-    verdict = row.get(_VERDICT, NONE)
+    verdict, peek = row.get(_VERDICT, NONE), mean_sd(number("peek_gap_mean"), number("peek_gap_sd"))
     own = (*(str(row[name]) for name in _FIRST), score, str(int(row.get("n_seeds", 0))))
-    return (*own, *(judged if _VERDICT in row else (NONE,) * len(judged)), verdict)
+    return (*own, *(judged if _VERDICT in row else (NONE,) * len(judged)), verdict, peek)

@@ -74,6 +74,18 @@ def test_an_axis_makes_a_variant_of_every_other_value(place: Path) -> None:
     assert {cell.folder.parent.parent for cell in request.cells} == {request.output.resolve() / "spoken"}
 
 
+def test_each_axis_changes_its_own_field_of_the_control(place: Path) -> None:
+    asked = ("--axis", "warmup_by=utterances", "--axis", "cled.decoupled=joy", "--axis", "speaker_tokens=3,9")
+    request = request_of(place, "--system", "cled", *asked, "--seeds", "0")
+    (corpus,) = request.record("command", {"code_digest": "c"}).corpora
+    assert corpus.changes == {
+        "CLED": {},
+        "warmup_by = utterances": {"tuning.warmup_by": "utterances"},
+        "cled.decoupled = joy": {"tuning.cled.decoupled": "joy"},
+        "speaker_tokens = 3": {"tuning.speaker_tokens": 3},
+    }
+
+
 def test_mplp_is_compared_with_variants_of_itself(place: Path, tmp_path: Path) -> None:
     """It reads another kind of encoder than all other systems."""
     said = tmp_path / "said.json"

@@ -16,6 +16,7 @@ from fmerl_platform.ledger.publish import RunSummary
 from fmerl_platform.studies.joint import CSV, joint_report, joint_table, save_joint
 
 SCORES = {"test_weighted_f1_mean": 0.61234567, "test_weighted_f1_sd": 0.01, "n_seeds": 5.0}
+PEEK = {"peek_gap_mean": 0.0042, "peek_gap_sd": 0.0031}
 DELTA = {"delta_weighted_f1": -0.0123456, "delta_ci_low": -0.02, "delta_ci_high": -0.005, "p_value_holm": 0.012}
 
 
@@ -34,7 +35,10 @@ def summary(variant: str, metrics: dict[str, float], **tags: str) -> RunSummary:
 
 ONE = Found(
     record_of("one", code_digest="abc"),
-    [summary("FMERL", SCORES, verdict="control"), summary("w/o Valence", {**SCORES, **DELTA}, verdict="hurts")],
+    [
+        summary("FMERL", {**SCORES, **PEEK}, verdict="control"),
+        summary("w/o Valence", {**SCORES, **DELTA}, verdict="hurts"),
+    ],
 )
 UNSEEN = Found(
     record_of("unseen", code_digest="abc"), [summary("FMERL", {**SCORES, "p_value_holm": 0.5}, unseen="joy")]
@@ -44,9 +48,9 @@ UNSEEN = Found(
 def test_rows_are_printed_with_their_study() -> None:
     table = joint_table(joint_report([ONE, UNSEEN]).rows["rows"])  # type: ignore[list-item]
     assert table.rows == (
-        ("one", "meld", "FMERL", "61.23 ± 1.00", "5", "–", "–", "–", "control"),
-        ("one", "meld", "w/o Valence", "61.23 ± 1.00", "5", "−1.23", "[−2.00, −0.50]", "0.012", "hurts"),
-        ("unseen", "meld", "FMERL", "61.23 ± 1.00", "5", "–", "–", "–", "–"),
+        ("one", "meld", "FMERL", "61.23 ± 1.00", "5", "–", "–", "–", "control", "0.42 ± 0.31"),
+        ("one", "meld", "w/o Valence", "61.23 ± 1.00", "5", "−1.23", "[−2.00, −0.50]", "0.012", "hurts", "–"),
+        ("unseen", "meld", "FMERL", "61.23 ± 1.00", "5", "–", "–", "–", "–", "–"),
     )
 
 

@@ -39,6 +39,8 @@ class VariantRow:
     predictions that no training of ours made."""
     comparison: Comparison | None
     """Comparison with the control; None for the control."""
+    peek_gap_sd: float = math.nan
+    """Deviation of the peek gap between seeds, ddof = 1; NaN for one seed."""
     balanced_accuracy: float = math.nan
     """Unweighted average recall (UAR), mean over seeds."""
     class_f1: Mapping[str, float] = field(default_factory=dict)
@@ -128,6 +130,8 @@ def _row(
 ) -> VariantRow:
     variant = cells[0].variant
     accuracy = [cell.metrics["test_accuracy"] for cell in cells]
+    oracle = [cell.metrics.get("test_oracle_weighted_f1", math.nan) for cell in cells]
+    gaps = [best - cell.metrics["test_weighted_f1"] for best, cell in zip(oracle, cells, strict=True)]
     confusion = confusion_by_dialogue(predictions, len(results.classes)).sum(axis=1)
     by_class = class_f1(confusion).mean(axis=0)[: len(results.classes)]
     # The paper tests on the corpora's own splits.
@@ -138,10 +142,11 @@ def _row(
         variant=variant,
         weighted_f1=weighted_f1,
         accuracy_mean=moments.fmean(accuracy),
-        accuracy_sd=moments.stdev(accuracy) if len(accuracy) > 1 else math.nan,
+        accuracy_sd=_deviation(accuracy),
         macro_f1=moments.fmean(cell.metrics["test_macro_f1"] for cell in cells),
-        oracle_weighted_f1=moments.fmean(cell.metrics.get("test_oracle_weighted_f1", math.nan) for cell in cells),
+        oracle_weighted_f1=moments.fmean(oracle),
         comparison=comparison,
+        peek_gap_sd=_deviation(gaps),
         balanced_accuracy=float(balanced_accuracy(confusion).mean()),
         class_f1=dict(zip(results.classes, by_class.tolist(), strict=True)),
         seed_deltas=_seed_deltas(results, cells) if comparison else (),
@@ -152,6 +157,11 @@ def _row(
             else None
         ),
     )
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Deviation with ddof = 1; NaN for one value, and where one is not known."""
+    return moments.stdev(values) if len(values) > 1 and not math.isnan(sum(values)) else math.nan
 
 
 def _seed_deltas(results: CorpusCells, cells: Sequence[CellRecord]) -> tuple[float, ...]:

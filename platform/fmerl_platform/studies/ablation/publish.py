@@ -37,6 +37,8 @@ def variant_metrics(row: VariantRow) -> dict[str, float]:
         "test_weighted_f1_ci_high": score.ci_high,
         "test_accuracy_mean": row.accuracy_mean,
         "test_oracle_weighted_f1_mean": row.oracle_weighted_f1,
+        "peek_gap_mean": row.peek_gap,
+        "peek_gap_sd": row.peek_gap_sd,
         "n_seeds": float(score.n_seeds),
     }
     if against is not None:

@@ -27,7 +27,7 @@ def test_rows_follow_the_cells(analysis: CorpusAnalysis) -> None:
         assert row.accuracy_mean == pytest.approx(np.mean([cell["test_accuracy"] for cell in metrics]))
         assert row.accuracy_sd == pytest.approx(np.std([cell["test_accuracy"] for cell in metrics], ddof=1))
         assert row.macro_f1 == pytest.approx(np.mean([cell["test_macro_f1"] for cell in metrics]))
-        assert row.peek_gap == pytest.approx(0.01)
+        assert (row.peek_gap, row.peek_gap_sd) == pytest.approx((0.01, 0), abs=1e-12)
 
 
 def test_comparisons_are_paired_by_seed(analysis: CorpusAnalysis) -> None:
