@@ -52,7 +52,7 @@ def test_every_output_holds_the_same_rows(bundle: Path, talk: Path) -> None:
         rows = read[ending](output)
         assert list(rows) == list(wanted)
         pd.testing.assert_frame_equal(
-            rows.drop(columns="missing"), wanted.drop(columns="missing"), check_dtype=False, rtol=1e-6
+            rows.drop(columns="missing"), wanted.drop(columns="missing"), check_dtype=False, atol=1e-6
         )
     frame = pd.read_csv(talk).assign(mood="x")
     again = predict(bundle, frame)
@@ -103,7 +103,7 @@ def test_a_large_input_goes_piece_by_piece_and_resumes(
     assert predict_to_file(plan_predictions(pieces), output) == len(wanted)
     assert sum(first) + sum(made) == len(wanted)
     assert len(first) == 2
-    pd.testing.assert_frame_equal(pd.read_parquet(output), wanted.to_pandas(), rtol=1e-5)
+    pd.testing.assert_frame_equal(pd.read_parquet(output), wanted.to_pandas(), atol=1e-6)
     assert list((tmp_path / "runs" / "predictions").iterdir()) == []
 
 
@@ -111,7 +111,7 @@ def test_tables_at_hand_are_read_and_others_refused(finished: Finished, bundle: 
     request = PredictionRequest(bundle=str(bundle), input=finished.corpus, split="test")
     (made,) = predictions(plan_predictions(request))
     (read,) = predictions(plan_predictions(replace(request, features=finished.features)))
-    pd.testing.assert_frame_equal(read.to_pandas(), made.to_pandas(), rtol=1e-5)
+    pd.testing.assert_frame_equal(read.to_pandas(), made.to_pandas(), atol=1e-6)
     other = tmp_path / "features"
     shutil.copytree(finished.features, other)
     card = json.loads((other / "words" / "text" / "card.json").read_text())
