@@ -13,7 +13,7 @@ from fmerl.config.cell import field_types
 from fmerl.config.section import leaf_types
 from fmerl.finetuning.config import TuningConfig
 
-PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("*/README.md"), *REPOSITORY.glob("docs/**/*.md")])
+PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("[!.]*/README.md"), *REPOSITORY.glob("docs/**/*.md")])
 SECTIONS = (*vars(CellConfig()), "compm", "cled", "mplp")
 
 
