@@ -6,14 +6,11 @@ synthetic ones bring a made-up one.
 
 from __future__ import annotations
 
-from fmerl_platform import Variant
+from fmerl_platform import SYSTEMS, Variant
+from fmerl_platform.study.variant import by_name
 
 VARIANTS = [
-    Variant(
-        name="CKCL (LLM knowledge)",
-        change=lambda preset: preset.changed(system__name="CKCL"),
-        declares=("system.name",),
-    ),
+    by_name(SYSTEMS)["CKCL (LLM knowledge)"],
     Variant(
         name="CKCL, trained without context and knowledge",
         change=lambda control: control.changed(system__ckcl__trained_pass="bare"),

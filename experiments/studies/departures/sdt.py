@@ -7,10 +7,11 @@ variant: every cell measures it, as its test oracle. Preset `paper` has the fixe
 
 from __future__ import annotations
 
-from fmerl_platform import Variant
+from fmerl_platform import SYSTEMS, Variant
+from fmerl_platform.study.variant import by_name
 
 VARIANTS = [
-    Variant(name="SDT", change=lambda preset: preset.changed(system__name="SDT"), declares=("system.name",)),
+    by_name(SYSTEMS)["SDT"],
     Variant(
         name="SDT, unimodal gate fixed",
         change=lambda control: control.changed(backbone__unimodal_gate="identity"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics as moments
 from collections.abc import Sequence
 
@@ -13,7 +12,7 @@ from fmerl_platform.ledger.cells import FinishedCell
 from fmerl_platform.llm_baselines.models import LanguageModel
 from fmerl_platform.llm_baselines.request import CANDIDATES, BaselineRequest
 from fmerl_platform.llm_baselines.run import Baselines
-from fmerl_platform.report.numbers import NONE, interval, mean_sd, p_value, signed
+from fmerl_platform.report.numbers import NONE, deviation, interval, mean_sd, p_value, signed
 from fmerl_platform.report.table import Column, Table, columns
 
 
@@ -87,8 +86,7 @@ def _row(runs: Sequence[FinishedCell], model: LanguageModel, request: BaselineRe
 
     def score(name: str) -> str:
         values = metrics(name)
-        sd = moments.stdev(values) if len(values) > 1 else math.nan
-        return mean_sd(moments.fmean(values), sd) if values else NONE
+        return mean_sd(moments.fmean(values), deviation(values)) if values else NONE
 
     tokens, cost = sum(metrics("prompt_tokens") + metrics("completion_tokens")), metrics("cost")
     return (

@@ -1,8 +1,10 @@
-"""Printed forms of scores and differences."""
+"""Printed forms of scores and differences, and the deviation that is printed beside a mean."""
 
 from __future__ import annotations
 
 import math
+import statistics as moments
+from collections.abc import Sequence
 
 NONE = "–"
 """Text where there is no number."""
@@ -16,6 +18,11 @@ def percent(score: float) -> str:
 def mean_sd(mean: float, sd: float) -> str:
     """`66.78 ± 0.31`; the mean alone when one seed leaves no deviation."""
     return percent(mean) if math.isnan(sd) else f"{percent(mean)} ± {percent(sd)}"
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Deviation with ddof = 1; NaN for one value, and where one is not known."""
+    return moments.stdev(values) if len(values) > 1 and not math.isnan(sum(values)) else math.nan
 
 
 def signed(points: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics as moments
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -11,7 +10,7 @@ from fmerl.config import DIMENSIONS
 from fmerl_platform.ledger.provenance import command_line
 from fmerl_platform.report.document import Report, Section
 from fmerl_platform.report.figure import ReportFigure, style
-from fmerl_platform.report.numbers import NONE, mean_sd, percent
+from fmerl_platform.report.numbers import NONE, deviation, mean_sd, percent
 from fmerl_platform.report.table import Column, Table, columns
 from fmerl_platform.scoring.figures import calibration
 from fmerl_platform.scoring.request import ScoreInputs
@@ -169,4 +168,4 @@ def by_class(analysis: CorpusAnalysis, name: str) -> Table:
 def _mean_sd(values: Sequence[float]) -> str:
     if not values:
         return NONE
-    return mean_sd(moments.fmean(values), moments.stdev(values) if len(values) > 1 else math.nan)
+    return mean_sd(moments.fmean(values), deviation(values))

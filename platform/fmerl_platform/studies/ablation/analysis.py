@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fmerl_platform.ledger.results import CellRecord, CorpusCells
+from fmerl_platform.report.numbers import deviation
 from fmerl_platform.statistics import (
     CellPredictions,
     Comparison,
@@ -142,11 +143,11 @@ def _row(
         variant=variant,
         weighted_f1=weighted_f1,
         accuracy_mean=moments.fmean(accuracy),
-        accuracy_sd=_deviation(accuracy),
+        accuracy_sd=deviation(accuracy),
         macro_f1=moments.fmean(cell.metrics["test_macro_f1"] for cell in cells),
         oracle_weighted_f1=moments.fmean(oracle),
         comparison=comparison,
-        peek_gap_sd=_deviation(gaps),
+        peek_gap_sd=deviation(gaps),
         balanced_accuracy=float(balanced_accuracy(confusion).mean()),
         class_f1=dict(zip(results.classes, by_class.tolist(), strict=True)),
         seed_deltas=_seed_deltas(results, cells) if comparison else (),
@@ -157,11 +158,6 @@ def _row(
             else None
         ),
     )
-
-
-def _deviation(values: Sequence[float]) -> float:
-    """Deviation with ddof = 1; NaN for one value, and where one is not known."""
-    return moments.stdev(values) if len(values) > 1 and not math.isnan(sum(values)) else math.nan
 
 
 def _seed_deltas(results: CorpusCells, cells: Sequence[CellRecord]) -> tuple[float, ...]:

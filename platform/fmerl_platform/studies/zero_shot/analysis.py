@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fmerl.errors import InputError
 from fmerl_platform.ledger.results import CellRecord, CorpusCells, labelled_predictions
+from fmerl_platform.report.numbers import deviation
 from fmerl_platform.statistics import CellPredictions, Comparison, Estimate, Score, compare, estimates, holm
 from fmerl_platform.studies.paper_results import PublishedZeroShot, published_zero_shot
 from fmerl_platform.studies.zero_shot.language_models import LanguageModels, on_shared_utterances
@@ -277,4 +278,4 @@ def _gold(rows: pa.Table, classes: Sequence[str]) -> NDArray[np.int64]:
 
 def _spread(values: Iterator[float]) -> Spread:
     found = list(values)
-    return Spread(moments.fmean(found), moments.stdev(found) if len(found) > 1 else math.nan)
+    return Spread(moments.fmean(found), deviation(found))
