@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fmerl.rows import write_rows
+from fmerl.rows import mapped, write_rows
 from fmerl.training.evaluation import prediction_rows
 
 
@@ -43,3 +44,20 @@ def test_rows_come_back_and_take_less_than_parquets_defaults(tmp_path: Path) -> 
         if column.has_dictionary_page
     }
     assert dictionaries == {"utterance_id", "dialogue_id", "turn", "speaker", "split", "gold", "predicted"}
+
+
+def test_mapped_tables_hold_the_same_and_no_memory() -> None:
+    def tables() -> Iterator[pa.Table]:
+        for number in range(3):
+            names = pa.array([f"dialogue {number}", "b", "b"]).dictionary_encode()
+            yield pa.table({"dialogue_id": names, "turn": [number, 1, 2], "p_joy": np.full(3, number, np.float32)})
+        yield pa.table({"condition": pa.array([], pa.string())})
+        yield pa.table({"values": np.arange(2_000_000.0)})
+
+    expected, before = list(tables()), pa.total_allocated_bytes()
+    found = mapped(tables())
+    assert pa.total_allocated_bytes() - before < 100_000
+    assert len(found) == len(expected)
+    for table, other in zip(found, expected, strict=True):
+        assert table.equals(other)
+    assert mapped([]) == []

@@ -20,7 +20,7 @@ from helpers.repository import EXPERIMENTS
 from fmerl.supervision.descriptions import DEFAULT_DESCRIPTIONS, read_descriptions
 from fmerl.supervision.labels import LabelSet, write_labels
 from fmerl.synthetic import MELD_SHAPE
-from fmerl_platform.study.inputs import materialise
+from fmerl.synthetic.folder import materialise
 
 SCRIPT = EXPERIMENTS / "ablation_grid.py"
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts, list_artifacts
 from mlflow.entities import Run
 
+from fmerl.rows import mapped
 from fmerl_platform.ledger.conditions import tested_conditions
 from fmerl_platform.ledger.experiment import Experiment, Planned
 from fmerl_platform.ledger.results import CellRecord
 from fmerl_platform.ledger.schema import CONDITIONS, EPOCH_METRICS, PREDICTIONS, Tag
+from fmerl_platform.ledger.store import call_patiently
 from fmerl_platform.study.cells import CellFailure, cell_name
 from fmerl_platform.study.record import CellKey
 
@@ -148,11 +152,14 @@ def unseen_classes(run: Run) -> tuple[str, ...]:
 
 def read_cells(experiment: Experiment, planned: Iterable[Planned]) -> list[CellRecord]:
     """The finished cells among these under their planned names, with their histories and predictions."""
-    wanted, client = {cell.fingerprint: cell for cell in planned}, experiment.client()
+    wanted = {cell.fingerprint: cell for cell in planned}
+    runs = [run for run in experiment.find(status="FINISHED", level="seed") if run.data.tags[Tag.FINGERPRINT] in wanted]
+    predictions = mapped(_table(experiment.uri, run, PREDICTIONS) for run in runs)
+    conditions = mapped(_conditions(experiment.uri, *each) for each in zip(runs, predictions, strict=True))
+    client = experiment.client()
     return [
-        _record(client, run, wanted[run.data.tags[Tag.FINGERPRINT]])
-        for run in experiment.find(status="FINISHED", level="seed")
-        if run.data.tags[Tag.FINGERPRINT] in wanted
+        _record(client, run, wanted[run.data.tags[Tag.FINGERPRINT]], *tables)
+        for run, *tables in zip(runs, predictions, conditions, strict=True)
     ]
 
 
@@ -171,29 +178,33 @@ def failure_reasons(experiment: Experiment) -> dict[str, str]:
     return {tag[Tag.FINGERPRINT]: tag[Tag.ERROR] for tag in tags if Tag.ERROR in tag}
 
 
-def _record(client: MlflowClient, run: Run, planned: Planned) -> CellRecord:
-    run_id = run.info.run_id
-    history = {
-        name: [metric.value for metric in sorted(client.get_metric_history(run_id, name), key=lambda m: m.step)]
-        for name in EPOCH_METRICS
-    }
-    left = {file.path for file in client.list_artifacts(run_id)}
+def _conditions(uri: str, run: Run, predictions: pa.Table) -> pa.Table:
+    """A run's rows under conditions: none where nothing was trained that could be tested under any."""
+    left = call_patiently(uri, list_artifacts, artifact_uri=run.info.artifact_uri, tracking_uri=uri)
+    if any(Path(file.path).name == CONDITIONS for file in left):
+        return _table(uri, run, CONDITIONS)
+    return predictions.slice(0, 0).append_column("condition", pa.array([], pa.string()))
+
+
+def _table(uri: str, run: Run, name: str) -> pa.Table:
+    """A table of a run, by the artifact's own URI: by the run's id MLflow would search its database twice."""
+    where = f"{run.info.artifact_uri}/{name}"
     with tempfile.TemporaryDirectory() as folder:
-        predictions = pq.read_table(client.download_artifacts(run_id, PREDICTIONS, folder))
-        # Only what was trained here can be tested under other conditions.
-        conditions = (
-            pq.read_table(client.download_artifacts(run_id, CONDITIONS, folder))
-            if CONDITIONS in left
-            else predictions.slice(0, 0).append_column("condition", pa.array([], pa.string()))
-        )
+        return pq.read_table(call_patiently(uri, download_artifacts, where, dst_path=folder, tracking_uri=uri))
+
+
+def _record(
+    client: MlflowClient, run: Run, planned: Planned, predictions: pa.Table, conditions: pa.Table
+) -> CellRecord:
+    history = {name: client.get_metric_history(run.info.run_id, name) for name in EPOCH_METRICS}
     return CellRecord(
         corpus=planned.corpus,
         variant=planned.variant,
         seed=planned.seed,
         fingerprint=planned.fingerprint,
-        run_id=run_id,
+        run_id=run.info.run_id,
         metrics={name: value for name, value in run.data.metrics.items() if name not in EPOCH_METRICS},
-        history=history,
+        history={name: [each.value for each in sorted(found, key=lambda m: m.step)] for name, found in history.items()},
         predictions=predictions,
         conditions=conditions,
         fold=planned.fold,

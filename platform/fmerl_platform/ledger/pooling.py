@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fmerl.rows import mapped
 from fmerl_platform.ledger.results import CellRecord, scores_on_test
 
 
@@ -24,18 +25,27 @@ def pooled_over_folds(cells: Sequence[CellRecord], folds: Sequence[str]) -> tupl
     groups: dict[tuple[str, int], dict[str | None, CellRecord]] = defaultdict(dict)
     for cell in cells:
         groups[cell.variant, cell.seed][cell.fold] = cell
-    return tuple(_pooled([found[fold] for fold in folds]) for found in groups.values() if {*folds} <= {*found})
+    whole = [[found[fold] for fold in folds] for found in groups.values() if {*folds} <= {*found}]
+    return tuple(map(_pooled, whole, mapped(map(_predictions, whole)), mapped(map(_conditions, whole))))
 
 
-def _pooled(cells: Sequence[CellRecord]) -> CellRecord:
-    """The record of one seed. Its scores are of the pooled predictions, its other numbers the folds' means."""
-    predictions = _each_once({str(cell.fold): cell.predictions.filter(pc.field("split") == "test") for cell in cells})
+def _predictions(cells: Sequence[CellRecord]) -> pa.Table:
+    return _each_once({str(cell.fold): cell.predictions.filter(pc.field("split") == "test") for cell in cells})
+
+
+def _conditions(cells: Sequence[CellRecord]) -> pa.Table:
+    """Rows of the conditions that all folds were tested under."""
     of_each = [cell.conditions["condition"].unique().to_pylist() for cell in cells]
-    conditions = [name for name in of_each[0] if all(name in names for names in of_each)]
-    by_condition = [
+    tables = [
         _each_once({str(cell.fold): cell.conditions.filter(pc.field("condition") == name) for cell in cells})
-        for name in conditions
+        for name in of_each[0]
+        if all(name in names for names in of_each)
     ]
+    return pa.concat_tables(tables) if tables else cells[0].conditions.slice(0, 0)
+
+
+def _pooled(cells: Sequence[CellRecord], predictions: pa.Table, conditions: pa.Table) -> CellRecord:
+    """The record of one seed. Its scores are of the pooled predictions, its other numbers the folds' means."""
     return replace(
         cells[0],
         fold=None,
@@ -47,7 +57,7 @@ def _pooled(cells: Sequence[CellRecord]) -> CellRecord:
             for name in cells[0].history
         },
         predictions=predictions,
-        conditions=pa.concat_tables(by_condition) if by_condition else cells[0].conditions.slice(0, 0),
+        conditions=conditions,
     )
 
 

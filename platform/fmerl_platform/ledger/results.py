@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -95,14 +95,6 @@ class CorpusCells:
         """A variant's cells by ascending seed, one per seed: of a study in folds, all folds of the seed pooled."""
         return tuple(sorted((cell for cell in self.tested if cell.variant == variant), key=lambda cell: cell.seed))
 
-    def tested_under(self, variant: str, condition: str | None = None) -> list[CellRecord]:
-        """A variant's cells that were tested under a condition, all of them without one, by ascending seed."""
-        return [
-            cell
-            for cell in self.of_variant(variant)
-            if condition is None or condition in cell.conditions["condition"].unique().to_pylist()
-        ]
-
     def predictions_of(self, variant: str, condition: str | None = None) -> list[CellPredictions]:
         """The variant's labelled test utterances with classes as indices in label order, by ascending seed.
 
@@ -111,10 +103,11 @@ class CorpusCells:
         Raises:
             InputError: A prediction names a class that the corpus does not have.
         """
-        return [
-            labelled_predictions(cell, self.classes, condition, seedless=variant in self.seedless)
-            for cell in self.tested_under(variant, condition)
-        ]
+        found: list[CellPredictions] = []
+        for cell in self.of_variant(variant):
+            if condition is None or condition in cell.conditions["condition"].unique().to_pylist():
+                found.append(labelled_predictions(cell, self.classes, condition, like=found[0] if found else None))
+        return [replace(cell, seed=None) for cell in found] if variant in self.seedless else found
 
 
 def scores_on_test(cell: CellRecord, classes: tuple[str, ...]) -> dict[str, float]:
@@ -127,15 +120,19 @@ def scores_on_test(cell: CellRecord, classes: tuple[str, ...]) -> dict[str, floa
 
 
 def labelled_predictions(
-    cell: CellRecord, classes: tuple[str, ...], condition: str | None = None, *, seedless: bool = False
+    cell: CellRecord, classes: tuple[str, ...], condition: str | None = None, *, like: CellPredictions | None = None
 ) -> CellPredictions:
-    """A cell's labelled test rows with classes as indices, in the ledger's order; `UNANSWERED` without an answer."""
+    """A cell's labelled test rows with classes as indices, in the ledger's order; `UNANSWERED` without an answer.
+
+    Dialogues that are those of another cell, `like`, are its very array.
+    """
     from fmerl_platform.statistics import CellPredictions  # SciPy starts slowly, and a finished study needs none
 
     rows = cell.labelled_test(condition)
+    dialogue = np.asarray(rows["dialogue_id"].to_pylist())
     return CellPredictions(
-        seed=None if seedless else cell.seed,
-        dialogue=np.asarray(rows["dialogue_id"].to_pylist()),
+        seed=cell.seed,
+        dialogue=like.dialogue if like and np.array_equal(like.dialogue, dialogue) else dialogue,
         gold=_indices(cell, rows["gold"].to_pylist(), classes),
         predicted=_indices(cell, rows["predicted"].to_pylist(), classes),
         fold=np.asarray(rows["fold"].to_pylist()) if "fold" in rows.column_names else None,
@@ -147,7 +144,7 @@ def _indices(cell: CellRecord, names: Iterable[str | None], classes: tuple[str, 
 
     index: dict[str | None, int] = {None: UNANSWERED, **{name: position for position, name in enumerate(classes)}}
     try:
-        return np.array([index[name] for name in names], dtype=np.int64)
+        return np.array([index[name] for name in names], dtype=np.int16)
     except KeyError as error:
         raise InputError(
             f"predictions of run {cell.run_id} ({cell.corpus}, {cell.variant}, seed {cell.seed})",

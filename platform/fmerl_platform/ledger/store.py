@@ -83,10 +83,11 @@ class _Patient:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
-        return partial(_call, self._uri, found) if callable(found) else found
+        return partial(call_patiently, self._uri, found) if callable(found) else found
 
 
-def _call(uri: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+def call_patiently(uri: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Call MLflow as the methods of `client_of` do."""
     deadline, told = time.monotonic() + _LONGEST_WAIT, False
     while True:
         try:

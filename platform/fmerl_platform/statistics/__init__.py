@@ -50,9 +50,9 @@ References:
     equivalence of average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15, 657-680.
 """
 
-from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean, planned_power, seeds_to_decide
+from fmerl_platform.statistics.crossed import CrossedMean, planned_power, seeds_to_decide
 from fmerl_platform.statistics.estimate import Estimate, estimate, estimates
-from fmerl_platform.statistics.paired import PairedScores
+from fmerl_platform.statistics.paired import PairedScores, paired_with
 from fmerl_platform.statistics.scores import (
     SCORES,
     UNANSWERED,
@@ -66,7 +66,6 @@ from fmerl_platform.statistics.scores import (
     class_recall,
     confusion_by_dialogue,
     macro_f1,
-    resampled_scores,
     weighted_f1,
 )
 from fmerl_platform.statistics.verdict import (
@@ -100,14 +99,13 @@ __all__ = [
     "class_recall",
     "compare",
     "confusion_by_dialogue",
-    "crossed_mean",
     "estimate",
     "estimates",
     "holm",
     "judge",
     "macro_f1",
+    "paired_with",
     "planned_power",
-    "resampled_scores",
     "seeds_to_decide",
     "sign_flip_p_value",
     "weighted_f1",

@@ -5,7 +5,8 @@ S seeds, K cells, G dialogues, R resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,11 @@ from fmerl_platform.statistics.scores import (
     confusion_by_fold,
     resampled_scores,
 )
+
+Name = TypeVar("Name", bound=Hashable)
+
+CELLS_AT_ONCE = 1000
+"""Cells whose scores on resampled test sets are held at once: 160 MB for two scores and 10,000 resamples."""
 
 
 class CellScores:
@@ -133,6 +139,27 @@ def _differences(values: np.ndarray, pairs: Mapping[int | None, tuple[int, int]]
     """[..., K] -> [..., S]."""
     ours, theirs = [column for column, _ in pairs.values()], [column for _, column in pairs.values()]
     return values[..., ours] - values[..., theirs]
+
+
+def paired_with(
+    control: Sequence[CellPredictions],
+    variants: Mapping[Name, Sequence[CellPredictions]],
+    n_classes: int,
+    scores: Mapping[str, Score],
+    *,
+    resamples: int,
+    seed: int,
+) -> Iterator[tuple[Name, PairedScores, int]]:
+    """Every variant's name, scores that hold its cells and the control's, and its group in them; the control's is 0.
+
+    Scores of `CELLS_AT_ONCE` cells are held at once, of a larger variant all.
+    """
+    names = list(variants)
+    count = max(1, CELLS_AT_ONCE // max([1, *map(len, variants.values())]))
+    for some in (names[start : start + count] for start in range(0, len(names), count)):
+        groups = [control, *(variants[name] for name in some)]
+        paired = PairedScores(groups, n_classes, scores, resamples=resamples, seed=seed)
+        yield from ((name, paired, group) for group, name in enumerate(some, start=1))
 
 
 def columns_by_seed(cells: Sequence[CellPredictions], first: int = 0) -> dict[int | None, int]:

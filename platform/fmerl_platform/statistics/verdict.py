@@ -6,20 +6,18 @@ The method and its sources are in `fmerl_platform.statistics`.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 from fmerl_platform.statistics.crossed import CrossedMean, seeds_to_decide
-from fmerl_platform.statistics.paired import PairedScores
+from fmerl_platform.statistics.paired import Name, PairedScores, paired_with
 from fmerl_platform.statistics.scores import SCORES, CellPredictions, Score
 
 Verdict = Literal["helps", "hurts", "inconclusive", "equivalent"]
-
-Name = TypeVar("Name", bound=Hashable)
 
 SIGN_PATTERNS = 2**16
 """Sign patterns drawn; with no more than these, up to 16 pairs, all are enumerated."""
@@ -128,16 +126,15 @@ def compare(
         ValueError: No cells at all, cells of one variant that share a seed, or a class index out of range.
         InputError: The cells were not tested on the same utterances.
     """
-    paired = PairedScores([control, *variants.values()], n_classes, scores, resamples=resamples, seed=seed)
-    of_control = paired.seeds(0)
-    every_seed = of_control.union(*(paired.seeds(group) for group in range(1, len(variants) + 1)))
-    effects = {}
-    for group, name in enumerate(variants, start=1):
-        effects[name] = replace(
+    every_seed = {cell.seed for cells in (control, *variants.values()) for cell in cells if cell.seed is not None}
+    effects = {
+        name: replace(
             PairedEffect.of(paired, group, 0, metric),
             missing_in_control=_missing(control, every_seed),
             missing_in_variant=_missing(variants[name], every_seed),
         )
+        for name, paired, group in paired_with(control, variants, n_classes, scores, resamples=resamples, seed=seed)
+    }
     return judge(effects, metric=metric, alpha=alpha, power=power, margin=margin)
 
 

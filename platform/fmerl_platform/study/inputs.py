@@ -7,22 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fmerl.card import read_card, recipe_digest
+from fmerl.card import read_card
 from fmerl.conditions.condition import parse_conditions
 from fmerl.config import KNOWLEDGE, MODALITIES, RELATIONS, CellConfig
-from fmerl.corpus import Corpus, read_corpus, write_corpus
+from fmerl.corpus import Corpus, read_corpus
 from fmerl.corpus.inspection import repeats_of_train
 from fmerl.errors import InputError
 from fmerl.features.encoder import reads_later_turns
 from fmerl.features.joined import read_joined
-from fmerl.features.store import FeatureTable, features_current, write_features
+from fmerl.features.store import FeatureTable
 from fmerl.features.table_names import parse_tables
 from fmerl.folds.data import check_folds
 from fmerl.folds.splits import folds_of, repeats_in_folds
 from fmerl.supervision.anchors import encode_anchors
 from fmerl.supervision.emotion_levels import default_descriptions
 from fmerl.supervision.labels import read_labels_of
-from fmerl.synthetic import SHAPES, SyntheticSpec, generate
+from fmerl.synthetic import SHAPES
+from fmerl.synthetic.folder import materialise
 from fmerl.training.assembly import assemble
 from fmerl_platform.study.cells import CorpusInputs
 from fmerl_platform.study.options import InputOptions, control_config
@@ -186,37 +187,6 @@ def _check_unseen(config: CellConfig, corpus: Corpus) -> None:
     if not unseen <= set(corpus.classes) or len(corpus.classes) - len(unseen) < 2:
         what = f"{', '.join(sorted(unseen))} cannot be held out of {', '.join(corpus.classes)}"
         raise InputError("training.unseen_classes", what, f"name classes of {corpus.name}, and leave two")
-
-
-def materialise(spec: SyntheticSpec, storage: Path) -> tuple[Path, Path]:
-    """Write a synthetic corpus and its features, unless this very one lies there: (corpus folder, features folder)."""
-    home = storage / "synthetic" / f"{spec.name}-{spec.digest()[:12]}"
-    folder, features = home / "corpus", home / "features"
-    recipe = {"generator": "fmerl.synthetic.corpus", "spec": spec.digest()}
-    recipes: dict[str, dict[str, Any]] = {
-        **dict.fromkeys(spec.modalities, recipe),
-        KNOWLEDGE: {**recipe, "relations": list(RELATIONS)},
-    }
-    made = (folder / "corpus.json").exists() and all(
-        features_current(features, spec.name, table, recipe_digest(recipe)) for table, recipe in recipes.items()
-    )
-    if not made:
-        synthetic = generate(spec)
-        ids = tuple(utterance.utterance_id for utterance in synthetic.corpus.utterances())
-        for table, (values, missing) in {**synthetic.features, KNOWLEDGE: synthetic.knowledge}.items():
-            write_features(
-                features,
-                spec.name,
-                FeatureTable(
-                    modality=table,
-                    utterance_ids=ids,
-                    values=values,
-                    missing=missing,
-                    card={"recipe": recipes[table], "supervised_on_labels": False},
-                ),
-            )
-        write_corpus(synthetic.corpus, folder)
-    return folder, features
 
 
 def _tables_found(features: Path, corpus: Corpus, options: InputOptions) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import pytest
 from helpers.repository import EXPERIMENTS
 
 from fmerl.synthetic import MELD_SHAPE
-from fmerl_platform.study.inputs import materialise
+from fmerl.synthetic.folder import materialise
 
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | None:

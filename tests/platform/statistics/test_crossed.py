@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fmerl_platform.statistics import CrossedMean, crossed_mean, planned_power, seeds_to_decide
+from fmerl_platform.statistics.crossed import CrossedMean, crossed_mean, planned_power, seeds_to_decide
 
 # Variance
 

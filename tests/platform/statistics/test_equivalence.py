@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from simulated_studies import StudyModel, simulate_study
 
-from fmerl_platform.statistics import CrossedMean, compare, crossed_mean, holm
+from fmerl_platform.statistics import CrossedMean, compare, holm
+from fmerl_platform.statistics.crossed import crossed_mean
 
 effects = st.builds(
     CrossedMean,

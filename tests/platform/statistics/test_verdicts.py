@@ -25,11 +25,12 @@ from fmerl_platform.statistics import (
     estimate,
     estimates,
     holm,
-    resampled_scores,
+    paired,
     scores,
     sign_flip_p_value,
     weighted_f1,
 )
+from fmerl_platform.statistics.scores import resampled_scores
 
 N_CLASSES = 7
 
@@ -117,6 +118,19 @@ def test_resampled_scores_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(scores, "CHUNK_BYTES", 8 * counts[:, 0].size * 7)
     for metric, in_chunks in resampled_scores(counts, 50, seed=3).items():
         np.testing.assert_allclose(in_chunks, whole[metric], rtol=1e-12)
+
+
+def test_a_comparison_does_not_depend_on_the_cells_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    control, variants = study()
+    variants = {**variants, "few": next(iter(variants.values()))[1:3], "none": []}
+    whole = compare(control, variants, N_CLASSES, resamples=50)
+    monkeypatch.setattr(paired, "CELLS_AT_ONCE", 1)
+    by_one = compare(control, variants, N_CLASSES, resamples=50)
+    assert list(whole) == list(by_one) == list(variants)
+    for name, comparison in whole.items():
+        assert_same(by_one[name], comparison)
+    assert by_one["few"].missing_in_variant
+    assert not by_one["few"].missing_in_control
 
 
 # Tests over seeds, and over variants

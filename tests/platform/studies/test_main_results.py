@@ -17,10 +17,10 @@ from fmerl.config import KNOWLEDGE, SystemName
 from fmerl.config.presets import PRESETS
 from fmerl.errors import InputError
 from fmerl.synthetic import SHAPES
+from fmerl.synthetic.folder import materialise
 from fmerl_platform.cli.main import options_of
 from fmerl_platform.ledger.experiment import Experiment
 from fmerl_platform.studies.paper_results import COUNTERPARTS, NOT_RUN, TABLE_1, published_score
-from fmerl_platform.study.inputs import materialise
 from fmerl_platform.study.paper import NEED_KNOWLEDGE, SYSTEM_NAMES, SYSTEMS
 
 SCRIPT = EXPERIMENTS / "main_results.py"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from fmerl.corpus import Corpus, Utterance, read_corpus, write_corpus
 from fmerl.synthetic import MELD_SHAPE
+from fmerl.synthetic.folder import materialise
 from fmerl_platform.study.cells import plan_cells
-from fmerl_platform.study.inputs import load_inputs, materialise
+from fmerl_platform.study.inputs import load_inputs
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
 from fmerl_platform.study.record import StudyRecord, record_study

@@ -11,9 +11,10 @@ import pytest
 from fmerl.corpus import read_corpus
 from fmerl.errors import InputError
 from fmerl.synthetic import SHAPES
+from fmerl.synthetic.folder import materialise
 from fmerl_platform.studies.search.plan import Search, plan_search
 from fmerl_platform.study import inputs
-from fmerl_platform.study.inputs import load_inputs, materialise
+from fmerl_platform.study.inputs import load_inputs
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
 from fmerl_platform.study.study import Study

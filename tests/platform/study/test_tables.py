@@ -11,8 +11,9 @@ import pytest
 
 from fmerl.errors import InputError
 from fmerl.synthetic import SHAPES
+from fmerl.synthetic.folder import materialise
 from fmerl_platform.study.cells import plan_cells
-from fmerl_platform.study.inputs import load_inputs, materialise
+from fmerl_platform.study.inputs import load_inputs
 from fmerl_platform.study.options import InputOptions
 from fmerl_platform.study.paper import PAPER
 from fmerl_platform.study.record import StudyRecord, record_study

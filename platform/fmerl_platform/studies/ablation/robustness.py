@@ -131,7 +131,7 @@ def _untested(results: CorpusCells) -> list[str]:
         lacking = [
             f"{variant} ({seeds(number)})"
             for variant in results.variants
-            if (number := len(results.of_variant(variant)) - len(results.tested_under(variant, condition)))
+            if (number := len(results.of_variant(variant)) - len(results.predictions_of(variant, condition)))
         ]
         if lacking:
             lines.append(

@@ -20,16 +20,19 @@ from fmerl_platform.report.table import Table, columns
 from fmerl_platform.statistics import (
     CellPredictions,
     Comparison,
+    CrossedMean,
     Metric,
     accuracy,
     compare,
     confusion_by_dialogue,
+    paired_with,
     weighted_f1,
 )
 
 _SCORES = {"weighted_f1": weighted_f1, "accuracy": accuracy}
 _RESAMPLES = 1000
 """Resamples per stratum: enough for an interval that decides nothing."""
+_LEVEL = 0.05
 _TURNS = (1, 2, 4, 8, 16)
 _LENGTHS = (1, 6, 11, 21, 41)
 """First turn number or length of each bin."""
@@ -49,16 +52,15 @@ def strata_table(results: CorpusCells) -> Table | None:
     }
     rows = []
     for label, chosen, metric in _strata(results):
-        control = _only(cells, chosen)
-        compared = compare(
-            control,
-            {name: _only(found, chosen) for name, found in variants.items()},
-            len(results.classes),
-            metric=metric,
-            resamples=_RESAMPLES,
-        )
+        control, others = _only(cells, chosen), {name: _only(found, chosen) for name, found in variants.items()}
+        effects = [
+            paired.effect(metric, paired.pairs(group, 0))
+            for _, paired, group in paired_with(
+                control, others, len(results.classes), {metric: _SCORES[metric]}, resamples=_RESAMPLES, seed=0
+            )
+        ]
         scores = _SCORES[metric](confusion_by_dialogue(control, len(results.classes)).sum(axis=1))
-        rows.append((label, str(chosen.sum()), percent(scores.mean()), *(_marked(compared[name]) for name in variants)))
+        rows.append((label, str(chosen.sum()), percent(scores.mean()), *map(_marked, effects)))
     return Table(
         name=f"{results.corpus} strata",
         caption=f"Parts of {results.corpus}'s test set",
@@ -197,6 +199,6 @@ def _effect(comparison: Comparison | None) -> tuple[str, str]:
     return signed(100 * comparison.delta), interval(comparison.ci_low, comparison.ci_high)
 
 
-def _marked(comparison: Comparison) -> str:
-    outside = comparison.ci_low > 0 or comparison.ci_high < 0
-    return signed(100 * comparison.delta) + "*" * outside
+def _marked(effect: CrossedMean) -> str:
+    low, high = effect.interval(_LEVEL)
+    return signed(100 * effect.mean) + "*" * (low > 0 or high < 0)

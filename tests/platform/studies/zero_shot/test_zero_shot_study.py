@@ -14,8 +14,8 @@ import pytest
 from helpers.repository import EXPERIMENTS
 
 from fmerl.synthetic import MELD_SHAPE
+from fmerl.synthetic.folder import materialise
 from fmerl_platform.ledger.experiment import Experiment
-from fmerl_platform.study.inputs import materialise
 
 STUDY, MODELS = "held-out", "models"
 
