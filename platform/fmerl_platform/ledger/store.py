@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from fmerl.errors import InputError, LostError, path_error
+from fmerl.errors import NO_SPACE, InputError, LostError, path_error
 from fmerl_platform.ledger.migration import keep_copy_before_migration
 from fmerl_platform.ledger.server import tracking_server
 
@@ -117,6 +117,10 @@ def _passing(uri: str, error: MlflowException) -> str | None:
         LostError: It will not pass.
     """
     text = str(error)
+    for number in NO_SPACE:
+        if f"[Errno {number}]" in text:
+            *_, path, _ = text.split("'")  # where an artifact was being copied to
+            raise LostError(str(path_error(OSError(number, os.strerror(number), path)))) from error
     if not uri.startswith(_FILE):
         away = text.startswith("API request to ") and "failed with exception" in text
         return f"the tracking server {uri} does not answer" if away else None

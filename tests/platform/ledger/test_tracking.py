@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from fmerl.config import CellConfig
+from fmerl.errors import LostError
 from fmerl_platform.ledger.cells import failure_reasons, follow_plan, mark_failed, unfinished
 from fmerl_platform.ledger.conditions import untested
 from fmerl_platform.ledger.experiment import CellRun, Experiment
 from fmerl_platform.ledger.publish import RunSummary, RunView, publish
 from fmerl_platform.ledger.runs import StudyRuns
 from fmerl_platform.ledger.schema import Tag
+from fmerl_platform.ledger.store import call_patiently
 from fmerl_platform.study.cells import Cell, CellFailure
 
 
@@ -212,3 +220,20 @@ def test_aggregates_are_logged_only_when_they_change(experiment: Experiment) -> 
     history = experiment.client().get_metric_history
     assert [metric.value for metric in history(run_id, "n_seeds")] == [5.0, 6.0]
     assert [metric.value for metric in history(run_id, "p_value")] == [0.2]
+
+
+def test_a_full_disk_is_told_while_an_artifact_is_copied(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.txt").write_text("rows")
+    run = _begin(experiment, _cell())
+    experiment.client().log_artifact(run.run_id, str(tmp_path / "rows.txt"))
+
+    def full(source: str, target: str, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source, None, target)
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    where = experiment.client().get_run(run.run_id).info.artifact_uri
+    copy = partial(download_artifacts, f"{where}/rows.txt", dst_path=str(tmp_path / "copy"))
+    with pytest.raises(LostError, match=r"copy/rows\.txt: no space is left on its disk"):
+        call_patiently(experiment.uri, copy, tracking_uri=experiment.uri)
