@@ -20,5 +20,5 @@ def free_port() -> int:
 def join(rank: int, size: int, port: int) -> Ranks:
     """Join the other ranks."""
     address = f"tcp://127.0.0.1:{port}"
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size, timeout=timedelta(seconds=60))
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size, timeout=timedelta(minutes=10))
     return Ranks(rank, size)

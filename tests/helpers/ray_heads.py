@@ -89,7 +89,7 @@ def wait_for(url: str, head: subprocess.Popen[bytes]) -> None:
 def submit(address: str, python: Path, folder: Path, *options: str, grid: list[str]) -> str:
     """Submit `ablation_grid.py` with these arguments and wait for its end; returns the log."""
     command = _submission(address, python, ["python", "experiments/ablation_grid.py", *grid], *options)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while True:
         result = subprocess.run(command, cwd=folder, env=environment(python), capture_output=True, text=True)
         output = result.stdout + result.stderr

@@ -16,7 +16,8 @@ from simulated_studies import (
     true_effect,
 )
 
-from fmerl_platform.statistics import CrossedMean, accuracy, confusion_by_dialogue, seeds_to_decide, weighted_f1
+from fmerl_platform.statistics import CrossedMean, accuracy, confusion_by_dialogue, weighted_f1
+from fmerl_platform.statistics.crossed import seeds_to_decide
 
 MELD = StudyModel()
 IEMOCAP = StudyModel(n_dialogues=31, mean_utterances=52, class_counts=(144, 245, 384, 170, 299, 381))

@@ -53,7 +53,6 @@ def short_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_job_on_a_head_started_in_the_project(short_folder: Path) -> None:
     python, storage = Path(sys.executable), short_folder / "runs"
     with head(REPOSITORY, python, short_folder / "ray") as address:
@@ -61,7 +60,6 @@ def test_job_on_a_head_started_in_the_project(short_folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_job_shipped_to_a_head_without_the_project(short_folder: Path) -> None:
     python, storage = _python_without_project(short_folder / "bare"), short_folder / "runs"
     elsewhere = short_folder / "elsewhere"
@@ -77,7 +75,6 @@ def test_readme_has_the_lines() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("token", ["none", "left by an earlier run"])
 def test_readme_lines_work_as_they_stand(short_folder: Path, token: str) -> None:
     home, tools, storage = (short_folder / name for name in ("home", "bin", "runs"))

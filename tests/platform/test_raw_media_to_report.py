@@ -25,7 +25,7 @@ from fmerl.features.visual.densenet import DenseNet
 PLANTED = 4
 """Utterances that `make_media_corpus.py --faults` spoils."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -166,7 +166,6 @@ def test_a_script_without_command_or_allocation_is_refused(job: Job, tmp_path_fa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_study_on_two_nodes_is_interrupted_at_the_limit_and_resumes(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

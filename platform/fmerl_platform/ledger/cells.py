@@ -19,7 +19,7 @@ from fmerl_platform.ledger.conditions import tested_conditions
 from fmerl_platform.ledger.experiment import Experiment, Planned
 from fmerl_platform.ledger.results import CellRecord
 from fmerl_platform.ledger.schema import CONDITIONS, EPOCH_METRICS, PREDICTIONS, Tag
-from fmerl_platform.ledger.store import call_patiently
+from fmerl_platform.ledger.store import call_patiently, count_rows
 from fmerl_platform.study.cells import CellFailure, cell_name
 from fmerl_platform.study.record import CellKey
 
@@ -152,6 +152,7 @@ def unseen_classes(run: Run) -> tuple[str, ...]:
 
 def read_cells(experiment: Experiment, planned: Iterable[Planned]) -> list[CellRecord]:
     """The finished cells among these under their planned names, with their histories and predictions."""
+    count_rows(experiment.uri)
     wanted = {cell.fingerprint: cell for cell in planned}
     runs = [run for run in experiment.find(status="FINISHED", level="seed") if run.data.tags[Tag.FINGERPRINT] in wanted]
     predictions = mapped(_table(experiment.uri, run, PREDICTIONS) for run in runs)
@@ -193,19 +194,17 @@ def _table(uri: str, run: Run, name: str) -> pa.Table:
         return pq.read_table(call_patiently(uri, download_artifacts, where, dst_path=folder, tracking_uri=uri))
 
 
-def _record(
-    client: MlflowClient, run: Run, planned: Planned, predictions: pa.Table, conditions: pa.Table
-) -> CellRecord:
+def _record(client: MlflowClient, run: Run, cell: Planned, predictions: pa.Table, conditions: pa.Table) -> CellRecord:
     history = {name: client.get_metric_history(run.info.run_id, name) for name in EPOCH_METRICS}
     return CellRecord(
-        corpus=planned.corpus,
-        variant=planned.variant,
-        seed=planned.seed,
-        fingerprint=planned.fingerprint,
+        corpus=cell.corpus,
+        variant=cell.variant,
+        seed=cell.seed,
+        fingerprint=cell.fingerprint,
         run_id=run.info.run_id,
         metrics={name: value for name, value in run.data.metrics.items() if name not in EPOCH_METRICS},
         history={name: [each.value for each in sorted(found, key=lambda m: m.step)] for name, found in history.items()},
         predictions=predictions,
         conditions=conditions,
-        fold=planned.fold,
+        fold=cell.fold,
     )

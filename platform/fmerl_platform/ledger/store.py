@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -130,6 +131,15 @@ def _passing(uri: str, error: MlflowException) -> str | None:
             number = number if path.exists() else errno.ENOENT  # SQLite calls a file that is gone read-only
             raise LostError(str(path_error(OSError(number, os.strerror(number), str(path))))) from error
     return f"another program holds MLflow's database {path}" if "database is locked" in text else None
+
+
+def count_rows(uri: str) -> None:
+    """Let SQLite count a file's metrics once, which MLflow never does: till then it goes through the values of all runs
+    for those of one. A file that is locked or cannot be written is left as it is.
+    """
+    if uri.startswith(_FILE):
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(_file(uri))) as connection:
+            connection.executescript("pragma analysis_limit = 400; analyze metrics")
 
 
 def _file(uri: str) -> Path:

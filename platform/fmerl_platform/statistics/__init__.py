@@ -50,7 +50,7 @@ References:
     equivalence of average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15, 657-680.
 """
 
-from fmerl_platform.statistics.crossed import CrossedMean, planned_power, seeds_to_decide
+from fmerl_platform.statistics.crossed import CrossedMean, planned_power
 from fmerl_platform.statistics.estimate import Estimate, estimate, estimates
 from fmerl_platform.statistics.paired import PairedScores, paired_with
 from fmerl_platform.statistics.scores import (
@@ -70,7 +70,6 @@ from fmerl_platform.statistics.scores import (
 )
 from fmerl_platform.statistics.verdict import (
     Comparison,
-    Equivalence,
     PairedEffect,
     Verdict,
     compare,
@@ -85,7 +84,6 @@ __all__ = [
     "CellPredictions",
     "Comparison",
     "CrossedMean",
-    "Equivalence",
     "Estimate",
     "Metric",
     "PairedEffect",
@@ -106,7 +104,6 @@ __all__ = [
     "macro_f1",
     "paired_with",
     "planned_power",
-    "seeds_to_decide",
     "sign_flip_p_value",
     "weighted_f1",
 ]

@@ -63,7 +63,6 @@ FAULTS: dict[str, Callable[[Cells, int, int], None]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 @settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     corpus=corpora(),

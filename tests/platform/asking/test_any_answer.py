@@ -64,7 +64,6 @@ def replies(draw: st.DrawFn) -> tuple[str, str, float | None]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(replies())
 def test_a_score_is_read_as_it_was_meant_or_refused(reply: tuple[str, str, float | None]) -> None:

@@ -29,7 +29,7 @@ IDS = [f"u{row}" for row in range(len(TEXTS))]
 IN_FLIGHT = 2 * 20
 """Items of the blocks that two workers hold."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 class Command:

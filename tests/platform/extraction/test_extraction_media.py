@@ -154,7 +154,6 @@ def _problems(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("layout", "of_audio", "of_visual"),
     [
@@ -202,7 +201,6 @@ def _with_videos(corpus: Corpus, paths: dict[str, str]) -> Corpus:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_real_clips(shared_data: Path, tmp_path: Path) -> None:
     clips = sorted((shared_data / "media").glob("*.m*"))
     if not clips:

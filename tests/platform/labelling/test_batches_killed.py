@@ -25,7 +25,6 @@ CALLS = 156 * 3 + 2 * 3 + 10 * 3
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("stage", ["upload", "created", "look", "errors"])
 def test_killed_command_pays_for_nothing_twice(server: BatchEndpoint, tmp_path: Path, stage: str) -> None:
     server.fates = [

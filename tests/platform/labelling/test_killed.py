@@ -18,7 +18,7 @@ from fmerl_platform.asking.journal import JournalReader
 
 IN_FLIGHT = 8
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 CORPUS = talk([f"utterance number {row}" for row in range(160)])
 CALLS = 156 * 3 + 2 * 3 + 10 * 3

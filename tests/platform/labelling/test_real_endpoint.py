@@ -24,7 +24,7 @@ from fmerl_platform.asking.reply import Reply
 from fmerl_platform.labelling.request import LabelRequest
 from fmerl_platform.labelling.run import label_corpus
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 TEXTS = ["I love this!", "Leave me alone.", "Oh my God, he is dead.", "Okay.", "What a lovely day.", "I hate you!"]
 

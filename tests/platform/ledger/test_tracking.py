@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 
 from fmerl.config import CellConfig
 from fmerl.errors import LostError
-from fmerl_platform.ledger.cells import failure_reasons, follow_plan, mark_failed, unfinished
+from fmerl_platform.ledger.cells import failure_reasons, follow_plan, mark_failed, read_cells, unfinished
 from fmerl_platform.ledger.conditions import untested
 from fmerl_platform.ledger.experiment import CellRun, Experiment
 from fmerl_platform.ledger.publish import RunSummary, RunView, publish
@@ -220,6 +220,24 @@ def test_aggregates_are_logged_only_when_they_change(experiment: Experiment) -> 
     history = experiment.client().get_metric_history
     assert [metric.value for metric in history(run_id, "n_seeds")] == [5.0, 6.0]
     assert [metric.value for metric in history(run_id, "p_value")] == [0.2]
+
+
+def test_a_report_reads_no_values_of_other_runs(experiment: Experiment) -> None:
+    for seed in range(30):
+        run = _begin(experiment, _cell(f"f{seed}", seed))
+        for epoch in range(1, 13):
+            run.log_epoch(epoch, {"train_loss": float(epoch)})
+        run.finish({}, 12, [])
+    ask = "explain query plan select * from metrics where run_uuid = '' and key = 'train_loss'"
+    database = experiment.uri.removeprefix("sqlite:///")
+
+    def plan() -> str:
+        with closing(sqlite3.connect(database)) as connection:
+            return str(connection.execute(ask).fetchall())
+
+    assert "(key=?)" in plan()  # MLflow alone: all runs' values of the metric
+    read_cells(experiment, [])
+    assert "run_uuid=?" in plan()
 
 
 def test_a_full_disk_is_told_while_an_artifact_is_copied(

@@ -23,7 +23,7 @@ from fmerl_platform.llm_baselines.run import run_baselines
 
 IN_FLIGHT, CALLS = 8, 160
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 def test_killed_driver_pays_for_nothing_twice(

@@ -66,7 +66,6 @@ def head_raylet(head_pid: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 def test_grid_grows_the_cluster_and_outlives_a_node(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("a")
     python, storage, gcs, temporary = Path(sys.executable), folder / "runs", free_port(), folder / "ray"

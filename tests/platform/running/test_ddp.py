@@ -46,7 +46,6 @@ def runs(storage: Path) -> dict[str, tuple[list[float], list[int], dict[str, flo
     return found
 
 
-@pytest.mark.timeout(1200)
 def test_one_two_and_four_workers_give_the_same_losses(tmp_path: Path) -> None:
     """Without dropout, whose masks each rank draws for itself."""
     (tmp_path / "config.json").write_text('{"backbone.dropout": 0.0}')
@@ -64,7 +63,6 @@ def test_one_two_and_four_workers_give_the_same_losses(tmp_path: Path) -> None:
             assert predictions["utterance_id"] == alone[3]["utterance_id"]
 
 
-@pytest.mark.timeout(600)
 def test_cells_that_each_need_the_whole_machine_take_turns(tmp_path: Path) -> None:
     """More cells are let loose than fit: two that each held half of their workers would wait for ever."""
     log, whole = tmp_path / "log", str((os.cpu_count() or 1) / 2)

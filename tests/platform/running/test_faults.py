@@ -23,7 +23,6 @@ from helpers.repository import REPOSITORY
 
 from fmerl_platform.ledger.experiment import Experiment
 
-pytestmark = pytest.mark.timeout(900)
 RESUMES = "the same command resumes"
 
 

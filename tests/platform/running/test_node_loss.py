@@ -20,7 +20,6 @@ SEEDS = 6
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(500)
 def test_a_lost_node_loses_no_cell(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The head has no CPU for cells; each cell takes half of a GPU that its node only claims to have."""
     folder = tmp_path_factory.mktemp("n")

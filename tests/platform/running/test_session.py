@@ -36,7 +36,6 @@ assert os.environ["RAY_API_SERVER_ADDRESS"] == "http://127.0.0.1:1", "the user's
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_ray_trains_watch_asks_the_cluster_that_it_runs_in() -> None:
     """Its controller would else be looked for in the other cluster, or in none, since there are two."""
     python = Path(sys.executable)
