@@ -120,8 +120,8 @@ def _passing(uri: str, error: MlflowException) -> str | None:
     text = str(error)
     for number in NO_SPACE:
         if f"[Errno {number}]" in text:
-            *_, path, _ = text.split("'")  # where an artifact was being copied to
-            raise LostError(str(path_error(OSError(number, os.strerror(number), path)))) from error
+            *_, target, _ = text.split("'")  # where an artifact was being copied to
+            raise LostError(str(path_error(OSError(number, os.strerror(number), target)))) from error
     if not uri.startswith(_FILE):
         away = text.startswith("API request to ") and "failed with exception" in text
         return f"the tracking server {uri} does not answer" if away else None
