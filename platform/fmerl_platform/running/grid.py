@@ -148,7 +148,8 @@ class _Listener(Listener):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         for cell in self._groups[trial.config["group"]]:
             if cell.fingerprint in self._open:
-                self._ended(trial.trial_id, cell, f"its worker died {_RETRIES + 1} times")
+                error = f"its worker failed {trial.num_failures} times; the same command tries again"
+                self._ended(trial.trial_id, cell, error)
 
     def _ended(self, worker: str, cell: Cell, error: str) -> None:
         """Report each cell once: a repeated trial ends its finished cells again."""
