@@ -86,7 +86,7 @@ def condition_table(results: CorpusCells, rows: Sequence[ConditionRow]) -> Table
             f"every cell. Loss: points against the same cells without corruption. Δ: points against {results.control} "
             "under the same condition, paired by seed; Holm p and verdict are corrected over all rows. A condition of "
             "a modality that a variant does not read changes nothing of it.",
-            *_untested(results),
+            *_untested(results, rows),
         ),
     )
 
@@ -124,14 +124,15 @@ def _cells(row: ConditionRow) -> tuple[str, ...]:
     return (*own, signed(100 * compared.delta), interval(low, high), p_value(compared.p_value_holm), compared.verdict)
 
 
-def _untested(results: CorpusCells) -> list[str]:
+def _untested(results: CorpusCells, rows: Sequence[ConditionRow]) -> list[str]:
     """A sentence per condition that some finished cells were not tested under."""
+    tested = {(row.condition, row.variant): row.n_seeds for row in rows}
     lines = []
     for condition in results.conditions:
         lacking = [
             f"{variant} ({seeds(number)})"
             for variant in results.variants
-            if (number := len(results.of_variant(variant)) - len(results.predictions_of(variant, condition)))
+            if (number := len(results.of_variant(variant)) - tested.get((condition, variant), 0))
         ]
         if lacking:
             lines.append(
