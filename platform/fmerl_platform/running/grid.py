@@ -28,6 +28,11 @@ _GROUPS_PER_SLOT = 32
 _LONGEST_GROUP = 16
 _RETRIES = 3
 """Retries of a group whose worker died; errors of the cell itself are not repeated."""
+_PASSES = 3
+"""Most passes over cells that Ray Tune gave up with retries left: a worker that dies between two tasks of its trial
+fails both, and to Tune 2.60 the second failure is one of a trial that does not run, which it does not repeat."""
+
+_NO_END = "its worker died; the same command tries again"
 
 
 def group_cells(cells: Sequence[Cell], slots: int) -> list[tuple[Cell, ...]]:
@@ -68,26 +73,28 @@ def run_grid(
         LostError: Results cannot be written any more.
     """
     placement = place_cells(cells, corpora, resources, nodes_of_cluster())
-    groups = group_cells(cells, placement.at_once)
-    trainable = tune.with_parameters(
-        _train_group,
-        groups=groups,
-        corpora=dict(corpora),
-        experiment=experiment,
-        parents=dict(parents),
-        files=files,
-        placement=placement,
-        storage=storage,
-        train=train,
-    )
-    listener = _Listener(groups, progress)
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, placement.by_name if placement.workers == 1 else DRIVER),
-        param_space={"group": tune.grid_search(list(range(len(groups))))},
-        tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=placement.at_once),
-        run_config=quiet_run(experiment.study, storage, _RETRIES, listener, _Lost(listener)),
-    )
-    tuner.fit()
+    listener = _Listener(cells, progress)
+    for _ in range(_PASSES):
+        groups = listener.groups = group_cells(listener.waiting(), placement.at_once)
+        if not groups:
+            break
+        trainable = tune.with_parameters(
+            _train_group,
+            groups=groups,
+            corpora=dict(corpora),
+            experiment=experiment,
+            parents=dict(parents),
+            files=files,
+            placement=placement,
+            storage=storage,
+            train=train,
+        )
+        tune.Tuner(
+            tune.with_resources(trainable, placement.by_name if placement.workers == 1 else DRIVER),
+            param_space={"group": tune.grid_search(list(range(len(groups))))},
+            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=placement.at_once),
+            run_config=quiet_run(experiment.study, storage, _RETRIES, listener, listener),
+        ).fit()
     if listener.lost:
         raise LostError(listener.lost)
     return listener.failures()
@@ -118,56 +125,51 @@ def _train_group(
         tune.report({"fmerl_cell": index, "fmerl_error": error, "fmerl_lost": lost})
 
 
-class _Listener(Listener):
-    """Turns Tune's events into progress, and remembers which cells are not done."""
+class _Listener(Listener, tune.Stopper):
+    """Turns Tune's events into progress, knows which cells are not done, and ends all once results are lost."""
 
-    def __init__(self, groups: Sequence[Sequence[Cell]], progress: RunEvents) -> None:
+    def __init__(self, cells: Sequence[Cell], progress: RunEvents) -> None:
         super().__init__(progress)
-        self._groups = groups
-        self._open = {cell.fingerprint: CellFailure(cell=cell, error="never ran") for group in groups for cell in group}
-        self._told: set[str] = set()
+        self._cells = cells
+        self._errors: dict[str, str] = {}
+        """Of every cell that has ended; empty: it is finished."""
+        self.groups: list[tuple[Cell, ...]] = []
+        """Of the current pass."""
         self.lost = ""
         """Why results cannot be written any more."""
 
     def failures(self) -> list[CellFailure]:
-        return list(self._open.values())
+        ends = [(cell, self._errors.get(cell.fingerprint, _NO_END)) for cell in self._cells]
+        return [CellFailure(cell=cell, error=error) for cell, error in ends if error]
 
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        group = self._groups[trial.config["group"]]
-        index, error = result["fmerl_cell"], result["fmerl_error"]
-        cell = group[index]
-        self.lost = self.lost or result["fmerl_lost"]
-        if not error:
-            self._open.pop(cell.fingerprint, None)
-        self._ended(trial.trial_id, cell, error)
-        if index + 1 < len(group):
-            self._progress.started(trial.trial_id)
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        for cell in self._groups[trial.config["group"]]:
-            if cell.fingerprint in self._open:
-                error = f"its worker failed {trial.num_failures} times; the same command tries again"
-                self._ended(trial.trial_id, cell, error)
-
-    def _ended(self, worker: str, cell: Cell, error: str) -> None:
-        """Report each cell once: a repeated trial ends its finished cells again."""
-        if error:
-            self._open[cell.fingerprint] = CellFailure(cell=cell, error=error)
-        if cell.fingerprint not in self._told:
-            self._told.add(cell.fingerprint)
-            self._progress.ended(worker, cell.name, error)
-
-
-class _Lost(tune.Stopper):
-    """Ends all trials once results cannot be written any more."""
-
-    def __init__(self, listener: _Listener) -> None:
-        self._listener = listener
+    def waiting(self) -> list[Cell]:
+        """Cells that have not ended, if there is a use in training them."""
+        return [cell for cell in self._cells if cell.fingerprint not in self._errors and not self.lost]
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        return bool(self._listener.lost)
+        return bool(self.lost)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        group, index = self.groups[trial.config["group"]], result["fmerl_cell"]
+        cell, error = group[index], result["fmerl_error"]
+        self.lost = self.lost or result["fmerl_lost"]
+        self._ended(trial.trial_id, cell, error)
+        if index + 1 < len(group):
+            self._progress.started(trial.trial_id)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        error = f"its worker failed {trial.num_failures} times; the same command tries again"
+        for cell in self.groups[trial.config["group"]]:
+            if cell.fingerprint not in self._errors and trial.num_failures > _RETRIES:
+                self._ended(trial.trial_id, cell, error)
+
+    def _ended(self, worker: str, cell: Cell, error: str) -> None:
+        """Report each cell once: a repeated trial ends its finished cells again."""
+        if cell.fingerprint not in self._errors:
+            self._progress.ended(worker, cell.name, error)
+        self._errors[cell.fingerprint] = error
