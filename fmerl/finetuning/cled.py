@@ -12,7 +12,10 @@ Shapes: n utterances of a batch, m vectors of the contrast, V views, D width, C 
 from __future__ import annotations
 
 import math
-from typing import Any
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast, get_args
 
 import numpy as np
 import torch
@@ -23,7 +26,9 @@ from torch import Tensor, nn
 from fmerl.errors import InputError
 from fmerl.finetuning.config import CLEDConfig, TuningConfig
 from fmerl.finetuning.data import TuningData
-from fmerl.finetuning.packing import Pass
+from fmerl.finetuning.edits import Edit, EditedPass, Editor, read_synonyms
+from fmerl.finetuning.inputs import TokenSequence
+from fmerl.finetuning.packing import Pass, PassMaker
 from fmerl.finetuning.system import Encode, Output, TunedSystem
 from fmerl.model.baselines.losses import supervised_contrastive
 
@@ -37,6 +42,7 @@ class CLED(TunedSystem):
         decoupled: Index of the decoupled class; None for none.
         learned: Classes that train has, in label order, [C].
         settings: CLED's own.
+        edited: Inputs with edited words, [U], for augmentations of that kind.
     """
 
     transitions: Tensor
@@ -50,8 +56,10 @@ class CLED(TunedSystem):
         decoupled: int | None,
         learned: NDArray[np.bool_],
         settings: CLEDConfig,
+        edited: Sequence[TokenSequence] | None = None,
     ) -> None:
         super().__init__()
+        self._edited = edited
         self.encoder, self._settings, self._decoupled = encoder, settings, decoupled
         self.head = nn.Linear(encoder.config.hidden_size, len(transitions))
         self._targets = [index for index, known in enumerate(learned) if known and index != decoupled]
@@ -66,16 +74,29 @@ class CLED(TunedSystem):
             raise InputError("cled.decoupled", what, f"name one of {', '.join(data.classes)}, or none")
         decoupled = None if settings.decoupled == "none" else data.classes.index(settings.decoupled)
         counts = np.bincount(data.learned[data.train_rows()], minlength=len(data.classes))
-        return cls(encoder, transitions_of(data), decoupled, counts > 0, settings)
+        return cls(encoder, transitions_of(data), decoupled, counts > 0, settings, _edited(data, settings))
 
     @property
     def compares(self) -> bool:
         return self._settings.loss != "ce"
 
-    def forward(self, batch: Pass) -> Output:
-        """Outputs in the order of the pass's rows; in training two views, where the other dropout mask is one."""
-        twice = self.training and self.compares and self._settings.augmentation == "dropout"
-        states = torch.stack([batch.vectors(self.encoder) for _ in range(1 + twice)], dim=1)
+    def passes(self, maker: PassMaker, data: TuningData, rows: Sequence[int]) -> Iterator[Pass | EditedPass]:
+        """Forward passes over these rows; in training the edited tokens count, too."""
+        inputs = self._edited if self.training else None
+        if inputs is None:
+            yield from maker.passes(data.sequences, rows)
+            return
+        for batch in maker.passes(data.sequences, rows, {row: len(inputs[row].ids) for row in rows}):
+            yield EditedPass.of(batch, maker.whole(inputs, batch.rows.tolist()))
+
+    def forward(self, batch: Pass | EditedPass) -> Output:
+        """Outputs in the order of the pass's rows; in training two views, of another dropout mask or edited words."""
+        if isinstance(batch, EditedPass):
+            views = batch.views(self.encoder)
+        else:
+            twice = self.training and self.compares and self._settings.augmentation == "dropout"
+            views = [batch.vectors(self.encoder) for _ in range(1 + twice)]
+        states = torch.stack(views, dim=1)
         return Output(self.head(states[:, 0]), states)
 
     def loss(self, output: Output, label: Tensor) -> Tensor:
@@ -109,6 +130,17 @@ class CLED(TunedSystem):
         states, label = encode(rows), torch.from_numpy(data.learned[rows])
         for index in label.unique().tolist():
             self.centroids[index] = states[label == index].mean(0).to(self.centroids.device)
+
+
+def _edited(data: TuningData, settings: CLEDConfig) -> Sequence[TokenSequence] | None:
+    """Inputs with edited words, [U], drawn from the global generator; None for other augmentations."""
+    if settings.loss == "ce" or settings.augmentation not in get_args(Edit):
+        return None
+    kind = cast(Edit, settings.augmentation)
+    synonyms = read_synonyms(Path(settings.synonyms)) if kind in ("insert", "replace") else {}
+    editor = Editor(kind, settings.edit_share, synonyms, random.Random(int(torch.randint(2**31, ()))))
+    pairs = zip(data.items, data.utterances, strict=True)
+    return data.builder.sequences([editor.item(item, each.text) for item, each in pairs])
 
 
 def transitions_of(data: TuningData) -> NDArray[np.float32]:

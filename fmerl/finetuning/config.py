@@ -43,9 +43,13 @@ class CLEDConfig(Section):
 
     loss: Literal["cled", "supcon", "ce"] = "cled"
     """Added to the cross-entropy: CLED's contrast, the supervised contrast of Khosla et al. (2020), or nothing."""
-    augmentation: Literal["emomix", "dropout", "none"] = "emomix"
+    augmentation: Literal["emomix", "dropout", "delete", "swap", "insert", "replace", "none"] = "emomix"
     """Vectors added to a batch for the contrast: states moved towards the next emotions of the dialogue, states under
-    another dropout mask, or none."""
+    another dropout mask, states of the utterance with edited words (`fmerl.finetuning.edits`), or none."""
+    edit_share: float = 0.1
+    """Share of an utterance's words that are edited."""
+    synonyms: str = ""
+    """File of groups of synonyms, one a line, separated by commas; `insert` and `replace` need it."""
     temperature: float = 0.05
     """Temperature of the contrast."""
     alpha: float = 0.5
@@ -57,11 +61,12 @@ class CLEDConfig(Section):
     in alphabetical order instead, `frustrated`."""
 
     def __post_init__(self) -> None:
-        if self.augmentation in ("delete", "swap", "insert", "replace"):
-            what = f"{self.augmentation} edits the text's words, which is not built"
-            raise ValueError(f"augmentation must be one of emomix, dropout, none: {what}")
         super().__post_init__()
         check_positive("temperature", self.temperature)
+        if not 0 < self.edit_share < 1:
+            raise ValueError("edit_share must be between 0 and 1")
+        if self.augmentation in ("insert", "replace") and not self.synonyms:
+            raise ValueError(f"augmentation {self.augmentation} needs synonyms: give the file with --synonyms")
         if self.alpha < 0 or self.threshold < 0:
             raise ValueError("alpha and threshold must not be negative")
 

@@ -19,6 +19,7 @@ from fmerl.config import DIMENSIONS
 from fmerl.corpus import Corpus, Utterance
 from fmerl.corpus.dialogue import Split
 from fmerl.errors import InputError
+from fmerl.features.encoder import Item
 from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.folds import Fold
 from fmerl.finetuning.inputs import InputBuilder, TokenSequence, tuning_items
@@ -32,6 +33,8 @@ class TuningData:
 
     classes: tuple[str, ...]
     utterances: tuple[Utterance, ...]
+    items: Sequence[Item]
+    """All that inputs are made of, [U]."""
     sequences: Sequence[TokenSequence]
     """Inputs, [U]."""
     gold: NDArray[np.int64]
@@ -136,6 +139,7 @@ def tuning_data(
     return TuningData(
         classes=corpus.classes,
         utterances=utterances,
+        items=items,
         sequences=builder.sequences(items),
         gold=gold,
         learned=np.where(hidden, CONTEXT_ONLY, gold),

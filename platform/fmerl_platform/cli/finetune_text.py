@@ -42,6 +42,8 @@ class FinetuneOptions:
     again for other fields."""
     paraphrases: Path | None = None
     """JSON object of classes and what MPLP's decoder says of them, in place of the paraphrases that it has."""
+    synonyms: Path | None = None
+    """Groups of synonyms, one a line, separated by commas, for CLED's augmentations insert and replace."""
     context_turns: int | None = None
     """Most turns on either side, 100, of MPLP 5; what fits decides first."""
     max_length: Count | None = None
@@ -127,7 +129,8 @@ def request_of(options: FinetuneOptions) -> TuningRequest:
         InputError: An option out of its range.
     """
     from fmerl.corpus import read_corpus
-    from fmerl.finetuning.config import MPLPConfig
+    from fmerl.finetuning.config import CLEDConfig, MPLPConfig
+    from fmerl.finetuning.edits import read_synonyms
     from fmerl.finetuning.mplp.paraphrases import read_paraphrases
     from fmerl_platform.finetuning.request import TuningRequest
     from fmerl_platform.finetuning.variants import tuning_variants
@@ -143,6 +146,11 @@ def request_of(options: FinetuneOptions) -> TuningRequest:
         if "mplp" not in options.system:
             raise InputError("--paraphrases", "only mplp reads them", "add --system mplp, or leave them out")
         given["mplp"] = MPLPConfig(paraphrases=read_paraphrases(options.paraphrases))
+    if options.synonyms is not None:
+        if "cled" not in options.system:
+            raise InputError("--synonyms", "only cled reads them", "add --system cled, or leave them out")
+        read_synonyms(options.synonyms)
+        given["cled"] = CLEDConfig(synonyms=str(options.synonyms.resolve()))
     # Workers may start elsewhere.
     given["encoder"] = str(place.resolve()) if place.is_dir() else options.encoder
     given["precision"] = "bfloat16" if options.bf16 else "float32"

@@ -13,6 +13,7 @@ from fmerl.card import check_replaceable, recipe_digest
 from fmerl.corpus import Corpus
 from fmerl.errors import InputError
 from fmerl.features.text.encoder import check_encoder, revision_of
+from fmerl.files import file_digest
 from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.data import check_targets
 from fmerl.finetuning.folder import fold_folder
@@ -117,8 +118,9 @@ class TuningRequest:
 
     def _cell(self, variant: str, seed: int, fold: Fold | None) -> TuningCell:
         config = self.variants[variant]
-        recipe = {
-            "config": config.values(),
+        values = config.values()
+        recipe: dict[str, Any] = {
+            "config": values,
             "encoder": self.revision,
             "corpus": self.corpus_digest,
             "unseen": list(self.unseen),
@@ -126,14 +128,17 @@ class TuningRequest:
             "seed": seed,
             "code": tuning_digest(config.system),
         }
+        # Wherever encoder and synonyms lie, it is their content that counts.
+        counted = {**values, "encoder": ""}
+        if path := values.get("cled", {}).get("synonyms"):
+            recipe["synonyms"] = file_digest(Path(path))
+            counted["cled"] = {**values["cled"], "synonyms": ""}
         place = self.output.resolve() / quote(self.corpus.name, safe="") / quote(variant, safe="") / f"seed-{seed}"
-        # Wherever the encoder lies, it is its content that counts.
-        counted = {**recipe, "config": {**config.values(), "encoder": ""}}
         return TuningCell(
             corpus=self.corpus.name,
             variant=variant,
             seed=seed,
-            fingerprint=recipe_digest(counted),
+            fingerprint=recipe_digest({**recipe, "config": counted}),
             config=config,
             recipe=recipe,
             folder=place if fold is None else fold_folder(place, fold),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -136,8 +137,8 @@ def test_centroids_are_means_in_evaluation_mode(config: TuningConfig, corpus: Co
     states: dict[int, list[Tensor]] = {}
     with torch.no_grad():
         for row in rows:
-            (batch,) = model.passes(maker, data, [row])
-            states.setdefault(int(data.learned[row]), []).append(batch.vectors(model.encoder)[0])  # type: ignore[attr-defined]
+            (batch,) = maker.passes(data.sequences, [row])
+            states.setdefault(int(data.learned[row]), []).append(batch.vectors(model.encoder)[0])
     for index, members in states.items():
         torch.testing.assert_close(model.centroids[index], torch.stack(members).mean(0), atol=1e-4, rtol=1e-4)
 
@@ -184,6 +185,24 @@ def test_dropout_makes_two_views_in_training_alone(config: TuningConfig, corpus:
     assert len(vectors) == len(labels) == 2 * len(output.states)
 
 
+def test_edited_words_make_the_second_view_in_training_alone(
+    config: TuningConfig, corpus: Corpus, tmp_path: Path
+) -> None:
+    synonyms = tmp_path / "synonyms"
+    synonyms.write_text("god, day\noh, leave\n")
+    model, data, _ = system(config, corpus, augmentation="replace", synonyms=str(synonyms))
+    maker, rows, edited = prepare_encoder(config)[2], list(range(8)), model._edited
+    assert edited is not None
+    assert any(edited[row].ids != data.sequences[row].ids for row in rows)
+    with torch.no_grad():
+        for batch in model.train().passes(maker, data, rows):
+            for row, views in zip(batch.rows.tolist(), model(batch).states, strict=True):
+                for inputs, state in zip((data.sequences, edited), views, strict=True):
+                    (alone,) = maker.passes(inputs, [row])
+                    torch.testing.assert_close(state, alone.vectors(model.encoder)[0], atol=1e-5, rtol=1e-5)
+        assert all(model(batch).states.shape[1] == 1 for batch in model.eval().passes(maker, data, rows))
+
+
 def test_without_its_contrast_it_is_a_linear_classifier(config: TuningConfig, corpus: Corpus) -> None:
     """Neither augmentation nor alpha nor threshold reaches it."""
     base = replace(config, system="cled", input="tags", epochs=1)
@@ -204,7 +223,8 @@ def test_a_class_that_the_corpus_lacks_cannot_be_decoupled(config: TuningConfig,
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"augmentation": "swap"}, "not built"),
+        ({"augmentation": "replace"}, "needs synonyms"),
+        ({"augmentation": "swap", "edit_share": 0.0}, "edit_share"),
         ({"augmentation": "noise"}, "augmentation"),
         ({"temperature": 0.0}, "temperature"),
         ({"alpha": -1.0}, "alpha"),

@@ -45,6 +45,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "PM": {"system": "compm", "input": "tags", "compm": CoMPMConfig(gru_dropout=0.0, context=False)},
     "CLED": {"system": "cled", "input": "tags", "speaker_tokens": 2},
     "supcon": {"system": "cled", "input": "tags", "cled": CLEDConfig(loss="supcon", augmentation="dropout")},
+    "CLED with words swapped": {"system": "cled", "input": "tags", "cled": CLEDConfig(augmentation="swap")},
     "CLED without contrast": {"system": "cled", "input": "tags", "cled": CLEDConfig(loss="ce")},
     "MPLP": {**_PROMPTED, "mplp": MPLPConfig(first_epochs=1, lstm_dropout=0.0)},
     "MPLP's first stage": {**_PROMPTED, "mplp": MPLPConfig(stages="first", first_epochs=1)},
@@ -94,7 +95,9 @@ class StoppedError(Exception):
     pass
 
 
-@pytest.mark.parametrize(("name", "stops"), [("CoMPM", [5]), ("CLED", [4, 5]), ("MPLP", [4, 8, 11])])
+@pytest.mark.parametrize(
+    ("name", "stops"), [("CoMPM", [5]), ("CLED", [4, 5]), ("CLED with words swapped", [5]), ("MPLP", [4, 8, 11])]
+)
 def test_an_interrupted_system_ends_with_the_same_bits(
     few: Corpus,
     configs: dict[str, TuningConfig],

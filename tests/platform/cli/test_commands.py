@@ -45,10 +45,10 @@ FLAGS = {
     "score": "--predictions --corpus --study --variant --storage --margin --output",
     "meld-text": f"""--meld --emobank --text-encoder --pooling --text-folds --system --variants --axis --study-file
         --conditions --margin {STUDY}""",
-    "finetune-text": """--corpus --encoder --system --input --set --axis --paraphrases --context-turns --max-length
-        --pooling --epochs --batch-size --learning-rate --head-rate --layer-decay --weight-decay --warmup --clip
-        --dropout --pass-tokens --bf16 --unseen --folds --seeds --workers-per-cell --cpus-per-cell --gpus-per-cell
-        --cells-at-once --checkpoint-seconds --study --storage --output --dry-run""",
+    "finetune-text": """--corpus --encoder --system --input --set --axis --paraphrases --synonyms --context-turns
+        --max-length --pooling --epochs --batch-size --learning-rate --head-rate --layer-decay --weight-decay --warmup
+        --clip --dropout --pass-tokens --bf16 --unseen --folds --seeds --workers-per-cell --cpus-per-cell
+        --gpus-per-cell --cells-at-once --checkpoint-seconds --study --storage --output --dry-run""",
     "extract": """--corpus --features --modalities --table --text-encoder --text-layer --text-pooling --text-context
         --text-length --text-folds --audio-encoder --audio-set --audio-level --audio-rate --audio-layers --audio-pooling
         --audio-chunk --audio-seconds --media-roots --visual-encoder --visual-weights --pixel-mean --pixel-sd

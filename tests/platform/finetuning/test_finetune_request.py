@@ -112,6 +112,19 @@ def test_a_fingerprint_has_the_settings_of_its_own_system(place: Path) -> None:
     assert one[1] != two[1]
 
 
+def test_it_is_the_content_of_synonyms_that_counts(place: Path, tmp_path: Path) -> None:
+    prints = []
+    for name, text in (("one", "oh, my\n"), ("two", "oh, my\n"), ("three", "oh, god\n")):
+        (tmp_path / name).write_text(text)
+        asked = ("--system", "cled", "--synonyms", str(tmp_path / name), "--axis", "cled.augmentation=swap,replace")
+        request = request_of(place, *asked, "--seeds", "0")
+        assert request.variants["cled.augmentation = replace"].cled.synonyms == str(tmp_path / name)
+        prints.append([cell.fingerprint for cell in request.cells])
+    assert prints[0] == prints[1]
+    assert not set(prints[0]) & set(prints[2])
+    request.check()
+
+
 def test_the_code_of_one_system_tunes_no_other_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def digests() -> list[str]:
         fingerprint.tuning_digest.cache_clear()
@@ -177,7 +190,7 @@ def test_an_encoder_is_not_trained_again_as_a_cell(place: Path, tmp_path: Path, 
         (["--system", "cled", "cled"], "--system"),
         (["--set", "compm.memory=none"], "classifier have no such field"),
         (["--set", "memories=none"], "no configuration field"),
-        (["--system", "cled", "--set", "augmentation=swap"], "not built"),
+        (["--system", "cled", "--set", "augmentation=insert"], "insert needs synonyms"),
         (["--system", "cled", "--set", "cled.decoupled=boredom"], "boredom is no class"),
         (["--system", "compm", "--axis", "memory=shared"], "memory must be one of"),
         (["--system", "compm", "--axis", "gru_layers"], "no values"),
@@ -187,6 +200,8 @@ def test_an_encoder_is_not_trained_again_as_a_cell(place: Path, tmp_path: Path, 
         (["--system", "mplp", "--layer-decay", "0.9"], "layer_decay must be 1"),
         (["--system", "mplp", "--set", "mplp.paraphrases=joy"], "CLASS=words"),
         (["--paraphrases", "said.json"], "only mplp reads them"),
+        (["--synonyms", "words.txt"], "only cled reads them"),
+        (["--system", "cled", "--synonyms", "nowhere.txt"], "nowhere.txt: no such file"),
     ],
 )
 def test_bad_arguments_are_one_line(place: Path, arguments: list[str], said: str) -> None:
