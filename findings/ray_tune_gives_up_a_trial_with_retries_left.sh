@@ -2,8 +2,8 @@
 # Ray Tune 2.60.0: a worker that is used again and dies between two trials ends the second one, whatever max_failures says.
 #
 # Guess: with max_failures=30 a trial has to fail 31 times before it is given up; a worker that dies costs a retry.
-# Seen:  with reuse_actors=True, of 60 trials on workers of which half die 1 to 1,000 ms after a trial, ten to
-#        fifteen end with an error after two failures. Both calls that wait on the dead worker fail; at the first the trial goes
+# Seen:  with reuse_actors=True, of 60 trials on workers of which half die 1 to 1,000 ms after a trial, ten to fifteen
+#        end with an error after two failures. Both calls that wait on the dead worker fail; at the first the trial goes
 #        back to wait for a worker, at the second it is no longer running, and then it is given up. With
 #        reuse_actors=False every trial is finished.
 # For a user: on machines that can be taken away, or whose memory is short, trials are missing from a grid though
