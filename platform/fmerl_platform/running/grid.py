@@ -32,8 +32,6 @@ _PASSES = 3
 """Most passes over cells that Ray Tune gave up with retries left: a worker that dies between two tasks of its trial
 fails both, and to Tune 2.60 the second failure is one of a trial that does not run, which it does not repeat."""
 
-_NO_END = "its worker died; the same command tries again"
-
 
 def group_cells(cells: Sequence[Cell], slots: int) -> list[tuple[Cell, ...]]:
     """Group neighbouring cells, as many to a group as keeps the slots evenly loaded."""
@@ -139,7 +137,7 @@ class _Listener(Listener, tune.Stopper):
         """Why results cannot be written any more."""
 
     def failures(self) -> list[CellFailure]:
-        ends = [(cell, self._errors.get(cell.fingerprint, _NO_END)) for cell in self._cells]
+        ends = [(cell, self._errors.get(cell.fingerprint, "its worker died; run it again")) for cell in self._cells]
         return [CellFailure(cell=cell, error=error) for cell, error in ends if error]
 
     def waiting(self) -> list[Cell]:

@@ -22,6 +22,9 @@ class Listener(tune.Callback):
         """Tune saves its callbacks beside the experiment; this one lives and ends with the driver."""
         return {}
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        logging.getLogger(__name__).warning("a worker died; what it was at is begun again")
+
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._progress.started(trial.trial_id)
 
@@ -41,10 +44,12 @@ def quiet_run(
     # Tune's older, quieter output: at verbosity 0 the newer one still prints a table of its settings.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     # Tune's own state is never read: trials leave no files of results, whose absence is no news, and where the rest
-    # cannot be written the results cannot either, and that is told once.
+    # cannot be written the results cannot either, and that is told once. The listener tells of trials that fail; their
+    # stacks are kept beside Tune's state.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
-    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
+    os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")
+    for name in ("analysis.experiment_analysis", "execution.experiment_state", "tune"):
+        logging.getLogger(f"ray.tune.{name}").setLevel(logging.CRITICAL)
     return tune.RunConfig(
         name=name,
         storage_path=str((storage / "tune").resolve()),

@@ -125,7 +125,7 @@ def test_an_error_of_the_cell_itself_is_not_repeated(trained: Any) -> None:
 def test_a_cell_that_is_always_given_up_ends_the_grid_all_the_same(trained: Any) -> None:
     failures, _ = trained(CELLS, lambda number, cell: RETRIES if cell.seed == 1 else "")
     assert trained.passes == [[0, 1, 2], [1], [1]]
-    assert [(each.cell.seed, each.error) for each in failures] == [(1, "its worker died; the same command tries again")]
+    assert [(each.cell.seed, each.error) for each in failures] == [(1, "its worker died; run it again")]
 
 
 def test_nothing_is_run_again_once_results_are_lost(trained: Any) -> None:
