@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from helpers.processes import tail
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -125,15 +127,19 @@ def _too_early(output: str) -> bool:
 
 @contextmanager
 def node(folder: Path, python: Path, temporary: Path, gcs_port: int, gpus: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A node of two CPUs, and as many GPUs as it says, that joins a head of this machine."""
+    """A node of two CPUs, and as many GPUs as it says, that has joined a head of this machine."""
     command: list[str | Path] = [python, "-m", "ray.scripts.scripts", "start", "--block"]
     command += [f"--address=127.0.0.1:{gcs_port}", "--num-cpus=2", f"--num-gpus={gpus}"]
     command += ["--object-store-memory=200000000", f"--dashboard-agent-listen-port={free_port()}"]
-    with (temporary.parent / f"node-{time.monotonic_ns()}.log").open("wb") as log:
+    log = temporary.parent / f"node-{time.monotonic_ns()}.log"
+    with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment(python), stdout=log, stderr=log, start_new_session=True
+            command, cwd=folder, env=environment(python), stdout=output, stderr=output, start_new_session=True
         )
     try:
+        while "Ray runtime started" not in log.read_text(encoding="utf-8"):
+            assert process.poll() is None, f"the node did not join: {tail(log)}"
+            time.sleep(0.2)
         yield process
     finally:
         with suppress(ProcessLookupError):
