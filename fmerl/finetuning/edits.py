@@ -87,7 +87,7 @@ class Editor:
             bare = _bare(words[place])
             before, _, after = words[place].partition(bare)
             synonym = self.draw.choice(known[place])
-            words[place] = before + (synonym.capitalize() if bare.istitle() else synonym) + after
+            words[place] = before + (synonym[0].upper() + synonym[1:] if bare.istitle() else synonym) + after
         return words
 
     def _known(self, words: Sequence[str]) -> dict[int, Sequence[str]]:
