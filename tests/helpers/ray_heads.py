@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from helpers.processes import tail
+from helpers.processes import wait_until
 
 
 def free_port() -> int:
@@ -137,9 +137,7 @@ def node(folder: Path, python: Path, temporary: Path, gcs_port: int, gpus: int) 
             command, cwd=folder, env=environment(python), stdout=output, stderr=output, start_new_session=True
         )
     try:
-        while "Ray runtime started" not in log.read_text(encoding="utf-8"):
-            assert process.poll() is None, f"the node did not join: {tail(log)}"
-            time.sleep(0.2)
+        wait_until(lambda: "Ray runtime started" in log.read_text(encoding="utf-8"), process, log)
         yield process
     finally:
         with suppress(ProcessLookupError):
