@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar
 
 import torch
@@ -21,7 +22,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
 from fmerl.finetuning.config import CoMPMConfig, TuningConfig
 from fmerl.finetuning.data import TuningData
-from fmerl.finetuning.packing import Pass, PassMaker
+from fmerl.finetuning.packing import Pass, PassMaker, places_of
 from fmerl.finetuning.system import Output, TunedSystem
 
 
@@ -49,12 +50,13 @@ class Memory:
         """Memory of the rows of a pass."""
         earlier = {place: data.own_earlier[row] for place, row in enumerate(rows) if data.own_earlier[row]}
         used = earlier or {0: (rows[0],)}
-        turns = maker.whole(data.alone, sorted({row for own in used.values() for row in own}))
-        place = {row: place for place, row in enumerate(turns.rows.tolist())}
+        said = list(chain.from_iterable(used.values()))
+        lengths = [len(own) for own in used.values()]
+        turns = maker.whole(data.alone, sorted(set(said)))
         return cls(
             turns=turns,
-            places=pad_sequence([torch.tensor([place[row] for row in own]) for own in used.values()], batch_first=True),
-            lengths=torch.tensor([len(own) for own in used.values()]),
+            places=pad_sequence(places_of(said, turns.rows).split(lengths), batch_first=True),
+            lengths=torch.tensor(lengths),
             owners=torch.tensor(list(used)),
             weight=torch.full((len(used), 1), float(bool(earlier))),
         )

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from fmerl.errors import InputError
 from fmerl.features.encoder import Item
-from fmerl.finetuning.packing import Pass
+from fmerl.finetuning.packing import Pass, places_of
 from fmerl.user_text import read_text
 
 Edit = Literal["delete", "swap", "insert", "replace"]
@@ -133,8 +133,7 @@ class EditedPass:
 
     @classmethod
     def of(cls, spoken: Pass, edited: Pass) -> EditedPass:
-        place = {row: place for place, row in enumerate(edited.rows.tolist())}
-        return cls(spoken, edited, torch.tensor([place[row] for row in spoken.rows.tolist()]))
+        return cls(spoken, edited, places_of(spoken.rows.tolist(), edited.rows))
 
     @property
     def rows(self) -> Tensor:

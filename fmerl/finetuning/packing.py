@@ -136,6 +136,12 @@ class PassMaker:
         return ids, None, mask
 
 
+def places_of(rows: Sequence[int], among: Tensor) -> Tensor:
+    """Place of each of these rows in `among`, which holds each once."""
+    place = {row: place for place, row in enumerate(among.tolist())}
+    return torch.tensor([place[row] for row in rows])
+
+
 def register() -> None:
     """Make the packed attention known to Transformers under `PACKED`."""
     from transformers import AttentionInterface

@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from fmerl.finetuning.config import TuningConfig
 from fmerl.finetuning.data import TuningData
 from fmerl.finetuning.model import parameter_groups
-from fmerl.finetuning.packing import PassMaker
+from fmerl.finetuning.packing import PassMaker, places_of
 from fmerl.finetuning.system import Batch, Output, TunedSystem
 from fmerl.training.distributed import Ranks
 from fmerl.training.loop import random_state
@@ -146,7 +146,7 @@ class Tuner:
             with self._averaged(number + 1 == len(passes)):
                 outputs.append(self._output(self._called, batch))
         sizes = [len(share) for share in shares]
-        order = _places(torch.cat([batch.rows for batch in passes]), own or rows[:1]).to(self._device)
+        order = places_of(own or rows[:1], torch.cat([batch.rows for batch in passes])).to(self._device)
         parts = (torch.cat(values)[order][: len(own)] for values in zip(*outputs, strict=True))
         whole = Output(*(_of_all_ranks(part, sizes, rank) for part in parts))
         label = self._label[list(chain.from_iterable(shares))].to(self._device)
@@ -178,18 +178,12 @@ class Tuner:
             dist.all_gather_object(gathered, found)
             found = list(chain.from_iterable(gathered))
         chosen, values = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return values[_places(chosen, rows.tolist())]
+        return values[places_of(rows.tolist(), chosen)]
 
     def _output(self, called: nn.Module, batch: Batch) -> Output:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._config.precision == "bfloat16"):
             output: Output = called(batch.to(self._device))
         return Output(*(part.float() for part in output))
-
-
-def _places(chosen: Tensor, rows: list[int]) -> Tensor:
-    """Place of each of these rows in `chosen`, which has the same in any order."""
-    place = {row: place for place, row in enumerate(chosen.tolist())}
-    return torch.tensor([place[row] for row in rows])
 
 
 def _of_all_ranks(own: Tensor, sizes: list[int], rank: int) -> Tensor:
