@@ -37,7 +37,10 @@ def default_descriptions(classes: Sequence[str], source: str | Path) -> dict[str
     if absent:
         files = f"neither {DEFAULT_DESCRIPTIONS.name} nor {EMOTION_LEVELS.name} has one"
         what = f"no description of {', '.join(absent)}: {files}"
-        remedy = "give a label set with --labels whose descriptions.json describes it (fmerl label --descriptions FILE)"
+        remedy = (
+            "give a label set with --labels whose descriptions.json describes it (fmerl label --descriptions FILE), or "
+            "take the names of the classes alone with --set anchors.description=label"
+        )
         raise InputError(source, what, remedy)
     return {name: text for name, text in known.items() if text is not None}
 

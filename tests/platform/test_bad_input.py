@@ -163,17 +163,19 @@ def test_classes_without_known_descriptions_name_file_and_option(
     assert "give a label set with --labels" in error
 
 
-def test_a_class_that_train_lacks_is_said(
+def test_classes_that_a_split_lacks_are_said(
     sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(sound, tmp_path, dirs_exist_ok=True)
     rows = pc.read_csv(tmp_path / "corpus" / "utterances.csv").to_pylist()
-    for kept, said in (
-        ({"neutral", "joy"}, "train has no utterance of surprise, fear, sadness, disgust, anger; it cannot be learned"),
-        ({"joy"}, "train has joy alone; there is nothing to tell apart"),
+    missing = "surprise, fear, sadness, disgust, anger"
+    for split, kept, said in (
+        ("train", {"neutral", "joy"}, f"train has no utterance of {missing}; it cannot be learned"),
+        ("train", {"joy"}, "train has joy alone; there is nothing to tell apart"),
+        ("validation", {"neutral"}, "validation has neutral alone; the epoch that says it most is selected"),
     ):
         for row in rows:
-            if row["split"] == "train" and row["emotion"] not in kept:
+            if row["split"] == split and row["emotion"] not in kept:
                 row["emotion"] = ""
         pc.write_csv(pa.Table.from_pylist(rows), tmp_path / "corpus" / "utterances.csv")
         code, told = _run(tmp_path, monkeypatch, capfd)

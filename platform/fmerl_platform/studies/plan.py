@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from fmerl.conditions.condition import parse_conditions
-from fmerl.corpus.dialogue import SPLITS
+from fmerl.corpus.dialogue import SPLITS, Split
 from fmerl.supervision.anchors import mean_cosine
+from fmerl.training.dataset import ConversationData
 from fmerl_platform.report.table import Column, Table, columns
 from fmerl_platform.studies.kind import StudyKind
 from fmerl_platform.studies.wording import fold_warning, supervised_warning
@@ -93,14 +94,22 @@ def _class_warnings(item: CorpusInputs) -> Iterator[str]:
     unseen = item.control.training.unseen_classes
     for fold in item.folds or (None,):
         data = bare.data_of(fold)
-        train = f"{data.corpus}: train" + (f" of fold {fold}" if fold is not None else "")
-        counts = np.bincount(data.subset("train").label + 1, minlength=len(data.classes) + 1)[1:]
-        learned = [name for name, count in zip(data.classes, counts, strict=True) if count and name not in unseen]
+        where = f" of fold {fold}" if fold is not None else ""
+        train = f"{data.corpus}: train{where}"
+        learned = [name for name in _classes_of(data, "train") if name not in unseen]
         absent = [name for name in data.classes if name not in learned and name not in unseen]
         if absent:
             yield f"{train} has no utterance of {', '.join(absent)}; it cannot be learned"
         if len(learned) < 2:
             yield f"{train} has {' and '.join(learned) or 'no class'} alone; there is nothing to tell apart"
+        if len(selecting := _classes_of(data, "validation")) == 1:
+            yield f"{data.corpus}: validation{where} has {selecting[0]} alone; the epoch that says it most is selected"
+
+
+def _classes_of(data: ConversationData, split: Split) -> list[str]:
+    """Classes of a split's labelled utterances."""
+    counts = np.bincount(data.subset(split).label + 1, minlength=len(data.classes) + 1)[1:]
+    return [name for name, count in zip(data.classes, counts, strict=True) if count]
 
 
 def plan_table(plan: StudyPlan) -> Table:

@@ -23,16 +23,18 @@ _ROUNDING = 1e-9
 def collapse(cell: CellRecord) -> str | None:
     """Reason why a cell counts as collapsed; None for one that tells classes apart.
 
-    Always saying the most frequent class of a split is what it must beat: on validation in some epoch, and on test.
+    Always saying the most frequent class of a split is what it must beat: on validation in some epoch, and on test. A
+    split of one class, as a fold's may be, says nothing.
     """
     test = cell.labelled_test()
-    if len(predicted := _predicted(cell)) == 1:
+    several = _classes(test["gold"]) > 1
+    if len(predicted := _predicted(cell)) == 1 and several:
         return f"predicts {predicted[0]} alone"
     validation = cell.predictions.filter((pc.field("split") == "validation") & pc.field("gold").is_valid())
-    history = cell.history.get("validation_weighted_f1")
-    if history and len(validation) and max(history) <= (least := _majority_weighted_f1(validation)) + _ROUNDING:
+    history = cell.history.get("validation_weighted_f1") if _classes(validation["gold"]) > 1 else None
+    if history and max(history) <= (least := _majority_weighted_f1(validation)) + _ROUNDING:
         return f"never beats the majority class on validation ({percent(least)})"
-    if cell.metrics["test_weighted_f1"] <= (least := _majority_weighted_f1(test)) + _ROUNDING:
+    if several and cell.metrics["test_weighted_f1"] <= (least := _majority_weighted_f1(test)) + _ROUNDING:
         return f"does not beat the majority class on test ({percent(least)})"
     return None
 
@@ -90,6 +92,11 @@ def _sentences(results: CorpusCells, variants: Sequence[str], to_try: str) -> It
 def _predicted(cell: CellRecord) -> list[str]:
     """Classes that the cell predicts on test."""
     return cell.labelled_test()["predicted"].drop_null().unique().to_pylist()
+
+
+def _classes(gold: pa.ChunkedArray) -> int:
+    """How many classes there are in labels."""
+    return pc.count_distinct(gold).as_py()
 
 
 def _seeds_of(results: CorpusCells, variant: str, seeds: Sequence[str]) -> str:

@@ -70,6 +70,18 @@ def test_a_cell_that_never_beats_the_majority_on_validation_is_named(results: Co
     assert "does not beat the majority class on test" in collapse_warning(poor)
 
 
+@pytest.mark.parametrize("predicted", [["joy"], ["joy", "neutral"]])
+def test_a_split_of_one_class_says_nothing_of_a_cell(results: CorpusCells, predicted: list[str]) -> None:
+    def all_joy(cell: CellRecord) -> CellRecord:
+        gold = pa.array([name and "joy" for name in cell.predictions["gold"].to_pylist()])
+        index = cell.predictions.column_names.index("gold")
+        said = saying(replace(cell, predictions=cell.predictions.set_column(index, "gold", gold)), predicted)
+        history = {**cell.history, "validation_weighted_f1": [0.9, 1.0]}
+        return replace(said, history=history, metrics={**cell.metrics, "test_weighted_f1": 1.0 / len(predicted)})
+
+    assert collapse_warning(changed(results, "FMERL", all_joy)) == ""
+
+
 def test_classes_that_no_seed_predicts_are_named_once(results: CorpusCells, make_results: MakeResults) -> None:
     two = changed(results, "FMERL", lambda cell: saying(cell, ["neutral", "joy"]))
     assert never_predicted(two, "FMERL") == ("anger & disgust",)
