@@ -3,12 +3,13 @@
 A cell trains nothing and leaves what a real one leaves: settings, metrics of 12 epochs, predictions under every
 condition, on a corpus of a fiftieth of MELD's size. Everything around it is measured as it is: planning, Tune, MLflow
 on SQLite, report, and the same command again. Each study runs in a process of its own, so that its memory is known.
+What is known of a grid is printed when it ends, before its report is made.
 
     python benchmarks/growth.py --cells 70 700 5000
 
 Per cell: the driver's processor time for planning, and while cells run, less that of a grid of seven; the time that a
-slot was there for it. Of the study: seconds from the grid's end to the report, and of the same command again; the
-driver's largest resident memory, in MiB, before and after the report. Left by a cell, in KiB on disk: in MLflow's
+slot was there for it. Of the study: the driver's largest resident memory, in MiB, before and after the report; seconds
+from the grid's end to the report, and of the same command again. Left by a cell, in KiB on disk: in MLflow's
 database, as artifacts, and in Tune's folder.
 """
 
@@ -55,9 +56,9 @@ HEADINGS = (
     "plan ms",
     "driver ms",
     "slot ms",
+    "MiB",
     "report s",
     "again s",
-    "MiB",
     "with report",
     "db",
     "files",
@@ -115,7 +116,10 @@ def _drawn(data: ConversationData, draws: np.random.Generator) -> Predictions:
 def measure(count: int, slots: int, folder: Path) -> None:
     """Print the row of one study."""
     worker.train_and_log = leave  # type: ignore[assignment]
+    seeds = range(max(2, round(count / len(PAPER))))
+    cells = len(PAPER) * len(seeds)
     grids: list[Grid] = []
+    planned = 0.0
 
     @contextmanager
     def watched(kind: str, waiting: int, done: int) -> Iterator[RunEvents]:
@@ -123,9 +127,22 @@ def measure(count: int, slots: int, folder: Path) -> None:
         with silent(kind, waiting, done) as events:
             yield events
         grids.append(Grid(time.perf_counter() - started, time.process_time() - used, _peak()))
+        if len(grids) == 2:
+            print(_line(of_grid(*grids)), end=" ", flush=True)
 
-    def run(name: str, seeds: range) -> tuple[float, float]:
-        """Processor time of planning, and wall-clock time of all."""
+    def of_grid(empty: Grid, grid: Grid) -> list[str]:
+        more = cells - len(PAPER)
+        return [
+            f"{cells}",
+            f"{1000 * planned / cells:.1f}",
+            f"{1000 * (grid.driver_seconds - empty.driver_seconds) / more:.1f}",
+            f"{1000 * (grid.seconds - empty.seconds) * slots / more:.0f}",
+            f"{grid.peak / 2**20:.0f}",
+        ]
+
+    def run(name: str, seeds: range) -> float:
+        """Wall-clock time of all."""
+        nonlocal planned
         study = Study(name, corpora=["synthetic-meld"], seeds=seeds, inputs=InputOptions(scale=0.02))
         started, used = time.perf_counter(), time.process_time()
         plan = plan_study(study, Ablation(), folder)
@@ -133,23 +150,16 @@ def measure(count: int, slots: int, folder: Path) -> None:
         resources = Resources(cells_at_once=slots)
         results = run_plan(plan, storage=folder, resources=resources, progress=watched)
         assert results.complete
-        return planned, time.perf_counter() - started
+        return time.perf_counter() - started
 
-    seeds = range(max(2, round(count / len(PAPER))))
     run("small", range(SMALL, SMALL + 1))
     before = _bytes(folder)
-    planned, whole = run("growth", seeds)
-    empty, grid = grids
-    cells, after, reported = len(PAPER) * len(seeds), _bytes(folder), _peak()
-    _, again = run("growth", seeds)
+    beside = run("growth", seeds) - planned - grids[1].seconds
+    after, reported = _bytes(folder), _peak()
+    again = run("growth", seeds)
     row = (
-        f"{cells}",
-        f"{1000 * planned / cells:.1f}",
-        f"{1000 * (grid.driver_seconds - empty.driver_seconds) / (cells - len(PAPER)):.1f}",
-        f"{1000 * (grid.seconds - empty.seconds) * slots / (cells - len(PAPER)):.0f}",
-        f"{whole - planned - grid.seconds:.1f}",
+        f"{beside:.1f}",
         f"{again:.1f}",
-        f"{grid.peak / 2**20:.0f}",
         f"{reported / 2**20:.0f}",
         *(f"{(after[name] - before[name]) / 1024 / cells:.1f}" for name in PLACES),
     )
