@@ -64,6 +64,9 @@ def home(speakers: dict[str, list[Path]], tmp_path_factory: pytest.TempPathFacto
                     "text": "",
                     "emotion": emotion,
                     "split": SPLITS[min(number, 2)],
+                    "valence": 2.5,
+                    "arousal": {"quiet": 1, "loud": 4}[emotion],
+                    "dominance": 2.5,
                 }
                 video = {"video_path": path, "video_start": SECONDS * turn, "video_end": SECONDS * (turn + 1)}
                 spans.append(row | video)
