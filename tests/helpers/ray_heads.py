@@ -73,8 +73,11 @@ def head(
 
 def head_process(temporary: Path) -> psutil.Process:
     """The head of this folder: the test process has a Ray of its own where other tests ran before."""
-    [found] = [child for child in psutil.Process().children() if f"--temp-dir={temporary}" in child.cmdline()]
-    return found
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # it ended meanwhile
+            if f"--temp-dir={temporary}" in child.cmdline():
+                return child
+    raise AssertionError(f"no head of {temporary}")
 
 
 def wait_for(url: str, head: subprocess.Popen[bytes]) -> None:

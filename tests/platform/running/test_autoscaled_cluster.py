@@ -60,8 +60,8 @@ def nodes(head_pid: int) -> dict[psutil.Process, str]:
 
 def head_raylet(head_pid: int) -> int:
     """The head's own raylet; its environment names no node type."""
+    found = below(head_pid, "/raylet/raylet ")
     grown = {process.pid for process in nodes(head_pid)}
-    found = [process for process in psutil.Process(head_pid).children(recursive=True) if process.name() == "raylet"]
     return next(process.pid for process in found if process.pid not in grown)
 
 
