@@ -84,7 +84,7 @@ def home(speakers: dict[str, list[Path]], tmp_path_factory: pytest.TempPathFacto
     return home
 
 
-def test_a_span_of_a_recording_is_its_cut(home: Path, speakers: dict[str, list[Path]]) -> None:
+def test_a_span_of_a_recording_is_its_cut(home: Path) -> None:
     with (home / "whole" / "utterances.csv").open(newline="") as file:
         names = [row["utterance_id"] for row in csv.DictReader(file)]
     for table in TABLES:
